@@ -1,0 +1,176 @@
+"""The in-process client: the same semantics as HTTP, without the wire.
+
+`lab.flux` and the lab's own tools use it. Objects that come out are copies: change them freely.
+Every method raises `lab.kubernetes.errors.ApiError` (see the tree there) for what an API server
+would refuse, and `UnavailableError` while no control plane's API server is listening.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from lab.kubernetes.api import Api
+from lab.kubernetes.errors import NotFoundError
+from lab.kubernetes.values import Object
+
+__all__ = ["KubernetesClient", "WatchEvent"]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """One change: `type` is ADDED, MODIFIED or DELETED (bookmarks are kept back)."""
+
+    type: str
+    object: Object
+
+
+class KubernetesClient:
+    """Reads and writes objects as one named user of the cluster.
+
+    `api_version` and `kind` are as in manifests (`apps/v1`, `Deployment`). A kind that is not
+    served, for example because its CRD is not Established, is `NotFoundError`, too; ask
+    `serves` to tell the two apart.
+    """
+
+    def __init__(self, api: Api, *, user: str = "system:admin") -> None:
+        self._api = api
+        self._user = user
+
+    async def serves(self, api_version: str, kind: str) -> bool:
+        """Tell whether the kind exists right now (discovery)."""
+        return self._api.serves(api_version, kind)
+
+    async def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object:
+        """Read one object.
+
+        Raises:
+            NotFoundError: the object, or its kind, does not exist.
+        """
+        return self._api.get(self._api.kind(api_version, kind), name, namespace)
+
+    async def find(
+        self, api_version: str, kind: str, name: str, namespace: str = ""
+    ) -> Object | None:
+        """Read one object; None when it, or its kind, does not exist."""
+        try:
+            return await self.get(api_version, kind, name, namespace)
+        except NotFoundError:
+            return None
+
+    async def list(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+    ) -> list[Object]:
+        """Read all objects of a kind, of all namespaces when `namespace` is empty.
+
+        `labels` and `fields` are selectors in kubectl's syntax (`app=x,tier!=y`).
+        """
+        found = self._api.kind(api_version, kind)
+        return self._api.list(found, namespace, labels=labels, fields=fields)[0]
+
+    async def create(self, obj: Object, *, manager: str = "lab", dry_run: bool = False) -> Object:
+        """Create an object; its namespace is `metadata.namespace`.
+
+        Raises:
+            AlreadyExistsError: an object of that name exists.
+            NotFoundError: the namespace or the kind does not exist.
+        """
+        return self._api.create(obj, manager=manager, dry_run=dry_run)
+
+    async def apply(
+        self, obj: Object, *, manager: str, force: bool = False, dry_run: bool = False
+    ) -> Object:
+        """Apply an object server-side (create or merge), as `manager`.
+
+        An apply that changes nothing keeps the resourceVersion.
+
+        Raises:
+            ConflictError: fields belong to another manager and `force` is off.
+            NotFoundError: the namespace or the kind does not exist.
+        """
+        return self._api.apply(obj, manager=manager, force=force, dry_run=dry_run)
+
+    async def patch(
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        namespace: str = "",
+        *,
+        body: Object,
+        subresource: str = "",
+        manager: str = "lab",
+        dry_run: bool = False,
+    ) -> Object:
+        """Merge `body` into the object (JSON merge patch: null removes)."""
+        found = self._api.kind(api_version, kind)
+        return self._api.merge(
+            found,
+            name,
+            namespace,
+            body,
+            subresource=subresource,
+            manager=manager,
+            dry_run=dry_run,
+        )
+
+    async def update(self, obj: Object, *, manager: str = "lab", dry_run: bool = False) -> Object:
+        """Replace an object; its status is kept where the kind has the status subresource.
+
+        Raises:
+            ConflictError: `metadata.resourceVersion` is given and not the newest.
+        """
+        return self._api.update(obj, manager=manager, dry_run=dry_run)
+
+    async def update_status(self, obj: Object, *, manager: str = "lab") -> Object:
+        """Replace the status of an object and nothing else."""
+        return self._api.update(obj, subresource="status", manager=manager)
+
+    async def delete(
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        namespace: str = "",
+        *,
+        propagation: str = "Background",
+        dry_run: bool = False,
+    ) -> None:
+        """Delete an object; with finalizers it stays, marked, until they are gone.
+
+        `propagation` is Background (dependents are collected) or Orphan.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+        found = self._api.kind(api_version, kind)
+        self._api.delete(found, name, namespace, propagation=propagation, dry_run=dry_run)
+
+    async def watch(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+        since: str = "",
+    ) -> AsyncIterator[WatchEvent]:
+        """Follow changes: everything there is as ADDED first, unless `since` a resourceVersion.
+
+        Raises:
+            GoneError: `since` is too old, or the reader was too slow: list or watch anew.
+            NotFoundError: the kind is not served.
+            UnavailableError: the last API server stopped, or the cluster was created anew.
+        """
+        found = self._api.kind(api_version, kind)
+        with self._api.watch(found, namespace, labels=labels, fields=fields, since=since) as seen:
+            async for event_type, obj in seen:
+                if event_type != "BOOKMARK":
+                    yield WatchEvent(event_type, obj)
