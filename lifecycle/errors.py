@@ -49,8 +49,8 @@ __all__ = [
     "PlanError",
     "PreconditionError",
     "StepError",
-    "ToolMissingError",
     "TooManyRequestsError",
+    "ToolMissingError",
     "TransientError",
     "UnauthorizedError",
     "UnavailableError",
@@ -70,7 +70,7 @@ class LifecycleError(Exception):
 
 
 class InventoryError(LifecycleError):
-    """Raised when the cluster repository is wrong; `line` and `column` count from 1, 0 is unknown."""
+    """Raised when the repository is wrong; `line` and `column` count from 1, 0 is unknown."""
 
     exit_code = 2
 
@@ -167,7 +167,9 @@ class CommandFailedError(DriverError):
         hint: str = "",
     ) -> None:
         said = (stderr_tail or stdout_tail).strip()
-        super().__init__(f"command failed with exit code {returncode}: `{argv[0]}`: {said}", hint=hint)
+        super().__init__(
+            f"command failed with exit code {returncode}: `{argv[0]}`: {said}", hint=hint
+        )
         self.argv = tuple(argv)
         self.returncode = returncode
         self.stdout_tail = stdout_tail
@@ -178,7 +180,9 @@ class CommandTimedOutError(DriverError):
     """Raised when a command was ended because it ran longer than `timeout_s` seconds."""
 
     def __init__(self, argv: Sequence[str], *, timeout_s: float, hint: str = "") -> None:
-        super().__init__(f"command timed out after {timeout_s:g} s: `{' '.join(argv[:4])}`", hint=hint)
+        super().__init__(
+            f"command timed out after {timeout_s:g} s: `{' '.join(argv[:4])}`", hint=hint
+        )
         self.argv = tuple(argv)
         self.timeout_s = timeout_s
 
@@ -233,7 +237,7 @@ class InvalidError(ApiError):
 
 
 class TooManyRequestsError(ApiError):
-    """Raised for 429: wait `retry_after_s` (an eviction that a PodDisruptionBudget refuses, too)."""
+    """Raised for 429: wait `retry_after_s`; also an eviction that a disruption budget refuses."""
 
 
 class UnavailableError(ApiError):

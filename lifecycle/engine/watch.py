@@ -1,0 +1,104 @@
+"""Probing again and again, with patience measured in progress."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from lifecycle.clock import Clock
+from lifecycle.engine.answers import Answer, Blocked, Needed, Satisfied, Unknown
+from lifecycle.engine.ports import EventName, Journal, StepState, Value
+from lifecycle.engine.step import Node, Patience
+from lifecycle.errors import DriverError, ToolMissingError, UnauthorizedError
+
+__all__ = ["Watcher", "describe_answer"]
+
+Emit = Callable[[EventName, str, Mapping[str, Value]], None]
+
+
+class Watcher:
+    """Probes one node until it says what is waited for.
+
+    `seen` is what the last probe said, `waited_s` how long the last wait took, in seconds of the
+    run's own time.
+    """
+
+    def __init__(
+        self, node: Node, journal: Journal, emit: Emit, clock: Clock, stop: asyncio.Event
+    ) -> None:
+        self._node = node
+        self._journal = journal
+        self._emit = emit
+        self._clock = clock
+        self._stop = stop
+        self.seen = ""
+        self.waited_s = 0.0
+
+    async def wait_for(
+        self, patience: Patience, *, until: tuple[type[Answer], ...]
+    ) -> Answer | None:
+        """Probe until an answer of a kind in `until`.
+
+        Returns:
+            That answer; None when the run is to stop; the last answer when patience ended.
+        """
+        begun_s = self._clock.monotonic_s()
+        moved_s = begun_s
+        while True:
+            answer = await self._probe()
+            now_s = self._clock.monotonic_s()
+            if self._note(answer):
+                moved_s = now_s
+            self.waited_s = now_s - begun_s
+            if isinstance(answer, until):
+                return answer
+            if self._stop.is_set():
+                return None
+            is_stalled = now_s - moved_s >= patience.stall.total_seconds()
+            if is_stalled or self.waited_s >= patience.deadline.total_seconds():
+                return answer
+            await self._pause(patience.poll.total_seconds())
+
+    async def _probe(self) -> Answer:
+        """Probe once; what cannot get better by waiting is raised."""
+        try:
+            return await self._node.probe()
+        except (ToolMissingError, UnauthorizedError):
+            raise
+        except DriverError as error:
+            return Unknown(error.message)
+
+    def _note(self, answer: Answer) -> bool:
+        """Remember what was seen; returns whether it is news."""
+        kind, text = describe_answer(answer)
+        if text == self.seen:
+            return False
+        self.seen = text
+        state = StepState.DONE if isinstance(answer, Satisfied) else StepState.WAITING
+        self._journal.record_probe(self._node.name, state, text)
+        self._emit(EventName.STEP_PROBED, self._node.name, {"answer": kind, "seen": text})
+        return True
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not longer than until the run is to stop."""
+        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
+        stopping = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait((sleeping, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            stopping.cancel()
+            await asyncio.gather(sleeping, stopping, return_exceptions=True)
+
+
+def describe_answer(answer: Answer) -> tuple[str, str]:
+    """Return the kind of an answer in a word, and its text."""
+    match answer:
+        case Satisfied(evidence):
+            return "satisfied", evidence
+        case Needed(diff):
+            return "needed", diff
+        case Blocked(reason):
+            return "blocked", reason
+        case Unknown(reason):
+            return "unknown", reason
