@@ -19,7 +19,7 @@ def main() -> int:
     with_services = [path for path in sources if "\nservice " in path.read_text("utf-8")]
     # The plugin lies beside the interpreter, which need not be on PATH.
     plugin = Path(sys.executable).parent / "protoc-gen-grpclib_python"
-    return _run_protoc([f"--python_out={ROOT}"], sources) or _run_protoc(
+    return _run_protoc([f"--python_out={ROOT}", f"--pyi_out={ROOT}"], sources) or _run_protoc(
         [f"--plugin={plugin}", f"--grpclib_python_out={ROOT}"], with_services
     )
 
@@ -30,7 +30,7 @@ def _run_protoc(outputs: Sequence[str], sources: Sequence[Path]) -> int:
     names = [str(path.relative_to(ROOT)) for path in sources]
     return int(
         protoc.main(
-            ["protoc", f"--proto_path={ROOT}", f"--proto_path={well_known}"] + [*outputs, *names]
+            ["protoc", f"--proto_path={ROOT}", f"--proto_path={well_known}", *outputs, *names]
         )
     )
 
