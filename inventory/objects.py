@@ -1,0 +1,97 @@
+"""Look into plain JSON values without casts: every function accepts anything and never raises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from inventory.model import Json, JsonObject
+
+_EMPTY: JsonObject = {}
+
+
+def get(value: Json, *keys: str) -> Json:
+    """Return what lies under `keys`; None when a level is absent or not a mapping."""
+    for key in keys:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
+
+
+def get_mapping(value: Json, *keys: str) -> JsonObject:
+    """Return the mapping under `keys`; an empty one when there is none."""
+    found = get(value, *keys)
+    return found if isinstance(found, Mapping) else _EMPTY
+
+
+def get_list(value: Json, *keys: str) -> Sequence[Json]:
+    """Return the list under `keys`; an empty one when there is none."""
+    found = get(value, *keys)
+    return found if isinstance(found, list) else ()
+
+
+def get_mappings(value: Json, *keys: str) -> tuple[JsonObject, ...]:
+    """Return the mappings in the list under `keys`."""
+    return tuple(item for item in get_list(value, *keys) if isinstance(item, Mapping))
+
+
+def get_strings(value: Json, *keys: str) -> tuple[str, ...]:
+    """Return the scalars in the list under `keys`, as text."""
+    return tuple(as_text(item) for item in get_list(value, *keys) if is_scalar(item))
+
+
+def get_text(value: Json, *keys: str, default: str = "") -> str:
+    """Return the scalar under `keys` as text; `default` when there is none."""
+    found = get(value, *keys)
+    return as_text(found) if found is not None and is_scalar(found) else default
+
+
+def get_flag(value: Json, *keys: str) -> bool:
+    """Say whether the value under `keys` is true."""
+    return get(value, *keys) is True
+
+
+def get_int(value: Json, *keys: str, default: int = 0) -> int:
+    """Return the whole number under `keys`; `default` when there is none."""
+    found = get(value, *keys)
+    return found if isinstance(found, int) and not isinstance(found, bool) else default
+
+
+def is_scalar(value: Json) -> bool:
+    """Say whether the value is neither a list nor a mapping."""
+    return value is None or isinstance(value, (str, int, float))
+
+
+def as_text(value: Json) -> str:
+    """Return a scalar as YAML writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def group_of(value: Json) -> str:
+    """Return the API group of an object; empty for the core group."""
+    return get_text(value, "apiVersion").rpartition("/")[0]
+
+
+def kind_of(value: Json) -> str:
+    """Return the kind of an object."""
+    return get_text(value, "kind")
+
+
+def name_of(value: Json) -> str:
+    """Return `metadata.name`."""
+    return get_text(value, "metadata", "name")
+
+
+def namespace_of(value: Json) -> str:
+    """Return `metadata.namespace`; empty when absent."""
+    return get_text(value, "metadata", "namespace")
+
+
+def with_value(value: JsonObject, keys: Sequence[str], new: Json) -> dict[str, Json]:
+    """Return a copy of `value` in which `keys` lead to `new`; mappings on the way are made."""
+    copy = dict(value)
+    first, rest = keys[0], keys[1:]
+    copy[first] = with_value(get_mapping(copy, first), rest, new) if rest else new
+    return copy
