@@ -256,6 +256,7 @@ def _completed(argv: Sequence[str], group: ProcessGroup) -> Completed:
 
 
 def _tail(output: bytes) -> str:
-    """Return the last lines of an output, for a message."""
-    lines = output.decode("utf-8", "replace").rstrip().splitlines()[-_TAIL_LINES:]
+    """Return the last lines of an output, for a message, without the usage that Go's cobra adds."""
+    said, _, _ = output.decode("utf-8", "replace").partition("\nUsage:\n")
+    lines = said.rstrip().splitlines()[-_TAIL_LINES:]
     return "\n".join(line[:_TAIL_LINE_CHARACTERS] for line in lines)
