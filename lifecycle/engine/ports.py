@@ -64,7 +64,7 @@ class Event:
 class Listener(Protocol):
     """Hears every event, in order, on the run's own event loop; must be quick and not raise."""
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event, /) -> None:
         """Take one event."""
         ...
 
