@@ -1,1 +1,300 @@
-"""Placeholder."""
+"""What an API server does with objects, whoever asks: over HTTP, in process, or a controller.
+
+Synchronous on purpose: nothing here waits, so each call is atomic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from weakref import WeakSet
+
+from lab.kubernetes.errors import (
+    AlreadyExistsError,
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    UnavailableError,
+)
+from lab.kubernetes.lists import list_rule
+from lab.kubernetes.merging import Owner, apply_fields, note_update
+from lab.kubernetes.patching import patch_merge
+from lab.kubernetes.registry import Registry, Served
+from lab.kubernetes.selectors import matches_fields, matches_labels, parse_labels
+from lab.kubernetes.store import Store
+from lab.kubernetes.users import ADMIN, User
+from lab.kubernetes.values import Object, clone_map, labels_of, name_of, namespace_of, text
+from lab.kubernetes.watching import Watch
+from lab.kubernetes.writing import Writer
+
+__all__ = ["Admission", "Api"]
+
+# Called before an object is stored: served kind, operation, object. Raises to refuse.
+Admission = Callable[[Served, str, Object], None]
+
+
+class Api:
+    """Reads and writes objects under the rules of Kubernetes."""
+
+    def __init__(self, now: Callable[[], str]) -> None:
+        self.now = now
+        self.store = Store()
+        self.registry = Registry()
+        self.admission: list[Admission] = []
+        self.is_available = False  # whether any API server listens
+        self._watches: WeakSet[Watch] = WeakSet()
+        self.writer = Writer(self.store, now)
+
+    def reset(self) -> None:
+        """Begin with empty data; every watch ends."""
+        self.interrupt()
+        self.store = Store()
+        self.registry = Registry()
+        self.writer = Writer(self.store, self.now)
+
+    def interrupt(self) -> None:
+        """End every watch: the last API server stopped."""
+        for watch in tuple(self._watches):
+            watch.fail(UnavailableError("the API server stopped"))
+
+    def check_available(self) -> None:
+        """Refuse when no API server listens.
+
+        Raises:
+            UnavailableError: none does.
+        """
+        if not self.is_available:
+            raise UnavailableError("connection refused: no API server is listening")
+
+    def serves(self, api_version: str, kind: str) -> bool:
+        """Tell whether a kind is served."""
+        return self.registry.find(api_version, kind) is not None
+
+    def kind(self, api_version: str, kind: str) -> Served:
+        """Find a kind by what manifests say.
+
+        Raises:
+            NotFoundError: it is not served.
+        """
+        found = self.registry.find(api_version, kind)
+        if found is None:
+            raise NotFoundError.of_kind()
+        return found
+
+    def get(self, served: Served, name: str, namespace: str) -> Object:
+        """Read one object, as a copy.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return served.show(clone_map(self._live(served, name, namespace)))
+
+    def list(
+        self, served: Served, namespace: str, *, labels: str = "", fields: str = ""
+    ) -> tuple[list[Object], str]:
+        """Read all objects, as copies, and the resourceVersion of the list."""
+        accepts = _build_filter(labels, fields)
+        objects = [
+            served.show(clone_map(obj))
+            for obj in self.store.all(served.kind.resource, namespace)
+            if accepts(obj)
+        ]
+        return objects, str(self.store.version)
+
+    def watch(
+        self, served: Served, namespace: str, *, labels: str = "", fields: str = "", since: str = ""
+    ) -> Watch:
+        """Follow changes; see `Watch`.
+
+        Raises:
+            GoneError: `since` is too old.
+        """
+        watch = Watch(
+            self.store,
+            served.kind.resource,
+            namespace,
+            accepts=_build_filter(labels, fields),
+            show=served.show,
+        )
+        watch.begin(since)
+        self._watches.add(watch)
+        return watch
+
+    def create(
+        self, obj: Object, *, manager: str = "", user: User = ADMIN, dry_run: bool = False
+    ) -> Object:
+        """Create an object.
+
+        Raises:
+            AlreadyExistsError: an object of that name exists.
+            NotFoundError: the namespace or the kind does not exist.
+        """
+        served, obj = self._receive(obj)
+        kind = served.kind
+        obj = self.writer.prepare(kind, obj, user)
+        if self.store.get(kind.resource, namespace_of(obj), name_of(obj)) is not None:
+            raise AlreadyExistsError.of(kind.plural, kind.group, name_of(obj))
+        if manager:
+            note_update({}, obj, Owner(manager, "Update"), list_rule(kind), self.now())
+        self._admit(served, "CREATE", obj)
+        return self._finish(served, obj, None, dry_run=dry_run)
+
+    def apply(
+        self,
+        obj: Object,
+        *,
+        manager: str,
+        force: bool = False,
+        subresource: str = "",
+        user: User = ADMIN,
+        dry_run: bool = False,
+    ) -> Object:
+        """Apply an object server-side.
+
+        Raises:
+            ConflictError: fields belong to another manager and `force` is off.
+            NotFoundError: the namespace or the kind does not exist.
+        """
+        served, obj = self._receive(obj)
+        kind = served.kind
+        live = self.store.get(kind.resource, namespace_of(obj), name_of(obj))
+        if live is None and subresource:
+            raise NotFoundError.of(kind.plural, kind.group, name_of(obj))
+        owner = Owner(manager, "Apply", subresource)
+        wanted = self.writer.narrow(kind, obj, subresource)
+        base = live if live is not None else _skeleton(obj)
+        merged = apply_fields(base, wanted, owner, list_rule(kind), force=force, now=self.now())
+        if live is None:
+            merged = self.writer.prepare(kind, merged, user)
+            self._admit(served, "CREATE", merged)
+        else:
+            merged = self.writer.revise(kind, live, merged, subresource)
+            self._admit(served, "UPDATE", merged)
+        return self._finish(served, merged, live, dry_run=dry_run)
+
+    def update(
+        self,
+        obj: Object,
+        *,
+        subresource: str = "",
+        manager: str = "",
+        user: User = ADMIN,
+        dry_run: bool = False,
+    ) -> Object:
+        """Replace an object, or what its subresource covers.
+
+        Raises:
+            ConflictError: resourceVersion is given and not the newest.
+            NotFoundError: there is no such object.
+        """
+        del user  # only creation looks at who asks
+        served, obj = self._receive(obj)
+        kind = served.kind
+        live = self._live(served, name_of(obj), namespace_of(obj))
+        version = text(obj, "metadata", "resourceVersion")
+        if version and version != text(live, "metadata", "resourceVersion"):
+            raise ConflictError.of_version(kind.plural, kind.group, name_of(obj))
+        revised = self.writer.revise(kind, live, obj, subresource)
+        if manager:
+            owner = Owner(manager, "Update", subresource)
+            note_update(live, revised, owner, list_rule(kind), self.now())
+        if not subresource:
+            self._admit(served, "UPDATE", revised)
+        return self._finish(served, revised, live, dry_run=dry_run)
+
+    def modify(
+        self,
+        served: Served,
+        name: str,
+        namespace: str,
+        change: Callable[[Object], Object],
+        *,
+        subresource: str = "",
+        manager: str = "",
+        dry_run: bool = False,
+    ) -> Object:
+        """Read, change a copy with `change`, write: how every kind of patch is done."""
+        changed = change(self.get(served, name, namespace))
+        if (name_of(changed), namespace_of(changed)) != (name, namespace):
+            raise BadRequestError("the name of the object does not match the name on the URL")
+        return self.update(changed, subresource=subresource, manager=manager, dry_run=dry_run)
+
+    def merge(
+        self,
+        served: Served,
+        name: str,
+        namespace: str,
+        body: Object,
+        *,
+        subresource: str = "",
+        manager: str = "",
+        dry_run: bool = False,
+    ) -> Object:
+        """Merge `body` into an object (JSON merge patch)."""
+        return self.modify(
+            served,
+            name,
+            namespace,
+            lambda obj: patch_merge(obj, body),
+            subresource=subresource,
+            manager=manager,
+            dry_run=dry_run,
+        )
+
+    def delete(
+        self,
+        served: Served,
+        name: str,
+        namespace: str,
+        *,
+        propagation: str = "",
+        grace_s: int | None = None,
+        dry_run: bool = False,
+    ) -> Object:
+        """Delete an object, or mark it while something must be done before; returns its last.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+        live = self._live(served, name, namespace)
+        if not dry_run:
+            live = self.writer.delete(served.kind, live, propagation, grace_s)
+        return served.show(clone_map(live))
+
+    def _receive(self, obj: Object) -> tuple[Served, Object]:
+        served = self.kind(text(obj, "apiVersion"), text(obj, "kind"))
+        obj = clone_map(obj)
+        obj["apiVersion"] = served.kind.api_version()
+        return served, self.writer.place(served.kind, obj)
+
+    def _live(self, served: Served, name: str, namespace: str) -> Object:
+        kind = served.kind
+        live = self.store.get(kind.resource, namespace if kind.namespaced else "", name)
+        if live is None:
+            raise NotFoundError.of(kind.plural, kind.group, name)
+        return live
+
+    def _admit(self, served: Served, operation: str, obj: Object) -> None:
+        for admission in self.admission:
+            admission(served, operation, obj)
+
+    def _finish(self, served: Served, obj: Object, live: Object | None, *, dry_run: bool) -> Object:
+        stored = obj if dry_run else self.writer.write(served.kind, obj, live)
+        return served.show(clone_map(stored))
+
+
+def _skeleton(obj: Object) -> Object:
+    metadata: Object = {"name": name_of(obj)}
+    if namespace_of(obj):
+        metadata["namespace"] = namespace_of(obj)
+    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
+
+
+def _build_filter(labels: str, fields: str) -> Callable[[Object], bool]:
+    requirements = parse_labels(labels)
+
+    def accepts(obj: Object) -> bool:
+        return matches_labels(requirements, labels_of(obj)) and (
+            not fields or matches_fields(fields, obj)
+        )
+
+    return accepts

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from lab.kubernetes.api import Api
 from lab.kubernetes.errors import NotFoundError
+from lab.kubernetes.users import ADMIN, User
 from lab.kubernetes.values import Object
 
 __all__ = ["KubernetesClient", "WatchEvent"]
@@ -33,13 +34,18 @@ class KubernetesClient:
     `serves` to tell the two apart.
     """
 
-    def __init__(self, api: Api, *, user: str = "system:admin") -> None:
+    def __init__(self, api: Api, *, user: User = ADMIN) -> None:
         self._api = api
         self._user = user
 
+    @property
+    def _open(self) -> Api:
+        self._api.check_available()
+        return self._api
+
     async def serves(self, api_version: str, kind: str) -> bool:
         """Tell whether the kind exists right now (discovery)."""
-        return self._api.serves(api_version, kind)
+        return self._open.serves(api_version, kind)
 
     async def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object:
         """Read one object.
@@ -47,7 +53,7 @@ class KubernetesClient:
         Raises:
             NotFoundError: the object, or its kind, does not exist.
         """
-        return self._api.get(self._api.kind(api_version, kind), name, namespace)
+        return self._open.get(self._open.kind(api_version, kind), name, namespace)
 
     async def find(
         self, api_version: str, kind: str, name: str, namespace: str = ""
@@ -71,8 +77,8 @@ class KubernetesClient:
 
         `labels` and `fields` are selectors in kubectl's syntax (`app=x,tier!=y`).
         """
-        found = self._api.kind(api_version, kind)
-        return self._api.list(found, namespace, labels=labels, fields=fields)[0]
+        found = self._open.kind(api_version, kind)
+        return self._open.list(found, namespace, labels=labels, fields=fields)[0]
 
     async def create(self, obj: Object, *, manager: str = "lab", dry_run: bool = False) -> Object:
         """Create an object; its namespace is `metadata.namespace`.
@@ -81,7 +87,7 @@ class KubernetesClient:
             AlreadyExistsError: an object of that name exists.
             NotFoundError: the namespace or the kind does not exist.
         """
-        return self._api.create(obj, manager=manager, dry_run=dry_run)
+        return self._open.create(obj, manager=manager, user=self._user, dry_run=dry_run)
 
     async def apply(
         self, obj: Object, *, manager: str, force: bool = False, dry_run: bool = False
@@ -94,7 +100,7 @@ class KubernetesClient:
             ConflictError: fields belong to another manager and `force` is off.
             NotFoundError: the namespace or the kind does not exist.
         """
-        return self._api.apply(obj, manager=manager, force=force, dry_run=dry_run)
+        return self._open.apply(obj, manager=manager, force=force, dry_run=dry_run)
 
     async def patch(
         self,
@@ -109,8 +115,8 @@ class KubernetesClient:
         dry_run: bool = False,
     ) -> Object:
         """Merge `body` into the object (JSON merge patch: null removes)."""
-        found = self._api.kind(api_version, kind)
-        return self._api.merge(
+        found = self._open.kind(api_version, kind)
+        return self._open.merge(
             found,
             name,
             namespace,
@@ -126,11 +132,11 @@ class KubernetesClient:
         Raises:
             ConflictError: `metadata.resourceVersion` is given and not the newest.
         """
-        return self._api.update(obj, manager=manager, dry_run=dry_run)
+        return self._open.update(obj, manager=manager, dry_run=dry_run)
 
     async def update_status(self, obj: Object, *, manager: str = "lab") -> Object:
         """Replace the status of an object and nothing else."""
-        return self._api.update(obj, subresource="status", manager=manager)
+        return self._open.update(obj, subresource="status", manager=manager)
 
     async def delete(
         self,
@@ -149,8 +155,8 @@ class KubernetesClient:
         Raises:
             NotFoundError: there is no such object.
         """
-        found = self._api.kind(api_version, kind)
-        self._api.delete(found, name, namespace, propagation=propagation, dry_run=dry_run)
+        found = self._open.kind(api_version, kind)
+        self._open.delete(found, name, namespace, propagation=propagation, dry_run=dry_run)
 
     async def watch(
         self,
@@ -169,8 +175,8 @@ class KubernetesClient:
             NotFoundError: the kind is not served.
             UnavailableError: the last API server stopped, or the cluster was created anew.
         """
-        found = self._api.kind(api_version, kind)
-        with self._api.watch(found, namespace, labels=labels, fields=fields, since=since) as seen:
+        found = self._open.kind(api_version, kind)
+        with self._open.watch(found, namespace, labels=labels, fields=fields, since=since) as seen:
             async for event_type, obj in seen:
                 if event_type != "BOOKMARK":
                     yield WatchEvent(event_type, obj)

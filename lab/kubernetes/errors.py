@@ -1,16 +1,16 @@
 """What the API server answers when it cannot do what it was asked.
 
-    ApiError                 .code .reason .message .details; becomes a `Status` object over HTTP
-    ├─ BadRequestError       400 BadRequest
-    ├─ ForbiddenError        403 Forbidden
-    ├─ NotFoundError         404 NotFound: an object, or a kind that is not (yet) served
-    ├─ AlreadyExistsError    409 AlreadyExists
-    ├─ ConflictError         409 Conflict: old resourceVersion, or fields of another manager
-    ├─ GoneError             410 Expired: the watch must begin again with a list
-    ├─ InvalidError          422 Invalid
-    ├─ TooManyRequestsError  429 TooManyRequests: eviction would break a disruption budget
-    ├─ InternalError         500 InternalError: a webhook that does not answer, above all
-    └─ UnavailableError      503: no API server is listening (over HTTP: connection refused)
+ApiError                 .code .reason .message .details; becomes a `Status` object over HTTP
+├─ BadRequestError       400 BadRequest
+├─ ForbiddenError        403 Forbidden
+├─ NotFoundError         404 NotFound: an object, or a kind that is not (yet) served
+├─ AlreadyExistsError    409 AlreadyExists
+├─ ConflictError         409 Conflict: old resourceVersion, or fields of another manager
+├─ GoneError             410 Expired: the watch must begin again with a list
+├─ InvalidError          422 Invalid
+├─ TooManyRequestsError  429 TooManyRequests: eviction would break a disruption budget
+├─ InternalError         500 InternalError: a webhook that does not answer, above all
+└─ UnavailableError      503: no API server is listening (over HTTP: connection refused)
 """
 
 from __future__ import annotations
@@ -149,9 +149,7 @@ class ConflictError(ApiError):
             for manager, path in conflicts
         ]
         count = len(conflicts)
-        return cls(
-            f"Apply failed with {count} conflict{many}: {shown}", details={"causes": causes}
-        )
+        return cls(f"Apply failed with {count} conflict{many}: {shown}", details={"causes": causes})
 
 
 class GoneError(ApiError):
