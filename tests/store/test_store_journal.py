@@ -7,17 +7,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from lifecycle.engine.ports import RunState, StepState
 from lifecycle.errors import CheckpointError
 from lifecycle.store import SqliteJournal, read_last_run, read_runs
-
-OpenJournal = Callable[..., SqliteJournal]
 
 PLAN = [("bootstrap-etcd", "Bootstrap etcd"), ("etcd-healthy", "Wait for etcd")]
 
@@ -35,6 +35,41 @@ journal.record_plan([("bootstrap-etcd", "Bootstrap etcd")])
 journal.record_intent("bootstrap-etcd", 1)
 os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+class OpenJournal(Protocol):
+    """Opens the journal of one cluster, as each new process does."""
+
+    def __call__(self, kind: str = "bootstrap", cluster: str = "home") -> SqliteJournal:
+        """Open it for a run of `kind` on `cluster`."""
+        ...
+
+
+class TickingClock:
+    """A wall clock that moves on by one second each time it is read."""
+
+    def __init__(self) -> None:
+        self._moment = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        """Return the next second."""
+        self._moment += timedelta(seconds=1)
+        return self._moment
+
+
+@pytest.fixture
+def open_journal(tmp_path: Path) -> Iterator[OpenJournal]:
+    """Open the journal of one cluster, as each new process does."""
+    ticking = TickingClock()
+    with ExitStack() as stack:
+
+        def open_one(kind: str = "bootstrap", cluster: str = "home") -> SqliteJournal:
+            journal = SqliteJournal(
+                tmp_path / "journal.db", kind=kind, cluster=cluster, now=ticking
+            )
+            return stack.enter_context(journal)
+
+        yield open_one
 
 
 @pytest.mark.parametrize("state", [RunState.FAILED, RunState.INTERRUPTED, RunState.RUNNING])
