@@ -178,12 +178,12 @@ def _make_control_plane(config: Talconfig, secrets: SecretsBundle) -> JsonMap:
         "scheduler": {"image": _image("kube-scheduler", config)},
         "discovery": _make_discovery(),
         "etcd": {"ca": secrets.etcd.to_json()},
-        "extraManifests": [],
-        "inlineManifests": [
-            {"name": as_map(item).get("name"), "contents": as_map(item).get("contents")}
-            for item in as_list(config.settings.get("inlineManifests"))
-        ],
     }
+    manifests = [as_map(item) for item in as_list(config.settings.get("inlineManifests"))]
+    if manifests:
+        plane["inlineManifests"] = [
+            {"name": item.get("name"), "contents": item.get("contents")} for item in manifests
+        ]
     keys = ("allowSchedulingOnControlPlanes", "allowSchedulingOnMasters")
     if any(config.settings.get(key) is True for key in keys):
         plane["allowSchedulingOnControlPlanes"] = True
@@ -197,6 +197,8 @@ def _make_api_server(config: Talconfig) -> JsonMap:
     server: JsonMap = {"image": _image("kube-apiserver", config)}
     if sans:
         server["certSANs"] = list[Json](sans)
+    if not config.contract.has_network_documents:
+        server["disablePodSecurityPolicy"] = True
     server["admissionControl"] = [
         {
             "name": "PodSecurity",
