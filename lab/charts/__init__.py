@@ -1,0 +1,19 @@
+"""Charts for the lab: real ones where they are at hand, small ones of our own elsewhere.
+
+Here lives what is needed to fill a chart cache folder for a repository. Charts are described in
+our own words; nothing here installs or renders one (that is `lab.flux` with the real helm).
+"""
+
+from __future__ import annotations
+
+from lab.charts.build import ChartWanted, build_charts, find_chart, name_chart_file
+from lab.charts.wanted import find_wanted_charts, split_chart_url
+
+__all__ = [
+    "ChartWanted",
+    "build_charts",
+    "find_chart",
+    "find_wanted_charts",
+    "name_chart_file",
+    "split_chart_url",
+]

@@ -1,0 +1,120 @@
+"""Lab charts: each renders with the real helm, and lies in the cache under its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab.charts import ChartWanted, build_charts, find_chart, find_wanted_charts
+from lab.charts.catalog import CATALOG
+from lab.repository import find_sample
+from lab.tools import LabTools, ToolMissingError
+
+_SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Mapping[ChartWanted, Path]:
+    """Every known chart and one that nobody knows, made once."""
+    names = [*CATALOG, "some-application"]
+    return build_charts(
+        [ChartWanted(name, "1.2.3") for name in names], tmp_path_factory.mktemp("charts")
+    )
+
+
+def _render(chart: Path, *args: str) -> list[dict[str, object]]:
+    tools = LabTools()
+    try:
+        tools.find("helm")
+    except ToolMissingError as missing:
+        pytest.skip(str(missing))
+    rendered = tools.run("helm", "template", "it", str(chart), "--namespace", "there", *args)
+    return [document for document in yaml.safe_load_all(rendered) if document]
+
+
+@pytest.mark.parametrize("name", [*CATALOG, "some-application"])
+def test_every_lab_chart_renders(cache: Mapping[ChartWanted, Path], name: str) -> None:
+    """Real helm renders each chart with its default values, without two objects of one name."""
+    documents = _render(cache[ChartWanted(name, "1.2.3")], "--include-crds")
+    keys = [(document["kind"], str(document["metadata"])) for document in documents]
+
+    assert sorted(set(keys)) == sorted(keys)
+
+
+def test_cert_manager_crds_wait_for_their_switch(cache: Mapping[ChartWanted, Path]) -> None:
+    """The definitions are templates that render only when the values ask for them."""
+    chart = cache[ChartWanted("cert-manager", "1.2.3")]
+    off = [document["kind"] for document in _render(chart)]
+    on = [document["kind"] for document in _render(chart, "--set", "crds.enabled=true")]
+
+    assert off.count("CustomResourceDefinition") == 0
+    assert on.count("CustomResourceDefinition") == 6
+
+
+def test_longhorn_crds_are_templates(cache: Mapping[ChartWanted, Path]) -> None:
+    """Longhorn's definitions render unconditionally and belong to the release."""
+    kinds = [document["kind"] for document in _render(cache[ChartWanted("longhorn", "1.2.3")])]
+
+    assert kinds.count("CustomResourceDefinition") == 22
+
+
+def test_charts_are_the_same_each_time(tmp_path: Path) -> None:
+    """Building a chart twice gives the same bytes, so caches by content hold."""
+    wanted = [ChartWanted("longhorn", "1.2.3")]
+    first = build_charts(wanted, tmp_path / "a")[wanted[0]].read_bytes()
+
+    assert first == build_charts(wanted, tmp_path / "b")[wanted[0]].read_bytes()
+
+
+def test_real_charts_win(tmp_path: Path) -> None:
+    """A chart that a given folder has in that name and version is taken as it is."""
+    real = tmp_path / "real"
+    real.mkdir()
+    (real / "longhorn-1.2.3.tgz").write_bytes(b"the real one")
+    wanted = ChartWanted("longhorn", "1.2.3")
+    made = build_charts([wanted], tmp_path / "cache", [real])
+
+    assert made[wanted].read_bytes() == b"the real one"
+
+
+def test_chart_is_found_with_or_without_v(tmp_path: Path) -> None:
+    """`v1.2.3` and `1.2.3` name the same chart, as registries treat them."""
+    file = tmp_path / "cert-manager-v1.2.3.tgz"
+    file.touch()
+
+    assert find_chart([tmp_path], "cert-manager", "1.2.3") == file
+    assert find_chart([tmp_path], "cert-manager", "1.2.4") is None
+
+
+def test_sample_names_its_charts() -> None:
+    """The charts of a tree come from HelmReleases and from the OCI sources that they name."""
+    wanted = find_wanted_charts(find_sample())
+
+    assert ChartWanted("cert-manager", "v1.21.1") in wanted
+    assert ChartWanted("longhorn", "1.12.1") in wanted
+    assert len(wanted) == 9
+
+
+@pytest.mark.parametrize("tree", ["sample", "nomenator"])
+def test_charts_render_with_the_values_of_a_tree(tree: str, tmp_path: Path) -> None:
+    """Every release of the tree renders with its own values, unsubstituted, like in life."""
+    source = find_sample() if tree == "sample" else _SHARED / "repos" / tree
+    if not source.is_dir():
+        pytest.skip("needs ../shared/data/repos")
+    made = build_charts(find_wanted_charts(source), tmp_path / "cache")
+    failed = []
+    for file in sorted(source.glob("clusters/**/helm-release.yaml")):
+        release = yaml.safe_load(file.read_text())
+        chart = release["spec"].get("chart", {}).get("spec")
+        if chart is None:
+            continue
+        values = tmp_path / "values.yaml"
+        values.write_text(yaml.safe_dump(release["spec"].get("values") or {}))
+        wanted = ChartWanted(chart["chart"], str(chart["version"]))
+        if not _render(made[wanted], "--values", str(values), "--include-crds"):
+            failed.append(release["metadata"]["name"])
+
+    assert failed == []
