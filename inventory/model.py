@@ -1,21 +1,22 @@
 """What a cluster repository says, as immutable values.
 
-Everything here is data: frozen, slotted, without behaviour beyond small look-ups. Raw documents are
-plain JSON values and are shared, so nobody may change them in place. Lines and columns count from 1.
+Everything here is data: frozen, slotted, without behaviour beyond small look-ups. Raw documents
+are plain JSON values and are shared, so nobody may change them in place. Lines and columns count
+from 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import TypeAlias
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 JsonObject: TypeAlias = "Mapping[str, Json]"
 
 
-class Severity(str, Enum):
+class Severity(StrEnum):
     """How bad a finding is."""
 
     ERROR = "error"  # a bootstrap, an upgrade or a component fails
@@ -23,14 +24,14 @@ class Severity(str, Enum):
     INFO = "info"  # worth telling
 
 
-class Role(str, Enum):
+class Role(StrEnum):
     """What a machine is in its cluster, in Talos' own words."""
 
     CONTROL_PLANE = "controlplane"
     WORKER = "worker"
 
 
-class EdgeKind(str, Enum):
+class EdgeKind(StrEnum):
     """Why one component waits for another."""
 
     DEPENDS_ON = "dependsOn"  # spec.dependsOn of a Kustomization

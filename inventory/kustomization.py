@@ -1,0 +1,326 @@
+"""Build a kustomization directory the way Flux does, from files only.
+
+Covers what decides which objects come out and under which identity: resources, components,
+generators, patches, namespaces, affixes, labels, replacements. Images, replicas and plug-ins change
+nothing of that and are left alone. Flux sets no load restriction inside the repository and makes a
+kustomization where a directory has none: fluxcd/pkg `kustomize/kustomize_generator.go`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeAlias
+
+from inventory import transformers
+from inventory.documents import Document
+from inventory.model import Finding, Json, JsonObject, Position, Severity
+from inventory.objects import get_flag, get_list, get_mapping, get_mappings, get_text, group_of
+from inventory.patches import PatchError, patches_of, read_patches
+from inventory.resources import Resource
+from inventory.tree import YAML_SUFFIXES, Tree, join, normalise
+
+FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+KUSTOMIZE_GROUP = "kustomize.config.k8s.io"
+_IGNORED_FILES = (".sops.yaml", ".goreleaser.yml", ".flux.yaml")  # source-controller's defaults
+_MAX_DEPTH = 64  # directories within directories; real trees have at most 8
+_EMPTY: JsonObject = {}
+_Keys: TypeAlias = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """The result of one build; `has_failed` when kustomize would have refused it."""
+
+    resources: tuple[Resource, ...]
+    has_failed: bool
+    has_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """The kustomization being read, and what led to it."""
+
+    path: str
+    document: Document
+    stack: tuple[str, ...] = ()
+    top: str = ""
+    from_component: bool = False
+
+    def below(self, item: str, document: Document) -> _Here:
+        stack = (*self.stack, self.path)
+        return _Here(item, document, stack, self.top or item, self.from_component)
+
+    def resource(self, value: JsonObject, document: Document, top: str = "") -> Resource:
+        return Resource(value, document, self.from_component, self.top or top)
+
+
+class Builder:
+    """Builds directories of one tree; findings go to the tree."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._has_failed = False
+
+    def build(self, path: str, spec: JsonObject = _EMPTY) -> Build:
+        """Build the directory `path` with the fields of a Flux Kustomization's `spec` added."""
+        self._has_failed = False
+        document = self.find_file(path)
+        here = _Here(path, document or Document(path, 0, None, 1, 1, ""))
+        resources = self._generate(here) if document is None else self._accumulate(here, [])
+        resources = self._apply_spec(resources, spec, here)
+        return Build(tuple(resources), self._has_failed, document is not None)
+
+    def find_file(self, path: str) -> Document | None:
+        """Return the kustomization document of a directory; None when it has none."""
+        for name in FILE_NAMES:
+            file = join(path, name)
+            if self._tree.is_file(file):
+                documents = self._tree.documents(file)
+                if self._tree.has_failed(file):
+                    self._has_failed = True
+                return documents[0] if documents else Document(file, 0, {}, 1, 1, "")
+        return None
+
+    def _accumulate(self, here: _Here, before: list[Resource]) -> list[Resource]:
+        value = here.document.value if isinstance(here.document.value, Mapping) else _EMPTY
+        resources = list(before)
+        for key in ("resources", "bases"):
+            for index, item in enumerate(get_list(value, key)):
+                self._merge(resources, self._load(item, here, (key, index)))
+        for index, item in enumerate(get_list(value, "components")):
+            resources = self._component(item, here, ("components", index), resources)
+        self._merge(resources, self._generated(value, here))
+        return self._transform(resources, value, here)
+
+    def _apply_spec(
+        self, resources: list[Resource], spec: JsonObject, here: _Here
+    ) -> list[Resource]:
+        for item in get_list(spec, "components"):
+            resources = self._component(item, here, (), resources)
+        renamed: dict[str, Json] = {
+            "patches": get_list(spec, "patches"),
+            "namespace": spec.get("targetNamespace"),
+            "namePrefix": spec.get("namePrefix"),
+            "nameSuffix": spec.get("nameSuffix"),
+            "commonLabels": get_mapping(spec, "commonMetadata", "labels"),
+            "commonAnnotations": get_mapping(spec, "commonMetadata", "annotations"),
+        }
+        return self._transform(resources, renamed, here)
+
+    def _merge(self, resources: list[Resource], added: list[Resource]) -> None:
+        known = {resource.identity for resource in resources}
+        for resource in added:
+            if resource.identity in known:
+                _, kind, _, name = resource.identity
+                self._error(
+                    "duplicate-id",
+                    f"object is defined twice in one build: `{kind}/{name}`",
+                    resource.position,
+                    "keep one of the two definitions; kustomize refuses the whole build",
+                )
+                continue
+            known.add(resource.identity)
+            resources.append(resource)
+
+    def _load(self, item: Json, here: _Here, keys: _Keys) -> list[Resource]:
+        if not isinstance(item, str):
+            return []
+        target = normalise(join(here.path, item))
+        if target is not None and self._tree.is_file(target):
+            return self._file(target, here)
+        if target is not None and self._tree.is_directory(target):
+            return self._directory(target, here, keys)
+        if _is_remote(item):
+            self._tree.report(
+                Finding(
+                    "remote-resource",
+                    Severity.INFO,
+                    f"resource lies outside the repository: `{item}`",
+                    here.document.locate(*keys),
+                    "keep a copy in Git, so that a rebuild needs no other server",
+                )
+            )
+            return []
+        self._missing(item, here, keys, target)
+        return []
+
+    def _missing(self, item: str, here: _Here, keys: _Keys, target: str | None) -> None:
+        reason = "leads outside the repository" if target is None else "does not exist"
+        self._error(
+            "missing-resource",
+            f"resource {reason}: `{item}`",
+            here.document.locate(*keys),
+            "correct the path or remove the line; kustomize refuses the whole build",
+        )
+
+    def _directory(self, target: str, here: _Here, keys: _Keys) -> list[Resource]:
+        inner = self.find_file(target)
+        if target in (*here.stack, here.path) or len(here.stack) > _MAX_DEPTH:
+            self._error(
+                "kustomization-cycle",
+                f"kustomization contains itself: `{target}`",
+                here.document.locate(*keys),
+                "remove one of the two references",
+            )
+            return []
+        if inner is None:
+            self._error(
+                "missing-kustomization-file",
+                f"directory has no kustomization.yaml: `{target}`",
+                here.document.locate(*keys),
+                "add a kustomization.yaml there; only a Flux Kustomization's own path may lack one",
+            )
+            return []
+        return self._accumulate(here.below(target, inner), [])
+
+    def _component(
+        self, item: Json, here: _Here, keys: _Keys, resources: list[Resource]
+    ) -> list[Resource]:
+        if not isinstance(item, str):
+            return resources
+        target = normalise(join(here.path, item))
+        inner = self.find_file(target) if target is not None else None
+        if target is None or inner is None or target in (*here.stack, here.path):
+            if not _is_remote(item):
+                self._missing(item, here, keys, target)
+            return resources
+        below = replace(here.below(target, inner), from_component=True)
+        return self._accumulate(below, resources)
+
+    def _file(self, path: str, here: _Here) -> list[Resource]:
+        documents = self._tree.documents(path)
+        if self._tree.has_failed(path):
+            self._has_failed = True
+        return [
+            here.resource(value, document, path)
+            for document in documents
+            for value in _flatten(document.value)
+            if self._is_object(value, document)
+        ]
+
+    def _is_object(self, value: JsonObject, document: Document) -> bool:
+        if group_of(value) == KUSTOMIZE_GROUP:
+            return False  # a kustomization that lists itself; Flux skips such objects
+        if not get_text(value, "kind") or not get_text(value, "metadata", "name"):
+            missing = "kind" if not get_text(value, "kind") else "metadata.name"
+            self._error(
+                "not-an-object",
+                f"document is no Kubernetes object: it has no `{missing}`",
+                document.position,
+                "remove the file from the kustomization, or complete it",
+            )
+            return False
+        return True
+
+    def _generate(self, here: _Here) -> list[Resource]:
+        """Gather what Flux would list where a directory has no kustomization file."""
+        resources: list[Resource] = []
+        for child in self._scan(here.path, 0):
+            inner = None if child.endswith(YAML_SUFFIXES) else self.find_file(child)
+            if inner is not None:
+                self._merge(resources, self._accumulate(here.below(child, inner), []))
+            else:
+                self._merge(resources, self._file(child, here))
+        return resources
+
+    def _scan(self, path: str, depth: int) -> Iterator[str]:
+        for name, is_directory in self._tree.names(path):
+            child = join(path, name)
+            if is_directory and depth < _MAX_DEPTH and name != ".git":
+                if self.find_file(child) is not None:
+                    yield child
+                else:
+                    yield from self._scan(child, depth + 1)
+            elif not is_directory and name.endswith(YAML_SUFFIXES) and name not in _IGNORED_FILES:
+                yield child
+
+    def _generated(self, value: JsonObject, here: _Here) -> list[Resource]:
+        has_hash = not get_flag(value, "generatorOptions", "disableNameSuffixHash")
+        found: list[Resource] = []
+        for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
+            for item in get_mappings(value, key):
+                if get_text(item, "behavior") in ("merge", "replace"):
+                    continue
+                read = partial(self._read_generated, here, key)
+                made = transformers.generated_object(kind, item, read, has_hash=has_hash)
+                found.append(here.resource(made, here.document, here.path))
+        return found
+
+    def _read_generated(self, here: _Here, key: str, name: str) -> str | None:
+        target = normalise(join(here.path, name))
+        if target is None or not self._tree.is_file(target):
+            self._missing(name, here, (key,), target)
+            return None
+        return self._tree.text(target)
+
+    def _transform(
+        self, resources: list[Resource], value: JsonObject, here: _Here
+    ) -> list[Resource]:
+        resources = self._patch(resources, value, here)
+        namespace = get_text(value, "namespace")
+        if namespace:
+            resources = transformers.set_namespace(resources, namespace)
+        prefix, suffix = get_text(value, "namePrefix"), get_text(value, "nameSuffix")
+        if prefix or suffix:
+            resources = transformers.add_affixes(resources, prefix, suffix)
+        for key, labels in _metadata_of(value):
+            resources = transformers.add_metadata(resources, key, labels)
+        for replacement in get_mappings(value, "replacements"):
+            resources = transformers.apply_replacement(resources, replacement)
+        return resources
+
+    def _patch(self, resources: list[Resource], value: JsonObject, here: _Here) -> list[Resource]:
+        for key in ("patchesStrategicMerge", "patches", "patchesJson6902"):
+            items = patches_of(value, key)
+            if key == "patchesStrategicMerge":
+                items = tuple(_inline_or_file(item) for item in get_list(value, key))
+            for index, item in enumerate(items):
+                resources = self._patch_one(resources, item, here, (key, index))
+        return resources
+
+    def _patch_one(
+        self, resources: list[Resource], item: JsonObject, here: _Here, keys: _Keys
+    ) -> list[Resource]:
+        text = get_text(item, "patch")
+        if not text:
+            target = normalise(join(here.path, get_text(item, "path")))
+            text = (self._tree.text(target) if target else None) or ""
+        try:
+            for patch in read_patches(text, get_mapping(item, "target")):
+                resources = transformers.apply_patch(resources, patch)
+        except PatchError as error:
+            place = here.document.locate(*keys)
+            self._error("patch-failed", str(error), place, "correct the patch or its target")
+        return resources
+
+    def _error(self, name: str, message: str, position: Position, hint: str) -> None:
+        self._has_failed = True
+        self._tree.report(Finding(name, Severity.ERROR, message, position, hint))
+
+
+def _flatten(value: Json) -> Iterator[JsonObject]:
+    if not isinstance(value, Mapping):
+        return
+    if get_text(value, "kind").endswith("List") and "items" in value:
+        yield from get_mappings(value, "items")
+    else:
+        yield value
+
+
+def _metadata_of(value: JsonObject) -> Iterator[tuple[str, JsonObject]]:
+    for name, key in (("commonLabels", "labels"), ("commonAnnotations", "annotations")):
+        if get_mapping(value, name):
+            yield key, get_mapping(value, name)
+    for item in get_mappings(value, "labels"):
+        yield "labels", get_mapping(item, "pairs")
+
+
+def _inline_or_file(item: Json) -> JsonObject:
+    text = item if isinstance(item, str) else ""
+    return {"patch": text} if "\n" in text else {"path": text}
+
+
+def _is_remote(item: str) -> bool:
+    return "://" in item or item.startswith(("git@", "github.com/")) or "?ref=" in item

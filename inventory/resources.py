@@ -1,0 +1,94 @@
+"""The objects a kustomize build holds, and which kinds have no namespace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from inventory.documents import Document
+from inventory.model import JsonObject, ObjectRef, Position
+from inventory.objects import get_text, group_of, kind_of, name_of, namespace_of
+
+# Kinds of Kubernetes itself; like kustomize, unknown kinds count as namespaced.
+# https://github.com/kubernetes-sigs/kustomize/blob/master/kyaml/openapi/openapi.go
+CLUSTER_KINDS = frozenset(
+    {
+        ("", "Namespace"),
+        ("", "Node"),
+        ("", "PersistentVolume"),
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+        ("apiregistration.k8s.io", "APIService"),
+        ("certificates.k8s.io", "CertificateSigningRequest"),
+        ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
+        ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
+        ("networking.k8s.io", "IngressClass"),
+        ("node.k8s.io", "RuntimeClass"),
+        ("policy", "PodSecurityPolicy"),
+        ("rbac.authorization.k8s.io", "ClusterRole"),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+        ("scheduling.k8s.io", "PriorityClass"),
+        ("storage.k8s.io", "CSIDriver"),
+        ("storage.k8s.io", "CSINode"),
+        ("storage.k8s.io", "StorageClass"),
+        ("storage.k8s.io", "VolumeAttachment"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One object of a build.
+
+    Attributes:
+        value: The object as transformed so far; never changed in place.
+        document: Where it was written; for a generated object its kustomization.
+        from_component: Whether a Kustomize Component added it.
+        top: The item of the outermost kustomization that led to it, as a repository path.
+    """
+
+    value: JsonObject
+    document: Document
+    from_component: bool = False
+    top: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str, str, str]:
+        """What kustomize tells objects apart by: API version, kind, namespace, name."""
+        value = self.value
+        return (
+            get_text(value, "apiVersion"),
+            kind_of(value),
+            namespace_of(value),
+            name_of(value),
+        )
+
+    @property
+    def position(self) -> Position:
+        """Where the object was written."""
+        return self.document.position
+
+    def changed(self, value: JsonObject) -> Resource:
+        """Return the same resource with another value."""
+        return replace(self, value=value)
+
+
+def is_cluster_scoped(value: JsonObject) -> bool:
+    """Say whether the object's kind is one of Kubernetes' own without a namespace."""
+    return (group_of(value), kind_of(value)) in CLUSTER_KINDS
+
+
+def refer_to(resource: Resource) -> ObjectRef:
+    """Return the identity of a resource, for the inventory."""
+    value = resource.value
+    return ObjectRef(
+        api_version=get_text(value, "apiVersion"),
+        kind=kind_of(value),
+        namespace="" if is_cluster_scoped(value) else namespace_of(value),
+        name=name_of(value),
+        position=resource.position,
+        from_component=resource.from_component,
+        raw=value,
+    )

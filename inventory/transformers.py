@@ -1,0 +1,197 @@
+"""What a kustomization does to the objects it has gathered, in kustomize's own order.
+
+https://github.com/kubernetes-sigs/kustomize/blob/master/api/internal/target/kusttarget_configplugin.go
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from inventory.model import Json, JsonObject
+from inventory.objects import (
+    get,
+    get_flag,
+    get_mapping,
+    get_mappings,
+    get_text,
+    group_of,
+    kind_of,
+    name_of,
+    namespace_of,
+    with_value,
+)
+from inventory.patches import Patch, PatchError, matches_selector
+from inventory.resources import Resource, is_cluster_scoped
+
+_UNPREFIXED = frozenset({"CustomResourceDefinition", "APIService", "Namespace"})
+
+
+def set_namespace(resources: Iterable[Resource], namespace: str) -> list[Resource]:
+    """Put every namespaced object into `namespace`; a Namespace object itself is renamed."""
+    return [resource.changed(_with_namespace(resource.value, namespace)) for resource in resources]
+
+
+def _with_namespace(value: JsonObject, namespace: str) -> JsonObject:
+    if kind_of(value) == "Namespace" and group_of(value) == "":
+        return with_value(value, ("metadata", "name"), namespace)
+    if not is_cluster_scoped(value):
+        value = with_value(value, ("metadata", "namespace"), namespace)
+    if kind_of(value) in ("RoleBinding", "ClusterRoleBinding"):
+        subjects: list[Json] = [
+            {**subject, "namespace": namespace} if subject.get("name") == "default" else subject
+            for subject in get_mappings(value, "subjects")
+        ]
+        return {**value, "subjects": subjects} if subjects else value
+    return value
+
+
+def add_affixes(resources: Iterable[Resource], prefix: str, suffix: str) -> list[Resource]:
+    """Put `prefix` and `suffix` around names; kinds whose name is an identity are left."""
+    return [
+        resource
+        if kind_of(resource.value) in _UNPREFIXED
+        else resource.changed(
+            with_value(
+                resource.value, ("metadata", "name"), prefix + name_of(resource.value) + suffix
+            )
+        )
+        for resource in resources
+    ]
+
+
+def add_metadata(resources: Iterable[Resource], key: str, added: JsonObject) -> list[Resource]:
+    """Add labels or annotations (`key`) to the metadata of every object."""
+    return [
+        resource.changed(
+            with_value(
+                resource.value,
+                ("metadata", key),
+                {**get_mapping(resource.value, "metadata", key), **added},
+            )
+        )
+        for resource in resources
+    ]
+
+
+def apply_patch(resources: Sequence[Resource], patch: Patch) -> list[Resource]:
+    """Apply one patch to the objects it is for.
+
+    Raises:
+        PatchError: It fits no object although it names one, or its path does not exist.
+    """
+    result: list[Resource] = []
+    has_matched = False
+    for resource in resources:
+        if not patch.matches(resource.value):
+            result.append(resource)
+            continue
+        has_matched = True
+        value = patch.apply(resource.value)
+        if value is not None:
+            result.append(resource.changed(value))
+    if not has_matched and not patch.target:
+        own = patch.merge or {}
+        raise PatchError(f"patch fits no object: `{kind_of(own)}/{name_of(own)}`")
+    return result
+
+
+def apply_replacement(resources: Sequence[Resource], replacement: JsonObject) -> list[Resource]:
+    """Copy one object's field into others (kustomize `replacements`)."""
+    value = _source_value(resources, get_mapping(replacement, "source"))
+    result = list(resources)
+    if value is None:
+        return result
+    for target in get_mappings(replacement, "targets"):
+        select = get_mapping(target, "select")
+        paths = list(get_list_of_text(target, "fieldPaths")) or ["metadata.name"]
+        creates = get_flag(target, "options", "create")
+        for index, resource in enumerate(result):
+            if matches_selector(select, resource.value):
+                result[index] = resource.changed(_fill(resource.value, paths, value, creates))
+    return result
+
+
+def get_list_of_text(value: Json, key: str) -> tuple[str, ...]:
+    """Return the texts of a list."""
+    found = get(value, key)
+    return tuple(item for item in found if isinstance(item, str)) if isinstance(found, list) else ()
+
+
+def _source_value(resources: Sequence[Resource], source: JsonObject) -> Json:
+    path = get_text(source, "fieldPath", default="metadata.name")
+    selector = {key: value for key, value in source.items() if key not in ("fieldPath", "options")}
+    for resource in resources:
+        if matches_selector(selector, resource.value):
+            return get(resource.value, *split_path(path))
+    return None
+
+
+def _fill(value: JsonObject, paths: Iterable[str], new: Json, creates: bool) -> JsonObject:  # noqa: FBT001
+    for path in paths:
+        keys = split_path(path)
+        if creates or get(value, *keys) is not None:
+            value = with_value(value, keys, new)
+    return value
+
+
+def split_path(path: str) -> list[str]:
+    r"""Split a kustomize field path at its dots; `\.` and `[a.b]` keep a dot."""
+    parts: list[str] = []
+    current, depth, escaped = "", 0, False
+    for character in path:
+        if escaped:
+            current, escaped = current + character, False
+        elif character == "\\":
+            escaped = True
+        elif character == "." and depth == 0:
+            parts.append(current)
+            current = ""
+        else:
+            depth += (character == "[") - (character == "]")
+            current += character
+    return [*parts, current]
+
+
+def generated_object(
+    kind: str, item: JsonObject, read_file: Callable[[str], str | None], *, has_hash: bool
+) -> JsonObject:
+    """Return the ConfigMap or Secret of one generator item, its name with kustomize's hash."""
+    data: dict[str, Json] = {}
+    for path in (*get_list_of_text(item, "envs"), get_text(item, "env")):
+        if path:
+            data.update(_pairs((read_file(path) or "").splitlines()))
+    data.update(_pairs(get_list_of_text(item, "literals")))
+    for spec in get_list_of_text(item, "files"):
+        key, _, path = spec.rpartition("=")
+        data[key or path.rpartition("/")[2]] = read_file(path) or ""
+    name = get_text(item, "name")
+    has_hash = has_hash and not get_flag(item, "options", "disableNameSuffixHash")
+    metadata: dict[str, Json] = {"name": f"{name}-{_hash(kind, name, data)}" if has_hash else name}
+    if get_text(item, "namespace"):
+        metadata["namespace"] = get_text(item, "namespace")
+    field = "stringData" if kind == "Secret" else "data"
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, field: data}
+
+
+def _pairs(lines: Iterable[str]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for line in lines:
+        key, separator, value = line.strip().partition("=")
+        if separator and not key.startswith("#"):
+            found[key] = value.strip("\"'")
+    return found
+
+
+def _hash(kind: str, name: str, data: Mapping[str, Json]) -> str:
+    """Return a suffix in kustomize's form (its exact value for ConfigMaps of text)."""
+    content = {"data": dict(data), "kind": kind, "name": name}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    return digest.translate(str.maketrans("013ae", "ghkmt"))
+
+
+def namespace_or(value: JsonObject, default: str) -> str:
+    """Return the object's namespace, or `default` when it has none."""
+    return namespace_of(value) or default
