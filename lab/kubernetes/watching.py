@@ -16,6 +16,8 @@ __all__ = ["Watch"]
 # A reader this far behind would cost more memory than it is worth: it is told to list again,
 # as a real API server does with a slow watcher.
 MOST_UNREAD = 20_000
+# Wall seconds; a real API server sends a bookmark about once a minute to a quiet watch.
+BOOKMARK_EVERY_S = 60.0
 
 
 class Watch:
@@ -43,6 +45,7 @@ class Watch:
         self._wake = asyncio.Event()
         self._stop: Callable[[], None] | None = None
         self._failure: ApiError | None = None
+        self.make_bookmark: Callable[[], Object] | None = None
 
     def begin(self, since: str) -> None:
         """Start: with all there is when `since` is empty or 0, else with what came after it."""
@@ -89,7 +92,14 @@ class Watch:
             if self._failure is not None:
                 raise self._failure
             self._wake.clear()
-            await self._wake.wait()
+            if self.make_bookmark is None:
+                await self._wake.wait()
+                continue
+            try:
+                async with asyncio.timeout(BOOKMARK_EVERY_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                yield "BOOKMARK", self.make_bookmark()
 
     def _see(self, change: Change) -> None:
         if change.resource != self._resource:

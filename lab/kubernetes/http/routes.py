@@ -1,0 +1,215 @@
+"""From a request to its answer: health, discovery, reading, and what changes objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from aiohttp import web
+
+from lab.kubernetes.api import Api
+from lab.kubernetes.errors import ApiError, NotFoundError, TooManyRequestsError
+from lab.kubernetes.http.discovery import list_aggregated, list_groups, list_resources
+from lab.kubernetes.http.objects import Call, change_object, check_permission, show_scale
+from lab.kubernetes.http.openapi import describe_group, list_documents
+from lab.kubernetes.http.requests import Target, read_target, read_user
+from lab.kubernetes.http.streams import stream_changes
+from lab.kubernetes.http.tables import make_table
+from lab.kubernetes.registry import Registry, Served
+from lab.kubernetes.values import Json, Object
+
+__all__ = ["Routes"]
+
+_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+_HEALTH = {"readyz", "livez", "healthz"}
+Shape = Callable[[list[Object], str], Object]
+
+
+class Routes:
+    """Answers any request; `version` is the Kubernetes version of this server, `v1.36.3`."""
+
+    def __init__(self, api: Api, now: Callable[[], datetime], version: str) -> None:
+        self._api = api
+        self._now = now
+        self._version = version
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request; what is refused becomes a `Status`."""
+        try:
+            return await self._route(request)
+        except ApiError as error:
+            headers = {"Retry-After": "10"} if isinstance(error, TooManyRequestsError) else {}
+            return _answer_json(error.status, error.code, headers)
+
+    async def _route(self, request: web.Request) -> web.StreamResponse:
+        user = read_user(request)
+        if user is None:
+            raise UnauthorizedError("Unauthorized")
+        parts = [part for part in request.path.split("/") if part]
+        if parts and parts[0] in _HEALTH:
+            return web.Response(text=_describe_health(parts[0], request))
+        document = self._describe(parts, request.headers.get("Accept", ""))
+        if document is not None:
+            return document
+        target = read_target(request.path)
+        check_permission(user, request.method, target)
+        served = self._api.registry.of_path(target.group, target.version, target.plural)
+        if request.method == "GET":
+            return await self._read(request, served, target)
+        status, answer = await change_object(Call(self._api, request, served, target, user))
+        if target.subresource == "scale":
+            answer = show_scale(answer)
+        return _answer_json(answer, status)
+
+    async def _read(
+        self, request: web.Request, served: Served, target: Target
+    ) -> web.StreamResponse:
+        query, shape = request.query, self._find_shape(request, served)
+        labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
+        if query.get("watch", "").lower() in {"1", "true"}:
+            initial = query.get("sendInitialEvents", "").lower() == "true"
+            watch = self._api.watch(
+                served,
+                target.namespace,
+                labels=labels,
+                fields=f"metadata.name={target.name}" if target.name else fields,
+                since="" if initial else query.get("resourceVersion", ""),
+            )
+            return await stream_changes(
+                self._api, request, served, watch, lambda obj: shape([obj], "") if shape else obj
+            )
+        if target.name:
+            return self._read_one(served, target, shape)
+        objects, version = self._api.list(served, target.namespace, labels=labels, fields=fields)
+        if shape:
+            return _answer_json(shape(objects, version))
+        items: list[Json] = list(objects)
+        listed: Object = {
+            "kind": f"{served.kind.kind}List",
+            "apiVersion": served.api_version,
+            "metadata": {"resourceVersion": version},
+            "items": items,
+        }
+        return _answer_json(listed)
+
+    def _read_one(self, served: Served, target: Target, shape: Shape | None) -> web.Response:
+        obj = self._api.get(served, target.name, target.namespace)
+        if target.subresource == "log":
+            return web.Response(text="")
+        if target.subresource == "scale":
+            obj = show_scale(obj)
+        return _answer_json(shape([obj], "") if shape else obj)
+
+    def _find_shape(self, request: web.Request, served: Served) -> Shape | None:
+        wanted = request.headers.get("Accept", "").split(",")[0].replace(" ", "")
+        if "as=Table" in wanted:
+            whole = request.query.get("includeObject") == "Object"
+            return lambda objects, version: make_table(
+                served.kind, objects, version, self._now(), whole=whole
+            )
+        if "as=PartialObjectMetadata" in wanted:
+            many = "as=PartialObjectMetadataList" in wanted
+            return lambda objects, version: _strip(objects, version, many=many)
+        return None
+
+    def _describe(self, parts: list[str], accept: str) -> web.Response | None:
+        """Answer what is about the API itself; None when it is about objects."""
+        registry = self._api.registry
+        aggregated = "g=apidiscovery.k8s.io" in accept and "v=v2;" in f"{accept};"
+        document: Object | None
+        match parts:
+            case ["version"]:
+                document = _describe_version(self._version)
+            case ["api" | "apis"] if aggregated:
+                body = list_aggregated(registry, core=parts == ["api"])
+                return web.Response(text=json.dumps(body), headers={"Content-Type": _AGGREGATED})
+            case ["api"]:
+                document = {"kind": "APIVersions", "versions": ["v1"]}
+            case ["apis"]:
+                document = list_groups(registry)
+            case ["api", version]:
+                document = list_resources(registry, "", version)
+            case ["apis", group, version]:
+                document = list_resources(registry, group, version)
+            case ["openapi", "v3", *rest]:
+                document = _describe_openapi(registry, rest)
+            case ["apis", _] | ["openapi", *_] | []:
+                document = None
+            case _:
+                return None
+        if document is None:
+            raise NotFoundError.of_kind()
+        return _answer_json(document)
+
+
+class UnauthorizedError(ApiError):
+    """The client has no certificate."""
+
+    code = 401
+    reason = "Unauthorized"
+
+
+def _answer_json(
+    body: Object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    return web.Response(
+        text=json.dumps(body, separators=(",", ":")),
+        status=status,
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def _describe_openapi(registry: Registry, parts: list[str]) -> Object | None:
+    match parts:
+        case []:
+            return list_documents(registry)
+        case ["api", version]:
+            return describe_group(registry, "", version)
+        case ["apis", group, version]:
+            return describe_group(registry, group, version)
+        case _:
+            return None
+
+
+def _describe_health(check: str, request: web.Request) -> str:
+    if "verbose" not in request.query:
+        return "ok"
+    checks = ("ping", "log", "etcd", "informer-sync", "poststarthook/rbac/bootstrap-roles")
+    return "".join(f"[+]{name} ok\n" for name in checks) + f"{check} check passed\n"
+
+
+def _describe_version(version: str) -> Object:
+    major, minor, *_ = version.removeprefix("v").split(".")
+    return {
+        "major": major,
+        "minor": minor,
+        "gitVersion": version,
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "go1.26",
+        "compiler": "gc",
+        "platform": "linux/amd64",
+    }
+
+
+def _strip(objects: list[Object], version: str, *, many: bool) -> Object:
+    stripped: list[Object] = [
+        {
+            "kind": "PartialObjectMetadata",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": obj.get("metadata", {}),
+        }
+        for obj in objects
+    ]
+    if not many:
+        return stripped[0]
+    items: list[Json] = list(stripped)
+    return {
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": {"resourceVersion": version},
+        "items": items,
+    }

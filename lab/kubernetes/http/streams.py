@@ -1,0 +1,70 @@
+"""Watches over HTTP: one JSON line a change, bookmarks, and an ERROR line at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+
+from aiohttp import web
+
+from lab.kubernetes.api import Api
+from lab.kubernetes.errors import ApiError
+from lab.kubernetes.registry import Served
+from lab.kubernetes.values import Object
+from lab.kubernetes.watching import Watch
+
+__all__ = ["stream_changes"]
+
+# Wall seconds. Real servers end watches after 30 to 60 minutes.
+_LONGEST_S = 1800.0
+
+
+async def stream_changes(
+    api: Api,
+    request: web.Request,
+    served: Served,
+    watch: Watch,
+    shape: Callable[[Object], Object],
+) -> web.StreamResponse:
+    """Stream a watch until the client goes, its timeout passes, or the server stops."""
+    query = request.query
+
+    def make_bookmark() -> Object:
+        return {
+            "kind": served.kind.kind,
+            "apiVersion": served.api_version,
+            "metadata": {"resourceVersion": str(api.store.version)},
+        }
+
+    if query.get("allowWatchBookmarks", "").lower() in {"1", "true"}:
+        watch.make_bookmark = make_bookmark
+    if query.get("sendInitialEvents", "").lower() == "true":
+        last = make_bookmark()
+        last["metadata"] = {
+            "resourceVersion": str(api.store.version),
+            "annotations": {"k8s.io/initial-events-end": "true"},
+        }
+        watch.bookmark(last)
+    asked = query.get("timeoutSeconds", "")
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    with contextlib.suppress(TimeoutError, ConnectionResetError):
+        async with asyncio.timeout(float(asked) if asked.isdigit() else _LONGEST_S):
+            await _write_lines(response, watch, shape)
+    return response
+
+
+async def _write_lines(
+    response: web.StreamResponse, watch: Watch, shape: Callable[[Object], Object]
+) -> None:
+    with watch as changes:
+        try:
+            async for event, obj in changes:
+                shown = obj if event == "BOOKMARK" else shape(obj)
+                line = json.dumps({"type": event, "object": shown}, separators=(",", ":"))
+                await response.write(line.encode() + b"\n")
+        except ApiError as error:
+            line = json.dumps({"type": "ERROR", "object": error.status})
+            await response.write(line.encode() + b"\n")
