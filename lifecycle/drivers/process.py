@@ -94,6 +94,10 @@ class Runner(Protocol):
         """Yield the lines of stdout as they come, see `ProcessRunner.lines`."""
         ...
 
+    def failure(self, completed: Completed, *, said: str = "") -> CommandFailedError:
+        """Build the redacted error of a command whose exit code hides that it failed."""
+        ...
+
 
 class ProcessRunner:
     """Runs real processes, each in a session of its own, each ended with all its children."""
@@ -145,8 +149,10 @@ class ProcessRunner:
             group.feed(stdin.reveal() if isinstance(stdin, Secret) else stdin)
             await group.finished()
         completed = _completed(argv, group)
-        if group.overflowed or (check and completed.returncode != 0):
-            raise self._failure(completed, overflowed=group.overflowed)
+        if group.overflowed:
+            raise self.failure(completed, said=f"more than {self._capture_limit} bytes of output")
+        if check and completed.returncode != 0:
+            raise self.failure(completed)
         return completed
 
     async def lines(
@@ -176,7 +182,16 @@ class ProcessRunner:
             await group.finished()
         completed = _completed(argv, group)
         if completed.returncode != 0:
-            raise self._failure(completed, overflowed=False)
+            raise self.failure(completed)
+
+    def failure(self, completed: Completed, *, said: str = "") -> CommandFailedError:
+        """Build the redacted error of a command, with `said` in place of its stderr's end."""
+        return CommandFailedError(
+            self._redacted(completed.argv),
+            returncode=completed.returncode,
+            stdout_tail=self._redactor.redact(_tail(completed.stdout)),
+            stderr_tail=self._redactor.redact(said or _tail(completed.stderr)),
+        )
 
     @asynccontextmanager
     async def _started(
@@ -239,16 +254,6 @@ class ProcessRunner:
         if group is not None:
             fields |= {"returncode": group.returncode, "elapsed_s": round(group.seconds, 3)}
         self._listener(event, fields)
-
-    def _failure(self, completed: Completed, *, overflowed: bool) -> CommandFailedError:
-        hint = f"it wrote more than {self._capture_limit} bytes" if overflowed else ""
-        return CommandFailedError(
-            self._redacted(completed.argv),
-            returncode=completed.returncode,
-            stdout_tail=self._redactor.redact(_tail(completed.stdout)),
-            stderr_tail=self._redactor.redact(_tail(completed.stderr)),
-            hint=hint,
-        )
 
 
 def _completed(argv: Sequence[str], group: ProcessGroup) -> Completed:

@@ -56,14 +56,18 @@ class ScriptedRunner:
         for command, completed in self.answers.items():
             if command in line:
                 if check and completed.returncode:
-                    raise CommandFailedError(
-                        argv,
-                        returncode=completed.returncode,
-                        stdout_tail=completed.stdout.decode(),
-                        stderr_tail=completed.stderr.decode(),
-                    )
+                    raise self.failure(completed)
                 return completed
         pytest.fail(f"unexpected command: {line}")
+
+    def failure(self, completed: Completed, *, said: str = "") -> CommandFailedError:
+        """Build the error of a scripted answer."""
+        return CommandFailedError(
+            completed.argv or self.asked[-1],
+            returncode=completed.returncode,
+            stdout_tail=completed.stdout.decode(),
+            stderr_tail=said or completed.stderr.decode(),
+        )
 
     async def lines(
         self,

@@ -63,7 +63,7 @@ class Talosctl:
     async def version(self, node: str, *, insecure: bool = False) -> TalosVersion:
         """Return the version that runs on a node."""
         completed = await self._call(node, ["version"], insecure=insecure)
-        return _parsed(node, completed, parse_version)
+        return self._parsed(node, completed, parse_version)
 
     async def get(
         self, node: str, kind: str, resource_id: str = "", *, insecure: bool = False
@@ -71,7 +71,7 @@ class Talosctl:
         """Return the resources of a kind (a CLI word such as `disks`), or one of them by id."""
         words = ["get", kind, *([resource_id] if resource_id else []), "-o", "json"]
         completed = await self._call(node, words, insecure=insecure)
-        return _parsed(node, completed, parse_resources)
+        return self._parsed(node, completed, parse_resources)
 
     async def machine_status(self, node: str, *, insecure: bool = False) -> MachineStatus:
         """Return the machine's stage, whether it is ready, and what it waits for."""
@@ -119,8 +119,8 @@ class Talosctl:
         completed = await self._call(node, ["etcd", "members"])
         said = completed.stderr.decode("utf-8", "replace")
         if not completed.stdout.strip() and "rpc error" in said:
-            raise _failed(node, completed)
-        return _parsed(node, completed, parse_etcd_members)
+            raise self._failed(node, completed)
+        return self._parsed(node, completed, parse_etcd_members)
 
     async def apply_config(
         self,
@@ -188,16 +188,13 @@ class Talosctl:
         except CommandFailedError as error:
             raise TalosctlError(error, classify(error.stderr_tail), node=node) from error
 
+    def _parsed(self, node: str, completed: Completed, parse: Callable[[str], _Value]) -> _Value:
+        """Parse stdout; an exit code of 0 without a usable answer is a failure all the same."""
+        try:
+            return parse(completed.stdout.decode())
+        except ValueError as error:
+            raise self._failed(node, completed) from error
 
-def _failed(node: str, completed: Completed) -> TalosctlError:
-    said = completed.stderr.decode("utf-8", "replace")
-    cause = CommandFailedError(completed.argv, returncode=completed.returncode, stderr_tail=said)
-    return TalosctlError(cause, classify(said), node=node)
-
-
-def _parsed(node: str, completed: Completed, parse: Callable[[str], _Value]) -> _Value:
-    """Parse stdout; an exit code of 0 without a usable answer is a failure all the same."""
-    try:
-        return parse(completed.stdout.decode())
-    except ValueError as error:
-        raise _failed(node, completed) from error
+    def _failed(self, node: str, completed: Completed) -> TalosctlError:
+        cause = self.runner.failure(completed)
+        return TalosctlError(cause, classify(cause.stderr_tail), node=node)

@@ -1,0 +1,94 @@
+"""ClusterTool: machine configs made from a repository, always in a private copy of it.
+
+It decrypts the whole repository in place, logs failures and goes on, and exits with 0 all the
+same (`pkg/gencmd/genconfig.go`), so only its last line and the files that it wrote count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lifecycle.drivers.process import Completed, Runner
+from lifecycle.errors import CommandFailedError
+from lifecycle.secrets import Secret
+
+__all__ = ["Clustertool", "GeneratedConfigs"]
+
+_TIMEOUT_S = 300.0
+_KEY_FILE = "age.agekey"
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_TROUBLE = re.compile(r"\b(?:ERR|FTL|error|failed|issues)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedConfigs:
+    """Files that genconfig wrote: clear secrets, so the folder must be private."""
+
+    talosconfig: Path
+    machine_configs: Mapping[str, Path]  # by host name
+    talsecret: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Clustertool:
+    """clustertool in the root of a private copy of the cluster repository."""
+
+    program: str
+    runner: Runner
+    repository: Path
+    cluster: str
+
+    async def initialise(self, age_key: Secret) -> None:
+        """Write the files that Git ignores and genconfig needs: patches, above all.
+
+        Raises:
+            CommandFailedError: It did not complete.
+        """
+        self._place_key(age_key)
+        await self._run("init", "Init: Completed Successfully!")
+
+    async def generate(self, age_key: Secret) -> GeneratedConfigs:
+        """Make machine configs and a talosconfig.
+
+        Raises:
+            CommandFailedError: It did not complete; what it complained of is in the error.
+        """
+        self._place_key(age_key)
+        completed = await self._run("genconfig", "GenConfig: Completed Successfully!")
+        folder = self.repository / "clusters" / self.cluster / "talos" / "generated"
+        said = _plain(completed)
+        # "generated config for HOST in PATH"; the path is relative to the repository.
+        lines = re.findall(r"^generated config for (\S+) in (.+?)\s*$", said, re.MULTILINE)
+        configs = {host: self.repository / path for host, path in lines}
+        talosconfig = folder / "talosconfig"
+        if not configs or not talosconfig.is_file():
+            raise self._incomplete(completed)
+        return GeneratedConfigs(talosconfig, configs, folder / "talsecret.yaml")
+
+    async def _run(self, command: str, last_words: str) -> Completed:
+        argv = [self.program, "--cluster", self.cluster, command]
+        completed = await self.runner.run(argv, timeout_s=_TIMEOUT_S, cwd=self.repository)
+        if last_words not in _plain(completed):
+            raise self._incomplete(completed)
+        return completed
+
+    def _incomplete(self, completed: Completed) -> CommandFailedError:
+        """Build the error of a run that ended with 0 and did not do its work."""
+        lines = [line for line in _plain(completed).splitlines() if _TROUBLE.search(line)]
+        return self.runner.failure(completed, said="\n".join(lines[-5:]) or "it did not complete")
+
+    def _place_key(self, age_key: Secret) -> None:
+        """Put the age key where ClusterTool looks for it: the repository's root."""
+        path = self.repository / _KEY_FILE
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        path.write_bytes(age_key.reveal())
+
+
+def _plain(completed: Completed) -> str:
+    """Return both streams without colours: its log goes to either."""
+    text = (completed.stdout + b"\n" + completed.stderr).decode("utf-8", "replace")
+    return _COLOUR.sub("", text)

@@ -1,0 +1,82 @@
+"""Helm: charts rendered without a cluster, and charts fetched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lifecycle.drivers.documents import JsonObject
+from lifecycle.drivers.process import Runner
+from lifecycle.secrets import Secret
+
+__all__ = ["Helm", "Rendering"]
+
+_RENDER_TIMEOUT_S = 120.0
+_PULL_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What to render: a release as a HelmRelease describes it."""
+
+    release: str
+    namespace: str
+    chart: Path
+    values: JsonObject = field(default_factory=dict, repr=False)
+    api_versions: tuple[str, ...] = ()
+    kubernetes_version: str = ""
+    include_crds: bool = False
+    hooks: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Helm:
+    """helm with folders of its own, so that the user's repositories and plugins stay out of it."""
+
+    program: str
+    runner: Runner
+    home: Path
+
+    async def template(self, rendering: Rendering) -> Secret:
+        """Render a chart to YAML documents; values go through stdin, and Secrets may come out.
+
+        Raises:
+            CommandFailedError: The chart does not render with these values.
+        """
+        argv = [self.program, "template", rendering.release, str(rendering.chart)]
+        argv += ["--namespace", rendering.namespace, "--values", "-"]
+        argv += ["--include-crds"] if rendering.include_crds else []
+        argv += [] if rendering.hooks else ["--no-hooks"]
+        if rendering.kubernetes_version:
+            argv += ["--kube-version", rendering.kubernetes_version]
+        for version in rendering.api_versions:
+            argv += ["--api-versions", version]
+        values = Secret(json.dumps(rendering.values))
+        completed = await self.runner.run(
+            argv, timeout_s=_RENDER_TIMEOUT_S, env=self._env(), stdin=values
+        )
+        return Secret(completed.stdout)
+
+    async def pull(self, url: str, name: str, version: str, destination: Path) -> None:
+        """Fetch a chart's archive into a folder, from an OCI or an HTTP repository.
+
+        Args:
+            url: `oci://host/path` without the chart's name, or the URL of an HTTP repository.
+            name: The chart's name.
+            version: The exact version.
+            destination: Folder for `<name>-<version>.tgz`.
+
+        Raises:
+            CommandFailedError: There is no such chart, or the repository cannot be reached.
+        """
+        is_oci = url.startswith("oci://")
+        chart = [f"{url.rstrip('/')}/{name}"] if is_oci else [name, "--repo", url]
+        argv = [self.program, "pull", *chart, "--version", version]
+        argv += ["--destination", str(destination)]
+        await self.runner.run(argv, timeout_s=_PULL_TIMEOUT_S, env=self._env(), proxied=True)
+
+    def _env(self) -> Mapping[str, str]:
+        kinds = ("cache", "config", "data")
+        return {f"HELM_{kind.upper()}_HOME": str(self.home / kind) for kind in kinds}
