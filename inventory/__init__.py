@@ -7,8 +7,20 @@ subprocesses, the network, printing, and writing of any kind.
 
 from __future__ import annotations
 
+from inventory.charts import ChartError, ChartScan, scan_chart
+from inventory.crds import (
+    CustomResource,
+    crd_documents,
+    crd_key,
+    crds_in,
+    find_custom_resources,
+    kinds_in,
+    split_manifests,
+)
+from inventory.edges import crd_edges, find_unprovided, infer_edges
 from inventory.model import (
     Component,
+    Cycle,
     DeadObject,
     Edge,
     EdgeKind,
@@ -32,11 +44,18 @@ from inventory.model import (
     ValuesReference,
     Variables,
     VariableSet,
+    Wave,
 )
+from inventory.order import find_cycles, order_components, order_layers
 from inventory.reading import list_clusters, read_repository
+from inventory.substitution import SubstitutionError, expand, substitute_object
 
 __all__ = [
+    "ChartError",
+    "ChartScan",
     "Component",
+    "CustomResource",
+    "Cycle",
     "DeadObject",
     "Edge",
     "EdgeKind",
@@ -56,10 +75,27 @@ __all__ = [
     "Source",
     "SourceKey",
     "SubstituteSource",
+    "SubstitutionError",
     "TalosConfig",
     "ValuesReference",
     "VariableSet",
     "Variables",
+    "Wave",
+    "crd_documents",
+    "crd_edges",
+    "crd_key",
+    "crds_in",
+    "expand",
+    "find_custom_resources",
+    "find_cycles",
+    "find_unprovided",
+    "infer_edges",
+    "kinds_in",
     "list_clusters",
+    "order_components",
+    "order_layers",
     "read_repository",
+    "scan_chart",
+    "split_manifests",
+    "substitute_object",
 ]
