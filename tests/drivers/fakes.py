@@ -22,6 +22,7 @@ class ScriptedRunner:
     """A fake runner: answers by what the command line contains, fails on anything else."""
 
     answers: dict[str, Completed] = field(default_factory=dict)
+    errors: dict[str, Exception] = field(default_factory=dict)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     environments: list[Mapping[str, str | Secret]] = field(default_factory=list)
     inputs: list[bytes] = field(default_factory=list)
@@ -35,6 +36,10 @@ class ScriptedRunner:
             command: Completed((), returncode, output, stderr.encode(), 0.0),
             **self.answers,
         }
+
+    def fail(self, command: str, error: Exception) -> None:
+        """Raise an error for commands that contain `command`."""
+        self.errors[command] = error
 
     async def run(
         self,
@@ -53,6 +58,9 @@ class ScriptedRunner:
         self.environments.append(env or {})
         self.inputs.append(stdin.reveal() if isinstance(stdin, Secret) else stdin)
         line = " ".join(argv)
+        for command, error in self.errors.items():
+            if command in line:
+                raise error
         for command, completed in self.answers.items():
             if command in line:
                 if check and completed.returncode:
