@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from lifecycle.drivers._wheels import find_in_wheel
 from lifecycle.drivers.process import Environment, ProcessRunner
+from lifecycle.drivers.tools import TOOLS
 from lifecycle.secrets import Redactor
 from tests.drivers.fakes import ScriptedRunner, Stub
 
@@ -45,3 +49,17 @@ def stub(tmp_path: Path) -> Stub:
         return path
 
     return make
+
+
+@pytest.fixture
+def real_tool() -> Callable[[str], str]:
+    """A finder of real programs, on PATH or in wheels; the test is skipped without one."""
+
+    def find(name: str) -> str:
+        spec = TOOLS[name]
+        found = shutil.which(name) or (spec.wheel and find_in_wheel(spec.wheel, name))
+        if not found:
+            pytest.skip(f"no {name} on PATH nor in a wheel")
+        return str(found)
+
+    return find

@@ -1,0 +1,126 @@
+"""What finding tools promises, and the thin doors to flux and clustertool."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from lifecycle.drivers.clustertool import Clustertool
+from lifecycle.drivers.flux import Flux
+from lifecycle.drivers.ports import is_listening
+from lifecycle.drivers.process import ProcessRunner
+from lifecycle.drivers.tools import TOOLS, Origin, find_tools
+from lifecycle.errors import CommandFailedError, ToolMissingError
+from lifecycle.secrets import Secret
+from tests.drivers.fakes import ScriptedRunner, Stub
+
+SAYS: dict[str, str] = {
+    "talosctl": "Client:\nTalos v1.13.9",
+    "flux": "flux: v2.9.4",
+    "helm": "v4.2.3+g43e8b7f",
+    "kubectl": "Client Version: v1.37.1\nKustomize Version: v5.8.1",
+    "sops": "sops 3.11.0",
+    "git": "git version 2.39.5 (Apple Git-154)",
+    "clustertool": "unknown flag: --version",
+}
+EXPECTED = {
+    "talosctl": "1.13.9",
+    "flux": "2.9.4",
+    "helm": "4.2.3+g43e8b7f",
+    "kubectl": "1.37.1",
+    "sops": "3.11.0",
+    "git": "2.39.5",
+    "clustertool": "",
+}
+
+
+async def test_versions_are_read_from_what_tools_say(
+    runner: ProcessRunner, stub: Stub, tmp_path: Path
+) -> None:
+    """Each tool's own way to say its version is understood."""
+    folder = ""
+    for name, said in SAYS.items():
+        folder = str(stub(name, f"print({said!r})").parent)
+
+    tools = await find_tools(list(TOOLS), runner, path=folder, cache=tmp_path)
+
+    assert {name: tool.version for name, tool in tools.found.items()} == EXPECTED
+    assert {tool.origin for tool in tools.found.values()} == {Origin.PATH}
+
+
+async def test_given_folders_come_first(runner: ProcessRunner, stub: Stub, tmp_path: Path) -> None:
+    """A stand-in in a given folder is used, and is called one."""
+    folder = stub("talosctl", "print('Talos v1.13.9')").parent
+
+    tools = await find_tools(["talosctl"], runner, path="", cache=tmp_path, folders=[folder])
+
+    assert tools.found["talosctl"].origin == Origin.LAB
+
+
+async def test_missing_tool_says_how_to_get_it(runner: ProcessRunner, tmp_path: Path) -> None:
+    """A tool that is nowhere is an error with the versions wanted and the way to install it."""
+    tools = await find_tools(["clustertool"], runner, path="", cache=tmp_path)
+
+    with pytest.raises(ToolMissingError, match="not found") as caught:
+        tools.program("clustertool")
+
+    assert caught.value.wanted == ">=4.0,<5.0"
+    assert "ClusterTool" in caught.value.hint
+
+
+async def test_wrong_version_is_as_good_as_missing(
+    runner: ProcessRunner, stub: Stub, tmp_path: Path
+) -> None:
+    """A tool in a version that nobody tried is refused with both versions named."""
+    folder = str(stub("flux", "print('flux: v0.41.2')").parent)
+
+    tools = await find_tools(["flux"], runner, path=folder, cache=tmp_path)
+
+    assert str(tools.missing["flux"]).endswith("found 0.41.2, wanted >=2.5,<3.0")
+
+
+async def test_flux_manifests_are_exported(scripted: ScriptedRunner) -> None:
+    """The controllers' manifests come without a cluster, for the components asked for."""
+    scripted.answer("install --export", "kind: Namespace\n")
+    scripted.answer("version --client", "flux: v2.9.4\n")
+    flux = Flux("flux", scripted)
+
+    manifests = await flux.install_manifests(components=["source-controller"])
+
+    assert (manifests, await flux.version()) == (b"kind: Namespace\n", "v2.9.4")
+    assert scripted.asked[0][-2:] == ("--components", "source-controller")
+
+
+async def test_generated_files_are_found_by_host(scripted: ScriptedRunner, tmp_path: Path) -> None:
+    """Genconfig's files are known by host name; the age key is there, for nobody else."""
+    folder = tmp_path / "clusters" / "home" / "talos" / "generated"
+    folder.mkdir(parents=True)
+    (folder / "talosconfig").write_text("context: home\n")
+    said = (
+        "generated config for cp-1 in clusters/home/talos/generated/home-cp-1.yaml\n"
+        "generated client config in clusters/home/talos/generated/talosconfig\n"
+        "\x1b[90m10:00AM\x1b[0m \x1b[32mINF\x1b[0m GenConfig: Completed Successfully!\n"
+    )
+    scripted.answer("clustertool --cluster home genconfig", said)
+
+    generated = await Clustertool("clustertool", scripted, tmp_path, "home").generate(Secret("K"))
+
+    assert generated.machine_configs == {"cp-1": folder / "home-cp-1.yaml"}
+    assert stat.S_IMODE((tmp_path / "age.agekey").stat().st_mode) == 0o600
+
+
+async def test_exit_code_of_clustertool_is_not_believed(
+    scripted: ScriptedRunner, tmp_path: Path
+) -> None:
+    """A genconfig that ends with 0 and did not complete is an error with its complaints."""
+    scripted.answer("genconfig", "INF Cluster name: home\nFTL failed to parse talconfig: bad\n")
+
+    with pytest.raises(CommandFailedError, match="failed to parse talconfig: bad"):
+        await Clustertool("clustertool", scripted, tmp_path, "home").generate(Secret("K"))
+
+
+async def test_nobody_listening_is_told() -> None:
+    """A port where nobody listens is free."""
+    assert await is_listening("127.77.0.1", 6443, timeout_s=0.5) is False
