@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inventory import flux
+from inventory.checks import Facts, check_all
 from inventory.discovery import EntryCandidate, Found, find_entries, find_objects
 from inventory.documents import Document
 from inventory.kustomization import Build, Builder
@@ -61,7 +62,7 @@ def read_repository(
     sets = walk.variable_sets()
     releases, sources = _resolve(walk)
     components = tuple(_with_releases(component, releases) for component in walk.components)
-    return Inventory(
+    inventory = Inventory(
         root=tree.root,
         cluster=cluster,
         talos=talos,
@@ -71,11 +72,13 @@ def read_repository(
         components=components,
         releases=releases,
         sources=sources,
-        findings=_distinct(tree.findings),
+        findings=(),
         edges=declared_edges(components),
         dead=tuple(_dead(found, walk)),
         unlisted_directories=tuple(_unlisted(tree, walk.layers, walk.entries, found, cluster)),
     )
+    facts = Facts(inventory, tree, tuple(found))
+    return replace(inventory, findings=_distinct([*check_all(facts), *tree.findings]))
 
 
 def list_clusters(root: Path) -> tuple[str, ...]:

@@ -90,6 +90,33 @@ class Tree:
         """Say whether reading `path` gave an error, so that a build with it fails."""
         return path in self._failed
 
+    def repository_files(self) -> Iterator[str]:
+        """Yield every YAML file of the repository, without hidden folders."""
+        for name, is_directory in self.names("."):
+            if is_directory and not name.startswith("."):
+                yield from self.walk(name)
+            elif name.endswith(YAML_SUFFIXES) and not name.startswith("."):
+                yield name
+
+    def original_documents(self, path: str) -> tuple[Document, ...]:
+        """Return the documents of the file itself, without the overlay and without findings."""
+        if path not in self._overlay:
+            return self.documents(path)
+        real = self._inside(path)
+        try:
+            text = "" if real is None else self._bytes(path, real).decode(errors="replace")
+        except OSError:
+            return ()
+        return tuple(parse_documents(path, text)[0])
+
+    def kustomizations(self) -> list[str]:
+        """Return the kustomization files that were read, sorted."""
+        return sorted(path for path in self._documents if _is_kustomization(path))
+
+    def is_empty(self, path: str) -> bool:
+        """Say whether a file was read and holds no document at all."""
+        return self._documents.get(path) == () and path not in self._failed
+
     def report(self, finding: Finding) -> None:
         """Add a finding."""
         self.findings.append(finding)
@@ -188,3 +215,7 @@ def parent(path: str) -> str:
 def is_below(path: str, folder: str) -> bool:
     """Say whether `path` is `folder` or lies in it."""
     return folder in (".", path) or path.startswith(folder + "/")
+
+
+def _is_kustomization(path: str) -> bool:
+    return path.rpartition("/")[2] in ("kustomization.yaml", "kustomization.yml", "Kustomization")

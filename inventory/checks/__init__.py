@@ -1,0 +1,36 @@
+"""Checks: pure functions from what was read to findings.
+
+May live here: generators that take `Facts` and yield findings of declared rules. May not: reading
+of files that the tree does not know, state, output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from inventory.checks.facts import Facts
+from inventory.checks.flux import check_flux
+from inventory.checks.graph import check_graph
+from inventory.checks.secrets import check_secrets
+from inventory.checks.talos import check_talos
+from inventory.checks.upgrades import check_upgrades
+from inventory.checks.variables import check_variables
+from inventory.model import Finding
+
+CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
+    check_flux,
+    check_graph,
+    check_variables,
+    check_talos,
+    check_secrets,
+    check_upgrades,
+)
+
+
+def check_all(facts: Facts) -> Iterator[Finding]:
+    """Run every check."""
+    for check in CHECKS:
+        yield from check(facts)
+
+
+__all__ = ["CHECKS", "Facts", "check_all"]

@@ -1,0 +1,86 @@
+"""Checks of order: CRDs and their users, cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inventory.catalogue import find_provider
+from inventory.checks.facts import Facts
+from inventory.edges import crd_edges, find_unprovided, namespace_edges, release_edges
+from inventory.model import Cycle, Edge, EdgeKind, Finding
+from inventory.order import find_cycles
+from inventory.rules import make_finding
+
+
+def check_graph(facts: Facts) -> Iterator[Finding]:
+    """Yield deadlocks and undeclared order."""
+    inventory = facts.inventory
+    crds = crd_edges(inventory, facts.provided, facts.consumed)
+    entries = {entry.name for entry in inventory.entries}
+    declared = _reachable(inventory.edges)
+    for edge in crds:
+        if edge.consumer in entries:
+            yield _finding(edge, "crd-in-entry", f"entry `{edge.consumer}` {edge.reason}")
+        elif edge.consumer == edge.provider:
+            message = f"component `{edge.consumer}` {edge.reason} itself"
+            yield _finding(
+                edge,
+                "crd-beside-release",
+                message.replace(f" {edge.provider} brings", " it brings"),
+            )
+        elif edge.provider not in declared.get(edge.consumer, ()):
+            message = f"component `{edge.consumer}` {edge.reason}, without dependsOn"
+            yield _finding(edge, "crd-order-not-declared", message)
+    yield from _providers(facts)
+    hard = (*inventory.edges, *crds, *namespace_edges(inventory), *release_edges(inventory))
+    for cycle in find_cycles(hard):
+        yield _cycle(facts, cycle)
+
+
+def _finding(edge: Edge, name: str, message: str) -> Finding:
+    return make_finding(name, message, edge.position)
+
+
+def _providers(facts: Facts) -> Iterator[Finding]:
+    seen: set[tuple[str, str]] = set()
+    for component, item in find_unprovided(facts.inventory, facts.provided):
+        if (component, item.group_kind) in seen:
+            continue
+        seen.add((component, item.group_kind))
+        provider = find_provider(item.group)
+        names = " or ".join(provider.names) if provider else "its provider"
+        message = (
+            f"component `{component}` has {item.kind}, but nothing live brings its CRD: `{names}`"
+        )
+        yield make_finding("provider-not-live", message, item.position)
+
+
+def _cycle(facts: Facts, cycle: Cycle) -> Finding:
+    closing = min(
+        (edge for edge in cycle.edges if edge.consumer in cycle.chain),
+        key=lambda edge: (edge.kind is EdgeKind.DEPENDS_ON, edge.position),
+    )
+    place = closing.position
+    if closing.kind is EdgeKind.DEPENDS_ON:
+        place = facts.locate(place, "spec", "dependsOn")
+    reasons = "; ".join(f"{edge.consumer} {edge.reason}" for edge in cycle.edges)
+    waiting = f"; {len(cycle.blocked)} more wait behind them" if cycle.blocked else ""
+    message = f"components wait for each other: `{' -> '.join(cycle.chain)}` ({reasons}){waiting}"
+    return make_finding("dependency-cycle", message, place)
+
+
+def _reachable(edges: tuple[Edge, ...]) -> dict[str, set[str]]:
+    """Return what each component waits for, directly or not."""
+    direct: dict[str, set[str]] = {}
+    for edge in edges:
+        direct.setdefault(edge.consumer, set()).add(edge.provider)
+    result: dict[str, set[str]] = {}
+    for name in direct:
+        todo, seen = [name], set()
+        while todo:
+            for other in direct.get(todo.pop(), ()):
+                if other not in seen:
+                    seen.add(other)
+                    todo.append(other)
+        result[name] = seen
+    return result

@@ -1,0 +1,93 @@
+"""Checks of what SOPS should have encrypted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from inventory.checks.facts import Facts
+from inventory.model import Finding, Json, JsonObject, Position
+from inventory.objects import get_mappings, get_text, is_scalar
+from inventory.rules import make_finding
+from inventory.variables import is_encrypted, is_sops_document
+
+_INLINE_FLAGS = re.compile(r"\(\?([imsU]+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class CreationRule:
+    """One rule of `.sops.yaml`."""
+
+    path: re.Pattern[str] | None
+    keys: re.Pattern[str] | None
+
+    def covers(self, path: str) -> bool:
+        """Say whether the rule is for a file."""
+        return self.path is None or self.path.search(path) is not None
+
+
+def check_secrets(facts: Facts) -> Iterator[Finding]:
+    """Yield files in clear text that a creation rule covers, and keys kept beside their lock."""
+    rules = creation_rules(facts)
+    for path in facts.tree.repository_files():
+        rule = next((rule for rule in rules if rule.covers(path)), None)
+        if rule is not None:
+            yield from _plain(facts, path, rule)
+    for owner, item in facts.inventory.objects():
+        if item.kind == "Secret" and item.name == "sops-age":
+            message = f"{owner} applies the age key that decrypts the repository: `{item}`"
+            yield make_finding("sops-key-in-tree", message, item.position)
+
+
+def creation_rules(facts: Facts) -> tuple[CreationRule, ...]:
+    """Return the rules of `.sops.yaml` in order; the first that covers a file counts."""
+    if not facts.tree.is_file(".sops.yaml"):
+        return ()
+    documents = facts.tree.documents(".sops.yaml")
+    return tuple(
+        CreationRule(_compile(rule, "path_regex"), _compile(rule, "encrypted_regex"))
+        for document in documents[:1]
+        for rule in get_mappings(document.value, "creation_rules")
+    )
+
+
+def _compile(rule: JsonObject, key: str) -> re.Pattern[str] | None:
+    text = get_text(rule, key)
+    if not text:
+        return None
+    flags = re.IGNORECASE if "i" in "".join(_INLINE_FLAGS.findall(text)) else re.NOFLAG
+    try:
+        # Go allows flags inside a group, Python only at the start.
+        return re.compile(_INLINE_FLAGS.sub("", text), flags)
+    except re.error:
+        return None
+
+
+def _plain(facts: Facts, path: str, rule: CreationRule) -> Iterator[Finding]:
+    for document in facts.tree.original_documents(path):
+        if is_sops_document(document.value) or not isinstance(document.value, Mapping):
+            continue
+        keys = next(_plain_keys(document.value, rule.keys, is_inside=rule.keys is None), None)
+        if keys is not None:
+            line = document.locate(*keys)
+            message = f"file must be encrypted but `{'.'.join(map(str, keys))}` is plain text"
+            yield make_finding("plaintext-secret", message, Position(path, line.line, line.column))
+            return
+
+
+def _plain_keys(
+    value: Json, pattern: re.Pattern[str] | None, *, is_inside: bool
+) -> Iterator[tuple[str | int, ...]]:
+    """Yield the keys of readable values that the rule wants encrypted."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            matches = is_inside or (pattern is not None and pattern.search(key) is not None)
+            for keys in _plain_keys(item, pattern, is_inside=matches):
+                yield (key, *keys)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            for keys in _plain_keys(item, pattern, is_inside=is_inside):
+                yield (index, *keys)
+    elif is_inside and is_scalar(value) and value not in (None, "") and not is_encrypted(value):
+        yield ()

@@ -1,0 +1,131 @@
+"""Checks of substitution: undefined names, malformed references, missing sources, drift."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from inventory.checks.facts import Facts
+from inventory.model import (
+    Component,
+    Entry,
+    Finding,
+    Json,
+    ObjectRef,
+    Position,
+    SubstituteSource,
+)
+from inventory.rules import make_finding
+from inventory.substitution import SubstitutionError, is_disabled, references
+
+
+def check_variables(facts: Facts) -> Iterator[Finding]:
+    """Yield what Flux' substitution would get wrong."""
+    owners: Sequence[Entry | Component] = (*facts.inventory.entries, *facts.inventory.components)
+    for owner in owners:
+        yield from _sources(facts, owner)
+        if owner.substitute_from or owner.substitute:
+            yield from _objects(facts, owner)
+    yield from _drift(facts)
+
+
+def used_names(value: Json) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """Yield every plainly referenced name (without default) and the keys that lead to its text.
+
+    Raises:
+        SubstitutionError: A text has a malformed reference.
+    """
+    if isinstance(value, str):
+        for reference in references(value):
+            if not reference.has_default:
+                yield reference.name, ()
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            for name, keys in used_names(item):
+                yield name, (key, *keys)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            for name, keys in used_names(item):
+                yield name, (index, *keys)
+
+
+def _sources(facts: Facts, owner: Entry | Component) -> Iterator[Finding]:
+    for index, source in enumerate(owner.substitute_from):
+        key = (source.kind, source.namespace, source.name)
+        if not source.optional and key not in facts.inventory.variables.sets:
+            message = f"substitution source of `{owner.name}` does not exist: `{source}`"
+            place = facts.locate(owner.position, "spec", "postBuild", "substituteFrom", index)
+            yield make_finding("missing-substitution-source", message, place)
+
+
+def _objects(facts: Facts, owner: Entry | Component) -> Iterator[Finding]:
+    variables = facts.inventory.variables
+    missing = [s for s in owner.substitute_from if not _is_known(facts, s)]
+    known = variables.names_of(owner.substitute_from) | frozenset(owner.substitute)
+    for item in owner.objects:
+        if is_disabled(item.raw):
+            continue
+        try:
+            used = list(used_names(item.raw))
+        except SubstitutionError as error:
+            message = f"{item} has a malformed reference: {error}"
+            yield make_finding("malformed-substitution", message, _place_of_error(facts, item))
+            continue
+        if not missing:
+            yield from _undefined(facts, item, used, known)
+
+
+def _undefined(
+    facts: Facts,
+    item: ObjectRef,
+    used: list[tuple[str, tuple[str | int, ...]]],
+    known: frozenset[str],
+) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for name, keys in used:
+        if name not in known and name not in seen:
+            seen.add(name)
+            message = f"{item} uses a name that no substitution source defines: `{name}`"
+            yield make_finding("undefined-variable", message, facts.locate(item.position, *keys))
+
+
+def _is_known(facts: Facts, source: SubstituteSource) -> bool:
+    return (source.kind, source.namespace, source.name) in facts.inventory.variables.sets
+
+
+def _place_of_error(facts: Facts, item: ObjectRef) -> Position:
+    for keys, text in _texts(item.raw):
+        try:
+            list(references(text))
+        except SubstitutionError:
+            return facts.locate(item.position, *keys)
+    return item.position
+
+
+def _texts(value: Json) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(value, str):
+        yield (), value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            for keys, text in _texts(item):
+                yield (key, *keys), text
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            for keys, text in _texts(item):
+                yield (index, *keys), text
+
+
+def _drift(facts: Facts) -> Iterator[Finding]:
+    variables = facts.inventory.variables
+    settings = variables.sets.get(("ConfigMap", "flux-system", "cluster-config")) or (
+        variables.sets.get(("Secret", "flux-system", "cluster-config"))
+    )
+    if settings is None or not variables.path:
+        return
+    lacking = sorted(set(variables.names) - settings.names)
+    added = sorted(settings.names - set(variables.names) - set(variables.derived))
+    if lacking:
+        message = f"names of clusterenv.yaml are not in {settings.name}: `{', '.join(lacking)}`"
+        yield make_finding("settings-drift", message, settings.position)
+    if added:
+        message = f"names of {settings.name} are not in clusterenv.yaml: `{', '.join(added)}`"
+        yield make_finding("settings-drift", message, settings.position)
