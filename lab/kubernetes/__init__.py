@@ -7,3 +7,8 @@ package through `lab.ports.KubernetesPlane` only. Nothing of `lifecycle` is know
 """
 
 from __future__ import annotations
+
+from lab.kubernetes.client import KubernetesClient, WatchEvent
+from lab.kubernetes.plane import Kubernetes
+
+__all__ = ["Kubernetes", "KubernetesClient", "WatchEvent"]

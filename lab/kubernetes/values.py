@@ -12,6 +12,7 @@ __all__ = [
     "clone_map",
     "dig",
     "grow",
+    "is_going",
     "labels_of",
     "maps",
     "name_of",
@@ -89,6 +90,11 @@ def clone(value: Json) -> Json:
 def clone_map(value: Object) -> Object:
     """Copy an object deeply."""
     return {key: clone(item) for key, item in value.items()}
+
+
+def is_going(value: Object) -> bool:
+    """Whether the object is being deleted."""
+    return "deletionTimestamp" in at(value, "metadata")
 
 
 def name_of(value: Object) -> str:

@@ -1,0 +1,170 @@
+"""Serving certificates of kubelets: asked for, approved by somebody, signed by the CA."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+
+from lab.kubernetes.controllers.world import World, is_true, set_condition
+from lab.kubernetes.durations import (
+    CSR_FIRST_RETRY_S,
+    CSR_LONGEST_RETRY_S,
+    CSR_SIGN_S,
+    IN_CLUSTER_APPROVAL_S,
+)
+from lab.kubernetes.pki import make_kubelet_request, sign_request
+from lab.kubernetes.store import Change, Place
+from lab.kubernetes.users import User
+from lab.kubernetes.values import Object, grow, name_of, number, text, uid_of
+from lab.kubernetes.writing import random_suffix
+from lab.ports import NodeFacts
+
+__all__ = ["CertificateSigner", "InClusterApprover", "has_serving_certificate", "request_serving"]
+
+_CSRS = "certificatesigningrequests.certificates.k8s.io"
+_SERVING = "kubernetes.io/kubelet-serving"
+
+
+class CertificateSigner:
+    """Signs what is approved, and counts each approval once."""
+
+    resources = frozenset({_CSRS})
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._counted: set[str] = set()
+
+    def places(self, change: Change) -> Iterable[Place]:
+        """A request."""
+        yield change.place
+
+    def reconcile(self, place: Place) -> None:
+        """Count an approval, and sign soon."""
+        request = self._world.find(place)
+        if request is None or not is_true(request, "Approved") or is_true(request, "Denied"):
+            return
+        if uid_of(request) not in self._counted:
+            self._counted.add(uid_of(request))
+            node = text(request, "spec", "username").removeprefix("system:node:")
+            self._world.clock.ledger.count(f"csr.approved/{node}")
+        if text(request, "status", "certificate") or self._world.pki is None:
+            return
+        if text(request, "spec", "signerName") == _SERVING:
+            what = f"certificate of {place.name} signed"
+            self._world.later(f"sign/{place.name}", CSR_SIGN_S, what, lambda: self._sign(place))
+
+    def _sign(self, place: Place) -> None:
+        request = self._world.find(place)
+        if request is None or self._world.pki is None:
+            return
+        pem = base64.b64decode(text(request, "spec", "request"))
+        try:
+            signed = sign_request(self._world.pki, pem)
+        except ValueError as error:
+            message = f"unable to parse csr: {error}"
+            now = self._world.api.now()
+            self._world.edit(
+                place,
+                lambda obj: set_condition(
+                    grow(obj, "status"),
+                    "Failed",
+                    "True",
+                    "SignerValidationFailure",
+                    message,
+                    now=now,
+                ),
+            )
+            return
+        self._world.set_status(place, {"certificate": base64.b64encode(signed).decode()})
+
+
+class InClusterApprover:
+    """kubelet-csr-approver: approves by itself while its Deployment is ready."""
+
+    resources = frozenset({_CSRS, "deployments.apps"})
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def places(self, change: Change) -> Iterable[Place]:
+        """A request; every request when the approver becomes ready."""
+        if change.resource == _CSRS:
+            yield change.place
+        elif "kubelet-csr-approver" in name_of(change.object):
+            for request in self._world.store.all(_CSRS):
+                yield Place(_CSRS, "", name_of(request))
+
+    def reconcile(self, place: Place) -> None:
+        """Approve a pending request of a node that exists."""
+        request = self._world.find(place)
+        if request is None or not self._is_pending(request) or not self._runs():
+            return
+        what = f"{place.name} approved in the cluster"
+        self._world.later(
+            f"approve/{place.name}", IN_CLUSTER_APPROVAL_S, what, lambda: self._approve(place)
+        )
+
+    def _is_pending(self, request: Object) -> bool:
+        user = text(request, "spec", "username")
+        return (
+            text(request, "spec", "signerName") == _SERVING
+            and not is_true(request, "Approved")
+            and not is_true(request, "Denied")
+            and self._world.store.get("nodes", "", user.removeprefix("system:node:")) is not None
+        )
+
+    def _runs(self) -> bool:
+        return any(
+            "kubelet-csr-approver" in name_of(deployment)
+            and number(deployment, "status", "readyReplicas") > 0
+            for deployment in self._world.store.all("deployments.apps")
+        )
+
+    def _approve(self, place: Place) -> None:
+        request = self._world.find(place)
+        if request is None or not self._is_pending(request):
+            return
+        now = self._world.api.now()
+        self._world.edit(
+            place,
+            lambda obj: set_condition(
+                grow(obj, "status"),
+                "Approved",
+                "True",
+                "kubelet-csr-approver",
+                "Approving kubelet serving CSR",
+                now=now,
+            ),
+        )
+
+
+def has_serving_certificate(world: World, node: str) -> bool:
+    """Tell whether a kubelet got its serving certificate: else logs and exec fail."""
+    return any(
+        text(request, "spec", "username") == f"system:node:{node}"
+        and text(request, "status", "certificate")
+        for request in world.store.all(_CSRS)
+    )
+
+
+def request_serving(world: World, facts: NodeFacts, wait_s: float = CSR_FIRST_RETRY_S) -> None:
+    """Ask for a node's serving certificate, and again with back-off while none is issued."""
+    if facts.name not in world.nodes or has_serving_certificate(world, facts.name):
+        return
+    user = User(f"system:node:{facts.name}", ("system:nodes", "system:authenticated"))
+    request = base64.b64encode(make_kubelet_request(facts)).decode()
+    world.api.create(
+        {
+            "apiVersion": "certificates.k8s.io/v1",
+            "kind": "CertificateSigningRequest",
+            "metadata": {"name": f"csr-{random_suffix()}"},
+            "spec": {
+                "signerName": _SERVING,
+                "request": request,
+                "usages": ["digital signature", "server auth"],
+            },
+        },
+        user=user,
+    )
+    again_s = min(2 * wait_s, CSR_LONGEST_RETRY_S)
+    world.expire(f"csr/{facts.name}", wait_s, lambda: request_serving(world, facts, wait_s=again_s))

@@ -1,0 +1,202 @@
+"""Kubelets: pods that are bound to a node pull, start, become Ready, finish, and go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lab.kubernetes.controllers import podstatus
+from lab.kubernetes.controllers.scheduling import claims_of
+from lab.kubernetes.controllers.world import World
+from lab.kubernetes.durations import (
+    IMAGE_PULL_S,
+    JOB_RUN_S,
+    POD_READY_S,
+    POD_START_S,
+    POD_STOP_S,
+)
+from lab.kubernetes.store import Change, Place
+from lab.kubernetes.values import (
+    Object,
+    at,
+    dig,
+    is_going,
+    maps,
+    name_of,
+    namespace_of,
+    text,
+    uid_of,
+)
+
+__all__ = ["Kubelets"]
+
+
+class Kubelets:
+    """The pods of every node whose kubelet runs."""
+
+    resources = frozenset({"pods", "configmaps", "secrets", "persistentvolumeclaims", "nodes"})
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._pulled: set[tuple[str, str]] = set()  # node, image
+        self._blocked: dict[Place, None] = {}
+        self._begun: set[str] = set()  # uids of pods being started
+
+    def places(self, change: Change) -> Iterable[Place]:
+        """A pod; blocked pods when what they may wait for changed."""
+        if change.resource == "pods":
+            yield change.place
+            return
+        for place in list(self._blocked):
+            if change.resource == "nodes" or place.namespace == change.place.namespace:
+                yield place
+
+    def reconcile(self, place: Place) -> None:
+        """Move one pod on, as far as it goes without waiting."""
+        pod = self._world.find(place)
+        if pod is None:
+            self._blocked.pop(place, None)
+            return
+        node = text(pod, "spec", "nodeName")
+        if node not in self._world.nodes:
+            return
+        if is_going(pod):
+            self._stop(place, pod)
+        elif text(pod, "status", "phase") == "Pending" and uid_of(pod) not in self._begun:
+            self._begin(place, pod, node)
+
+    def restart_pods(self, node: str) -> None:
+        """Start what was on a node again: its machine came back."""
+        for pod in self._world.store.all("pods"):
+            if text(pod, "spec", "nodeName") == node and not _is_static(pod):
+                place = Place("pods", namespace_of(pod), name_of(pod))
+                if text(pod, "status", "phase") in {"Running", "Pending"}:
+                    self._begun.discard(uid_of(pod))
+                    self._world.edit(place, podstatus.restart)
+                self._world.queue(self, place)
+
+    def stop_pods(self, node: str) -> None:
+        """Stop what runs on a node: its machine goes down."""
+        now = self._world.api.now()
+        for pod in self._world.store.all("pods"):
+            if text(pod, "spec", "nodeName") == node:
+                self._world.forget(f"pod/{uid_of(pod)}")
+                self._begun.discard(uid_of(pod))
+                place = Place("pods", namespace_of(pod), name_of(pod))
+                self._world.edit(place, lambda obj: podstatus.mark_unready(obj, now=now))
+
+    def forget_images(self, node: str) -> None:
+        """Forget what a node pulled: its disk was wiped."""
+        self._pulled = {pulled for pulled in self._pulled if pulled[0] != node}
+
+    def _begin(self, place: Place, pod: Object, node: str) -> None:
+        if not dig(pod, "spec", "hostNetwork") and not self._has_network(node):
+            self._block(place, pod, "ContainerCreating", "")
+            return
+        if claim := self._find_unbound(pod):
+            self._block(place, pod, "ContainerCreating", f"claim {claim} is not bound")
+            return
+        if missing := podstatus.find_missing(self._world.store, pod):
+            reason = "ContainerCreating" if missing.is_volume else "CreateContainerConfigError"
+            if missing.is_volume:
+                message = f'MountVolume.SetUp failed for volume "{missing.volume}" : {missing}'
+                self._world.tell(pod, "FailedMount", message)
+            else:
+                self._world.tell(pod, "Failed", f"Error: {missing}")
+            self._block(place, pod, reason, str(missing))
+            return
+        if image := self._find_unpullable(pod):
+            self._world.tell(pod, "Failed", f'Failed to pull image "{image}": not found')
+            self._block(place, pod, "ImagePullBackOff", f'Back-off pulling image "{image}"')
+            return
+        self._blocked.pop(place, None)
+        self._begun.add(uid_of(pod))
+        images = {text(container, "image") for container in _containers(pod)}
+        fresh = [image for image in images if (node, image) not in self._pulled]
+        # Images of one pod are pulled one after another (serializeImagePulls is on by default).
+        seconds = len(fresh) * IMAGE_PULL_S + len(_containers(pod)) * POD_START_S
+        self._world.later(
+            f"pod/{uid_of(pod)}",
+            seconds,
+            f"pod {place.namespace}/{place.name} started",
+            lambda: self._started(place, uid_of(pod), node, images),
+        )
+
+    def _started(self, place: Place, uid: str, node: str, images: set[str]) -> None:
+        self._pulled.update((node, image) for image in images)
+        pod = self._world.find(place)
+        if pod is None or uid_of(pod) != uid or node not in self._world.nodes:
+            return
+        address = podstatus.find_address(self._world, pod)
+        now = self._world.api.now()
+        self._world.edit(place, lambda obj: podstatus.mark_started(obj, address, now=now))
+        if self._is_crashing(place):
+            self._world.edit(place, lambda obj: podstatus.mark_crashing(obj, now=now))
+            self._world.tell(pod, "BackOff", "Back-off restarting failed container")
+            return
+        ends = text(pod, "spec", "restartPolicy") != "Always"
+        self._world.later(
+            f"pod/{uid}",
+            JOB_RUN_S if ends else POD_READY_S,
+            f"pod {place.namespace}/{place.name} {'finished' if ends else 'ready'}",
+            lambda: self._finished(place, uid) if ends else self._ready(place, uid),
+        )
+
+    def _ready(self, place: Place, uid: str) -> None:
+        pod = self._world.find(place)
+        if pod is not None and uid_of(pod) == uid and not is_going(pod):
+            now = self._world.api.now()
+            self._world.edit(place, lambda obj: podstatus.mark_ready(obj, now=now))
+
+    def _finished(self, place: Place, uid: str) -> None:
+        pod = self._world.find(place)
+        if pod is not None and uid_of(pod) == uid:
+            now = self._world.api.now()
+            self._world.edit(place, lambda obj: podstatus.mark_succeeded(obj, now=now))
+
+    def _stop(self, place: Place, pod: Object) -> None:
+        self._blocked.pop(place, None)
+        self._world.forget(f"pod/{uid_of(pod)}")
+        uid = uid_of(pod)
+
+        def gone() -> None:
+            left = self._world.find(place)
+            if left is not None and uid_of(left) == uid:
+                self._begun.discard(uid)
+                self._world.delete(place, grace_s=0)
+
+        what = f"pod {place.namespace}/{place.name} stopped"
+        self._world.later(f"stop/{uid}", POD_STOP_S, what, gone)
+
+    def _block(self, place: Place, pod: Object, reason: str, message: str) -> None:
+        del pod
+        self._blocked[place] = None
+        self._world.edit(place, lambda obj: podstatus.mark_waiting(obj, reason, message))
+
+    def _has_network(self, node: str) -> bool:
+        return podstatus.has_network(self._world.store, node)
+
+    def _find_unbound(self, pod: Object) -> str:
+        for claim in claims_of(pod):
+            found = self._world.store.get("persistentvolumeclaims", namespace_of(pod), claim)
+            if found is None or text(found, "status", "phase") != "Bound":
+                return claim
+        return ""
+
+    def _find_unpullable(self, pod: Object) -> str:
+        for container in _containers(pod):
+            image = text(container, "image")
+            if any(part in image for part in self._world.faults.unpullable):
+                return image
+        return ""
+
+    def _is_crashing(self, place: Place) -> bool:
+        where = f"{place.namespace}/{place.name}"
+        return any(where.startswith(prefix) for prefix in self._world.faults.crashing)
+
+
+def _containers(pod: Object) -> list[Object]:
+    return maps(pod, "spec", "initContainers") + maps(pod, "spec", "containers")
+
+
+def _is_static(pod: Object) -> bool:
+    return "kubernetes.io/config.mirror" in at(pod, "metadata", "annotations")

@@ -1,0 +1,184 @@
+"""Nodes: registered by their kubelet, Ready once a CNI pod runs there, gone when it stops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lab.kubernetes.controllers.podstatus import has_network, is_cni_pod
+from lab.kubernetes.controllers.world import World, is_true, set_condition
+from lab.kubernetes.store import Change, Place
+from lab.kubernetes.values import Json, Object, at, grow, maps, text
+from lab.ports import NodeFacts
+
+__all__ = ["Nodes", "describe_node", "is_ready", "register_node", "renew_lease"]
+
+_NOT_READY = "node.kubernetes.io/not-ready"
+# The kubelet's own words (pkg/kubelet/nodestatus, containerd's CNI status).
+NO_NETWORK = (
+    "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
+    "message:Network plugin returns error: cni plugin not initialized"
+)
+GOING_DOWN = "node is shutting down"
+
+
+class Nodes:
+    """Keeps the Ready condition and the taints that follow from it."""
+
+    resources = frozenset({"nodes", "pods"})
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def places(self, change: Change) -> Iterable[Place]:
+        """A node, or the node of a CNI pod that changed."""
+        if change.resource == "nodes":
+            yield change.place
+        elif is_cni_pod(change.object) and text(change.object, "spec", "nodeName"):
+            yield Place("nodes", "", text(change.object, "spec", "nodeName"))
+
+    def reconcile(self, place: Place) -> None:
+        """Judge one node."""
+        node = self._world.find(place)
+        if node is None:
+            return
+        running = place.name in self._world.nodes
+        ready = running and has_network(self._world.store, place.name)
+        now = self._world.api.now()
+
+        def change(obj: Object) -> None:
+            status = grow(obj, "status")
+            if ready:
+                message = "kubelet is posting ready status"
+                set_condition(status, "Ready", "True", "KubeletReady", message, now=now)
+            else:
+                message = NO_NETWORK if running else GOING_DOWN
+                set_condition(status, "Ready", "False", "KubeletNotReady", message, now=now)
+            _taint(obj, ready=ready)
+
+        self._world.edit(place, change)
+
+
+def is_ready(world: World, name: str) -> bool:
+    """Tell whether a node is Ready."""
+    node = world.store.get("nodes", "", name)
+    return node is not None and name in world.nodes and is_true(node, "Ready")
+
+
+def register_node(world: World, facts: NodeFacts) -> None:
+    """Create the Node, or refresh what its kubelet knows."""
+    place = Place("nodes", "", facts.name)
+    if world.find(place) is None:
+        world.plant(describe_node(facts))
+        _plant_lease(world, facts.name)
+        world.plant(_make_csi_node(facts.name))
+        return
+
+    def change(obj: Object) -> None:
+        fresh = describe_node(facts)
+        grow(obj, "metadata", "labels").update(at(fresh, "metadata", "labels"))
+        status = grow(obj, "status")
+        for key in ("nodeInfo", "addresses", "capacity", "allocatable"):
+            status[key] = at(fresh, "status").get(key)
+        kept: list[Json] = list(maps(obj, "spec", "taints"))
+        known = {(text(taint, "key"), text(taint, "effect")) for taint in maps(kept)}
+        kept += [
+            taint
+            for taint in maps(fresh, "spec", "taints")
+            if (text(taint, "key"), text(taint, "effect")) not in known
+        ]
+        grow(obj, "spec")["taints"] = kept
+
+    world.edit(place, change)
+
+
+def describe_node(facts: NodeFacts) -> Object:
+    """Build the Node that a kubelet registers."""
+    labels: Object = {
+        "beta.kubernetes.io/arch": "amd64",
+        "beta.kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/hostname": facts.name,
+    }
+    if facts.role == "controlplane":
+        labels["node-role.kubernetes.io/control-plane"] = ""
+    labels.update(facts.labels)
+    taints: list[Json] = []
+    for key, value, effect in (*facts.taints, (_NOT_READY, "", "NoSchedule")):
+        taints.append({"key": key, "effect": effect, **({"value": value} if value else {})})
+    room: Object = {"cpu": "8", "memory": "32Gi", "pods": "110", "ephemeral-storage": "100Gi"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": facts.name,
+            "labels": labels,
+            "annotations": {"talos.dev/owned-labels": "[]"},
+        },
+        "spec": {"taints": taints},
+        "status": {
+            "capacity": room,
+            "allocatable": dict(room),
+            "addresses": [
+                {"type": "InternalIP", "address": facts.address},
+                {"type": "Hostname", "address": facts.name},
+            ],
+            "nodeInfo": {
+                "architecture": "amd64",
+                "bootID": "",
+                "containerRuntimeVersion": "containerd://2.1.5",
+                "kernelVersion": "6.18.24-talos",
+                "kubeProxyVersion": "",
+                "kubeletVersion": facts.kubelet_version,
+                "machineID": "",
+                "operatingSystem": "linux",
+                "osImage": facts.os_image,
+                "systemUUID": "",
+            },
+            "conditions": [],
+        },
+    }
+
+
+def _taint(node: Object, *, ready: bool) -> None:
+    taints: list[Json] = [
+        taint for taint in maps(node, "spec", "taints") if text(taint, "key") != _NOT_READY
+    ]
+    if not ready:
+        taints.append({"key": _NOT_READY, "effect": "NoSchedule"})
+    spec = grow(node, "spec")
+    if taints:
+        spec["taints"] = taints
+    else:
+        spec.pop("taints", None)
+
+
+def _plant_lease(world: World, name: str) -> None:
+    world.plant(
+        {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": name, "namespace": "kube-node-lease"},
+            "spec": {
+                "holderIdentity": name,
+                "leaseDurationSeconds": 40,
+                "renewTime": world.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            },
+        }
+    )
+
+
+def renew_lease(world: World, name: str) -> None:
+    """Move the heart beat of one node on."""
+    renewed = world.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    place = Place("leases.coordination.k8s.io", "kube-node-lease", name)
+    world.edit(place, lambda obj: grow(obj, "spec").update({"renewTime": renewed}))
+
+
+def _make_csi_node(name: str) -> Object:
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "CSINode",
+        "metadata": {"name": name},
+        "spec": {"drivers": []},
+    }

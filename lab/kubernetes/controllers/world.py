@@ -1,0 +1,249 @@
+"""What every controller shares: the store, simulated time, and how objects are written."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lab.clock import LabClock
+from lab.kubernetes.api import Api
+from lab.kubernetes.defaults import fill_in, fill_in_new
+from lab.kubernetes.errors import ApiError
+from lab.kubernetes.store import Change, Place, Store
+from lab.kubernetes.users import ADMIN
+from lab.kubernetes.values import (
+    Json,
+    Object,
+    at,
+    clone_map,
+    grow,
+    maps,
+    name_of,
+    namespace_of,
+    text,
+    uid_of,
+)
+from lab.ports import KubernetesPki, NodeFacts
+
+__all__ = [
+    "Controller",
+    "Faults",
+    "World",
+    "digest_of",
+    "find_condition",
+    "is_true",
+    "set_condition",
+]
+
+_log = logging.getLogger(__name__)
+
+
+class Controller(Protocol):
+    """Keeps one concern as it should be."""
+
+    @property
+    def resources(self) -> frozenset[str]:
+        """Whose changes it looks at; `*` is every resource."""
+        ...
+
+    def places(self, change: Change) -> Iterable[Place]:
+        """What to look at again after a change."""
+        ...
+
+    def reconcile(self, place: Place) -> None:
+        """Make one thing as it should be; must bear being called at any time."""
+        ...
+
+
+@dataclass(slots=True)
+class Faults:
+    """What the lab makes go wrong here; empty by default."""
+
+    unpullable: set[str] = field(default_factory=set)  # images, by substring
+    crashing: set[str] = field(default_factory=set)  # namespace/name-prefix of pods never Ready
+
+
+class World:
+    """One cluster's controllers see everything through this."""
+
+    def __init__(self, api: Api, clock: LabClock) -> None:
+        self.api = api
+        self.clock = clock
+        self.pki: KubernetesPki | None = None
+        self.nodes: dict[str, NodeFacts] = {}  # whose kubelet runs
+        self.faults = Faults()
+        self.queue: Callable[[Controller, Place], None] = lambda _controller, _place: None
+        self._timers: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def store(self) -> Store:
+        """The data; another one after the cluster was created anew."""
+        return self.api.store
+
+    def later(self, key: str, seconds: float, what: str, then: Callable[[], None]) -> None:
+        """Call `then` after simulated time, recorded as `what`; once per `key` at a time."""
+        self._start(key, then, lambda: self.clock.wait(seconds, what))
+
+    def expire(self, key: str, seconds: float, then: Callable[[], None]) -> None:
+        """Call `then` after simulated time that nobody waits for (a deadline): not recorded."""
+        self._start(key, then, lambda: self.clock.pause(seconds))
+
+    def _start(
+        self, key: str, then: Callable[[], None], wait: Callable[[], Coroutine[None, None, None]]
+    ) -> None:
+        if key in self._timers:
+            return
+
+        async def run() -> None:
+            await wait()
+            self._timers.pop(key, None)
+            try:
+                then()
+            except ApiError as error:
+                _log.debug("%s: %s", key, error)
+            except Exception:  # noqa: BLE001  one broken controller must not stop the cluster
+                _log.exception("timer failed: %s", key)
+
+        self._timers[key] = asyncio.create_task(run(), name=f"lab kubernetes: {key}")
+
+    def forget(self, key: str) -> None:
+        """Call off what `later` was told for `key`."""
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+
+    async def close(self) -> None:
+        """Call off everything."""
+        timers = list(self._timers.values())
+        self._timers.clear()
+        for timer in timers:
+            timer.cancel()
+        await asyncio.gather(*timers, return_exceptions=True)
+
+    def find(self, place: Place) -> Object | None:
+        """Find an object; do not change it."""
+        return self.store.get(place.resource, place.namespace, place.name)
+
+    def plant(self, obj: Object) -> Object | None:
+        """Create an object as the cluster itself; None when it exists or has no namespace."""
+        served = self.api.registry.find(text(obj, "apiVersion"), text(obj, "kind"))
+        if served is None:
+            return None
+        resource, namespace = served.kind.resource, namespace_of(obj)
+        if self.store.get(resource, namespace, name_of(obj)) is not None:
+            return None
+        if served.kind.namespaced:
+            space = self.store.get("namespaces", "", namespace)
+            if space is None or text(space, "status", "phase") == "Terminating":
+                return None
+        status = obj.get("status")
+        self.api.writer.stamp(served.kind, obj)
+        fill_in(resource, obj)
+        fill_in_new(resource, obj, ADMIN, self.api.now())
+        if status is not None:
+            obj["status"] = status
+        return self.store.put(resource, obj)
+
+    def edit(self, place: Place, change: Callable[[Object], None]) -> Object | None:
+        """Change a copy of an object and store it if it differs; None when it is gone."""
+        live = self.find(place)
+        if live is None:
+            return None
+        changed = clone_map(live)
+        change(changed)
+        kind = self.api.registry.of_resource(place.resource)
+        if changed == live or kind is None:
+            return live
+        before, after = live.get("spec"), changed.get("spec")
+        if before != after and "generation" in at(changed, "metadata"):
+            metadata = grow(changed, "metadata")
+            generation = metadata["generation"]
+            metadata["generation"] = generation + 1 if isinstance(generation, int) else 1
+        return self.api.writer.write(kind, changed, live)
+
+    def set_status(self, place: Place, status: Object) -> None:
+        """Put these fields into an object's status."""
+        self.edit(place, lambda obj: grow(obj, "status").update(status))
+
+    def delete(self, place: Place, *, grace_s: int | None = None) -> None:
+        """Delete an object as the cluster itself."""
+        kind = self.api.registry.of_resource(place.resource)
+        live = self.find(place)
+        if kind is not None and live is not None:
+            self.api.writer.delete(kind, live, "", grace_s)
+
+    def tell(self, about: Object, reason: str, message: str, *, warning: bool = True) -> None:
+        """Record an Event about an object; the same one again is counted."""
+        namespace = namespace_of(about) or "default"
+        digest = hashlib.sha256(f"{uid_of(about)}{reason}{message}".encode()).hexdigest()[:16]
+        place = Place("events", namespace, f"{name_of(about)}.{digest}")
+        now = self.api.now()
+        known = self.find(place)
+        if known is not None:
+            count = known.get("count")
+            again: Json = count + 1 if isinstance(count, int) else 1
+            self.edit(place, lambda obj: obj.update({"count": again, "lastTimestamp": now}))
+            return
+        involved: Object = {
+            "apiVersion": about.get("apiVersion"),
+            "kind": about.get("kind"),
+            "name": name_of(about),
+            "namespace": namespace_of(about),
+            "uid": uid_of(about),
+        }
+        self.plant(
+            {
+                "apiVersion": "v1",
+                "kind": "Event",
+                "metadata": {"name": place.name, "namespace": namespace},
+                "involvedObject": involved,
+                "type": "Warning" if warning else "Normal",
+                "reason": reason,
+                "message": message,
+                "count": 1,
+                "firstTimestamp": now,
+                "lastTimestamp": now,
+                "source": {"component": "lab"},
+            }
+        )
+
+
+def find_condition(obj: Object, kind: str) -> Object:
+    """Find a condition by type; an empty object when there is none."""
+    found = (item for item in maps(obj, "status", "conditions") if item.get("type") == kind)
+    return next(found, {})
+
+
+def is_true(obj: Object, kind: str) -> bool:
+    """Tell whether a condition is True."""
+    return text(find_condition(obj, kind), "status") == "True"
+
+
+def set_condition(
+    status: Object, kind: str, value: str, reason: str, message: str, *, now: str
+) -> None:
+    """Put a condition into a status; its transition time moves only when its value does."""
+    conditions = maps(status, "conditions")
+    old: Object = next((item for item in conditions if item.get("type") == kind), {})
+    since = old.get("lastTransitionTime") if old.get("status") == value else now
+    new: Object = {
+        "type": kind,
+        "status": value,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": since,
+    }
+    kept: list[Json] = [new if item is old else item for item in conditions]
+    if not old:
+        kept.append(new)
+    status["conditions"] = kept
+
+
+def digest_of(value: Json) -> str:
+    """Name a pod template by its content, as `pod-template-hash` does."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:10]

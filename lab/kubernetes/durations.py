@@ -1,0 +1,68 @@
+"""How long things take in the lab's Kubernetes, in simulated seconds, in one place.
+
+They are honest orders of magnitude for a small cluster on ordinary disks and a home uplink, so
+that a rehearsal's timing says something; none is exact.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "APISERVER_START_S",
+    "CERTIFICATE_ISSUE_S",
+    "CRD_ESTABLISH_S",
+    "CSR_FIRST_RETRY_S",
+    "CSR_LONGEST_RETRY_S",
+    "CSR_SIGN_S",
+    "IMAGE_PULL_S",
+    "IN_CLUSTER_APPROVAL_S",
+    "JOB_RUN_S",
+    "KUBELET_REGISTER_S",
+    "LOAD_BALANCER_S",
+    "NODE_LEASE_S",
+    "OPERATOR_START_S",
+    "POD_READY_S",
+    "POD_START_S",
+    "POD_STOP_S",
+    "PROGRESS_DEADLINE_S",
+    "VOLUME_PROVISION_S",
+    "WEBHOOK_LAG_S",
+]
+
+# kube-apiserver from process start to /readyz: 8 to 15 s on NVMe.
+APISERVER_START_S = 10.0
+# From a reachable API server to a registered Node.
+KUBELET_REGISTER_S = 3.0
+# nodeLeaseDurationSeconds is 40, renewed each quarter of it.
+NODE_LEASE_S = 10.0
+# kubelet asks for its serving certificate, then again with back-off while nothing is issued
+# (k8s.io/client-go/util/certificate: 2 s doubling; a request is waited for up to 15 min, which
+# is what makes several pending requests a node normal).
+CSR_FIRST_RETRY_S = 120.0
+CSR_LONGEST_RETRY_S = 900.0
+CSR_SIGN_S = 0.5
+# kubelet-csr-approver reconciles at once, then resolves names.
+IN_CLUSTER_APPROVAL_S = 1.0
+# Typically 50 to 150 MB compressed at 100 Mbit/s.
+IMAGE_PULL_S = 8.0
+# Sandbox, CNI call, container start.
+POD_START_S = 1.5
+# First successful readiness probe: initialDelay plus one period of most charts.
+POD_READY_S = 3.0
+# A process that stops on SIGTERM.
+POD_STOP_S = 2.0
+# A Job's own work (Helm hooks, migrations).
+JOB_RUN_S = 4.0
+# apiextensions: names accepted, then the handler is served.
+CRD_ESTABLISH_S = 0.5
+# external-provisioner plus Longhorn's volume creation.
+VOLUME_PROVISION_S = 4.0
+# MetalLB's controller.
+LOAD_BALANCER_S = 0.5
+# cert-manager's cainjector puts the CA bundle some seconds after the webhook's pod is Ready.
+WEBHOOK_LAG_S = 5.0
+# An issued certificate from an issuer that needs no outside world.
+CERTIFICATE_ISSUE_S = 3.0
+# An operator deploying what it owns, after its own pod is Ready.
+OPERATOR_START_S = 2.0
+# Deployment.spec.progressDeadlineSeconds' default.
+PROGRESS_DEADLINE_S = 600.0

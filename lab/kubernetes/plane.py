@@ -1,0 +1,205 @@
+"""The cluster's Kubernetes as machines drive it: `lab.ports.KubernetesPlane`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+
+from lab.clock import LabClock
+from lab.kubernetes.api import Api
+from lab.kubernetes.client import KubernetesClient
+from lab.kubernetes.controllers.bootstrap import (
+    plant_bootstrap,
+    plant_static_pods,
+    remove_static_pods,
+)
+from lab.kubernetes.controllers.csrs import request_serving
+from lab.kubernetes.controllers.dispatcher import Dispatcher
+from lab.kubernetes.controllers.kubelets import Kubelets
+from lab.kubernetes.controllers.nodes import is_ready, register_node, renew_lease
+from lab.kubernetes.controllers.world import Faults, World
+from lab.kubernetes.durations import APISERVER_START_S, KUBELET_REGISTER_S, NODE_LEASE_S
+from lab.kubernetes.http.routes import Routes
+from lab.kubernetes.http.server import ApiServer
+from lab.kubernetes.pki import make_server_context, server_names
+from lab.kubernetes.roster import make_controllers
+from lab.ports import KubernetesPki, NodeFacts
+
+__all__ = ["Kubernetes"]
+
+API_PORT = 6443
+# Wall seconds: however fast simulated time runs, one heart beat a second is all that is spent.
+_SHORTEST_BEAT_S = 1.0
+
+
+@dataclass(slots=True)
+class _ControlPlane:
+    facts: NodeFacts
+    server: ApiServer
+    vip: ApiServer | None = field(default=None)
+
+
+class Kubernetes:
+    """One cluster: API servers on loopback addresses, one store, and the controllers.
+
+    Give it the lab's clock; machines call the methods of `KubernetesPlane`; `lab.flux` uses
+    `client`. `await close()` ends everything.
+    """
+
+    def __init__(self, clock: LabClock, *, port: int = API_PORT) -> None:
+        self._clock = clock
+        self._port = port
+        self._api = Api(lambda: clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"))
+        self._world = World(self._api, clock)
+        self._kubelets = Kubelets(self._world)
+        self._dispatcher: Dispatcher | None = None
+        self._control_planes: dict[str, _ControlPlane] = {}
+        self._available = asyncio.Event()
+        self._registrations: dict[str, asyncio.Task[None]] = {}
+        self._heart: asyncio.Task[None] | None = None
+        self.client = KubernetesClient(self._api)
+
+    @property
+    def faults(self) -> Faults:
+        """What shall go wrong."""
+        return self._world.faults
+
+    async def create(self, pki: KubernetesPki) -> None:
+        """Begin with empty data: etcd was bootstrapped."""
+        self._clock.ledger.count("kubernetes.create")
+        await self._stop_controllers()
+        self._api.reset()
+        self._world.pki = pki
+        self._kubelets = Kubelets(self._world)
+        plant_bootstrap(self._world)
+        self._dispatcher = Dispatcher(self._world, make_controllers(self._world, self._kubelets))
+        self._dispatcher.start()
+        self._heart = asyncio.create_task(self._beat(), name="lab kubernetes: heart beats")
+        for facts in list(self._world.nodes.values()):
+            self._register_soon(facts)
+
+    async def start_apiserver(self, node: NodeFacts) -> None:
+        """Listen on the node's loopback:6443, after the time that a real one takes.
+
+        Raises:
+            RuntimeError: the cluster was not created.
+            OSError: somebody else listens there.
+        """
+        if node.name in self._control_planes:
+            return
+        if self._world.pki is None:
+            message = f"{node.name}: no cluster was created, so there is no API to serve"
+            raise RuntimeError(message)
+        await self._clock.wait(APISERVER_START_S, f"kube-apiserver of {node.name} ready")
+        routes = Routes(self._api, self._clock.now, node.kubelet_version)
+        server = ApiServer(routes)
+        context = make_server_context(self._world.pki, server_names(node))
+        await server.listen(node.loopback, self._port, context)
+        self._control_planes[node.name] = _ControlPlane(node, server)
+        await self._settle_vip()
+        self._api.is_available = True
+        self._available.set()
+        if node.name in self._world.nodes and self._world.store.get("nodes", "", node.name):
+            plant_static_pods(self._world, node)
+
+    async def stop_apiserver(self, name: str) -> None:
+        """Stop listening for that node; the VIP moves to another control plane."""
+        stopped = self._control_planes.pop(name, None)
+        if stopped is None:
+            return
+        if not self._control_planes:
+            self._api.is_available = False
+            self._available.clear()
+            self._api.interrupt()
+        await stopped.server.close()
+        if stopped.vip is not None:
+            await stopped.vip.close()
+        remove_static_pods(self._world, name)
+        await self._settle_vip()
+
+    async def start_kubelet(self, node: NodeFacts) -> None:
+        """Register or refresh the Node once an API server answers, and run its pods."""
+        self._world.nodes[node.name] = node
+        self._register_soon(node)
+
+    async def stop_kubelet(self, name: str) -> None:
+        """Stop the node's heart beat and pods."""
+        registration = self._registrations.pop(name, None)
+        if registration is not None:
+            registration.cancel()
+        self._world.nodes.pop(name, None)
+        self._world.forget(f"csr/{name}")
+        self._kubelets.stop_pods(name)
+        self._touch_node(name)
+
+    def is_node_ready(self, name: str) -> bool:
+        """Tell whether Kubernetes counts the node as Ready (needs the CNI)."""
+        return is_ready(self._world, name)
+
+    async def close(self) -> None:
+        """Stop every server and controller."""
+        for name in list(self._control_planes):
+            await self.stop_apiserver(name)
+        await self._stop_controllers()
+
+    async def _stop_controllers(self) -> None:
+        tasks = [*self._registrations.values()]
+        if self._heart is not None:
+            tasks.append(self._heart)
+        self._registrations.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._dispatcher is not None:
+            await self._dispatcher.close()
+        await self._world.close()
+
+    async def _settle_vip(self) -> None:
+        """Have one control plane of each VIP hold it."""
+        held = {plane.facts.vip_loopback for plane in self._control_planes.values() if plane.vip}
+        for plane in self._control_planes.values():
+            address = plane.facts.vip_loopback
+            if not address or address in held or self._world.pki is None:
+                continue
+            held.add(address)
+            routes = Routes(self._api, self._clock.now, plane.facts.kubelet_version)
+            plane.vip = ApiServer(routes)
+            context = make_server_context(self._world.pki, server_names(plane.facts))
+            await plane.vip.listen(address, self._port, context)
+
+    def _register_soon(self, node: NodeFacts) -> None:
+        before = self._registrations.pop(node.name, None)
+        if before is not None:
+            before.cancel()
+        self._registrations[node.name] = asyncio.create_task(
+            self._register(node), name=f"lab kubernetes: kubelet of {node.name}"
+        )
+
+    async def _register(self, node: NodeFacts) -> None:
+        await self._available.wait()
+        await self._clock.wait(KUBELET_REGISTER_S, f"kubelet of {node.name} registered")
+        if node.name not in self._world.nodes:
+            return
+        register_node(self._world, node)
+        self._kubelets.restart_pods(node.name)
+        if node.name in self._control_planes:
+            plant_static_pods(self._world, node)
+        self._touch_node(node.name)
+        if node.rotates_server_certificates:
+            request_serving(self._world, node)
+
+    def _touch_node(self, name: str) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.touch("nodes", name)
+
+    async def _beat(self) -> None:
+        """Renew one node's Lease at a time, as often as life does or once a wall second."""
+        turn = 0
+        while True:
+            names = sorted(self._world.nodes) or [""]
+            quarter_s = NODE_LEASE_S / len(names) / self._clock.speed
+            await asyncio.sleep(max(quarter_s, _SHORTEST_BEAT_S))
+            turn += 1
+            with contextlib.suppress(KeyError):
+                renew_lease(self._world, names[turn % len(names)])

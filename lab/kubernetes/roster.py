@@ -1,0 +1,38 @@
+"""Which controllers a cluster runs."""
+
+from __future__ import annotations
+
+from lab.kubernetes.controllers.csrs import CertificateSigner, InClusterApprover
+from lab.kubernetes.controllers.deployments import Deployments, ReplicaSets
+from lab.kubernetes.controllers.housekeeping import (
+    CrdController,
+    GarbageController,
+    NamespaceController,
+)
+from lab.kubernetes.controllers.jobs import Jobs
+from lab.kubernetes.controllers.kubelets import Kubelets
+from lab.kubernetes.controllers.nodes import Nodes
+from lab.kubernetes.controllers.scheduling import Scheduler
+from lab.kubernetes.controllers.sets import DaemonSets, StatefulSets
+from lab.kubernetes.controllers.world import Controller, World
+
+__all__ = ["make_controllers"]
+
+
+def make_controllers(world: World, kubelets: Kubelets) -> tuple[Controller, ...]:
+    """Make every controller of a cluster."""
+    return (
+        NamespaceController(world),
+        GarbageController(world),
+        CrdController(world),
+        Nodes(world),
+        CertificateSigner(world),
+        InClusterApprover(world),
+        Deployments(world),
+        ReplicaSets(world),
+        DaemonSets(world),
+        StatefulSets(world),
+        Jobs(world),
+        Scheduler(world),
+        kubelets,
+    )
