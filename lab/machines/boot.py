@@ -1,0 +1,115 @@
+"""The values around a machine: what it is made as, what its disk holds, what one boot knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from lab.machines.config import MachineConfig
+from lab.machines.events import EventBus
+from lab.machines.gate import ApiMode
+from lab.machines.hardware import Hardware
+from lab.machines.services import ServiceTable
+from lab.ports import NodeFacts
+
+__all__ = ["Boot", "Install", "MachineSpec", "PowerRequest", "Revision", "Stage", "Verb"]
+
+
+class Stage(StrEnum):
+    """Talos' machine stages, as MachineStatus spells them."""
+
+    UNKNOWN = "unknown"
+    BOOTING = "booting"
+    INSTALLING = "installing"
+    MAINTENANCE = "maintenance"
+    RUNNING = "running"
+    REBOOTING = "rebooting"
+    SHUTTING_DOWN = "shutting down"
+    RESETTING = "resetting"
+    UPGRADING = "upgrading"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpec:
+    """A machine as the lab is told of it; `vip` and `vip_loopback` are "" without a VIP."""
+
+    name: str
+    role: str  # `controlplane` or `worker`: what it is meant to become
+    address: str  # declared
+    loopback: str  # where it really listens
+    hardware: Hardware
+    vip: str = ""
+    vip_loopback: str = ""
+    talos_version: str = "v1.13.9"  # of the boot image
+
+
+class Verb(StrEnum):
+    """What a sequence does to a machine that runs."""
+
+    REBOOT = "reboot"
+    RESET = "reset"
+    SHUTDOWN = "shutdown"
+    UPGRADE = "upgrade"
+
+
+@dataclass(frozen=True, slots=True)
+class PowerRequest:
+    """A sequence asked for: `actor` is the id that its events carry."""
+
+    verb: Verb
+    actor: str = ""
+    reboots: bool = True
+    wipes: frozenset[str] = frozenset()  # partition labels; {"*"} for the whole disk
+    leaves_etcd: bool = False
+    is_instant: bool = False  # a rehearsal's preparation: takes no time
+
+
+@dataclass(slots=True)
+class Install:
+    """What is on the system disk: the booted slot, the other slot, the stored config."""
+
+    disk: str  # device path
+    version: str
+    other_version: str = ""
+    config: MachineConfig | None = None
+
+    def flip(self) -> None:
+        """Boot the other slot next time."""
+        self.version, self.other_version = self.other_version, self.version
+
+    def write(self, version: str) -> None:
+        """Write a version to the other slot and boot it next time."""
+        if version != self.version:
+            self.other_version = self.version
+            self.version = version
+
+
+@dataclass(slots=True)
+class Revision:
+    """A resource as it was last read: its version grows when its spec has changed."""
+
+    version: int
+    spec: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(slots=True)
+class Boot:
+    """Everything that a reboot forgets."""
+
+    events: EventBus
+    services: ServiceTable
+    id: str
+    version: str
+    stage: Stage = Stage.UNKNOWN
+    config: MachineConfig | None = None
+    api: ApiMode = ApiMode.DOWN
+    bootstrap_asked: bool = False
+    apiserver_runs: bool = False
+    node_told: NodeFacts | None = None  # what Kubernetes knows, once the kubelet has registered
+    unmet: tuple[tuple[str, str], ...] = ()
+    ready: bool = True
+    console: list[str] = field(default_factory=list)
+    revisions: dict[tuple[str, str], Revision] = field(default_factory=dict)

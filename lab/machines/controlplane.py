@@ -1,0 +1,150 @@
+"""What runs on a configured machine: CRI, kubelet, and on control planes etcd and the API server.
+
+etcd starts when somebody asks for a bootstrap or a peer can be joined; the API server's static pod
+follows etcd; a kubelet registers its node once any API server of the cluster runs.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from lab.machines import durations
+from lab.machines.etcd import EtcdCluster, EtcdData
+from lab.machines.faults import Fault
+from lab.machines.machine import Machine
+from lab.machines.table import MachineTable
+from lab.ports import KubernetesPki
+
+__all__ = ["leave_etcd", "start_services", "stop", "tend"]
+
+
+async def start_services(machine: Machine, table: MachineTable) -> None:
+    """Start every service of the machine's type; returns when all run, etcd included."""
+    services = machine.boot.services
+    await machine.wait(durations.SERVICES_START_S, "services start")
+    if machine.has_fault(Fault.SLOW_BOOTSTRAP):
+        await machine.wait(durations.SLOW_BOOTSTRAP_S, "cri start")
+    services.start("cri")
+    services.start("kubelet")
+    if machine.is_control_plane:
+        services.start("trustd")
+        await _start_etcd(machine, table)
+
+
+async def tend(machine: Machine, table: MachineTable) -> NoReturn:
+    """Keep the API server after etcd, and the node's registration after the API server."""
+    while True:
+        if machine.is_control_plane:
+            await _tend_apiserver(machine, table)
+        await _tend_kubelet(machine, table)
+        await machine.changed.wait(machine.poll_s())
+
+
+async def stop(machine: Machine, table: MachineTable) -> None:
+    """Stop etcd, API server and kubelet; the etcd member stays listed."""
+    if machine.is_isolated:
+        return
+    if machine.etcd is not None:
+        machine.etcd.member.is_started = False
+    if machine.boot.apiserver_runs:
+        machine.boot.apiserver_runs = False
+        await table.plane.stop_apiserver(machine.hostname)
+    if machine.boot.node_told is not None:
+        await table.plane.stop_kubelet(machine.boot.node_told.name)
+        machine.boot.node_told = None
+
+
+def leave_etcd(machine: Machine) -> None:
+    """Take the machine's member off the list and delete its data."""
+    data = machine.etcd
+    if data is not None and data.is_member:
+        data.cluster.remove(data.member.id)
+        machine.count("etcd.leave")
+    machine.etcd = None
+
+
+async def _start_etcd(machine: Machine, table: MachineTable) -> None:
+    services = machine.boot.services
+    services.set("etcd", "Preparing", "Running pre state")
+    data = machine.etcd
+    joins = data is None
+    if data is None:
+        data = await _form_or_join(machine, table)
+        joins = len(data.cluster.members) > 1
+    if not data.is_member:
+        services.set("etcd", "Failed", "the member has been permanently removed from the cluster")
+        return
+    if not joins:
+        await machine.wait(durations.ETCD_START_S, "etcd start")
+    if data.member.is_learner and not machine.has_fault(Fault.ETCD_LEARNER):
+        data.cluster.promote(data.member)
+    data.member.is_started = True
+    await _begin_kubernetes(machine, table, data.cluster)
+    services.set("etcd", "Running", "Started task", health=data.cluster.has_quorum)
+
+
+async def _form_or_join(machine: Machine, table: MachineTable) -> EtcdData:
+    while True:
+        if machine.boot.bootstrap_asked:
+            return _form(machine, table)
+        if (cluster := table.find_etcd_cluster(machine)) and (
+            data := await _join(machine, cluster)
+        ):
+            return data
+        await machine.changed.wait(machine.poll_s())
+
+
+def _form(machine: Machine, table: MachineTable) -> EtcdData:
+    machine.clock.ledger.count("etcd.bootstrap")
+    cluster = table.make_etcd_cluster(machine)
+    member = cluster.add(machine.hostname, machine.spec.address, is_learner=False)
+    machine.etcd = EtcdData(cluster, member)
+    return machine.etcd
+
+
+async def _begin_kubernetes(machine: Machine, table: MachineTable, cluster: EtcdCluster) -> None:
+    config = machine.config
+    if config is not None and not cluster.holds_kubernetes:
+        cluster.holds_kubernetes = True
+        await table.plane.create(KubernetesPki(config.kubernetes_ca_crt, config.kubernetes_ca_key))
+
+
+async def _join(machine: Machine, cluster: EtcdCluster) -> EtcdData | None:
+    # etcd takes one learner at a time (max-learners is 1).
+    if any(member.is_learner for member in cluster.members.values()):
+        await machine.clock.pause(durations.ETCD_JOIN_RETRY_S)
+        return None
+    stale = [m.id for m in cluster.members.values() if m.address == machine.spec.address]
+    for member_id in stale:
+        cluster.remove(member_id)
+    member = cluster.add(machine.hostname, machine.spec.address, is_learner=True)
+    machine.etcd = EtcdData(cluster, member)
+    await machine.wait(durations.ETCD_JOIN_S, "etcd join")
+    machine.count("etcd.join")
+    return machine.etcd
+
+
+async def _tend_apiserver(machine: Machine, table: MachineTable) -> None:
+    data = machine.etcd
+    is_healthy = data is not None and data.member.is_started and data.cluster.has_quorum
+    etcd = machine.boot.services.get("etcd")
+    if etcd is not None and etcd.is_running and etcd.health is not is_healthy:
+        machine.boot.services.set("etcd", "Running", "Health check", health=is_healthy)
+    if is_healthy and not machine.boot.apiserver_runs:
+        await machine.wait(durations.STATIC_PODS_S, "static pods start")
+        await table.plane.start_apiserver(machine.describe_node())
+        machine.boot.apiserver_runs = True
+        machine.changed.ring()
+    elif not is_healthy and machine.boot.apiserver_runs:
+        machine.boot.apiserver_runs = False
+        await table.plane.stop_apiserver(machine.hostname)
+
+
+async def _tend_kubelet(machine: Machine, table: MachineTable) -> None:
+    facts = machine.describe_node()
+    if not machine.boot.services.is_up("kubelet") or not table.has_apiserver(machine):
+        return
+    if machine.boot.node_told != facts:
+        await table.plane.start_kubelet(facts)
+        machine.boot.node_told = facts
+        machine.changed.ring()

@@ -1,0 +1,111 @@
+"""etcd as the machines hold it: members, learners, quorum, data directories.
+
+The data of a cluster is only its membership: what Kubernetes stores lives in the lab's Kubernetes.
+Texts are etcd's and Talos' own (`internal/pkg/etcd`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+__all__ = ["EtcdCluster", "EtcdData", "EtcdMember"]
+
+_DB_SIZE = 6_500_000  # bytes; of a small cluster a few hours old
+
+
+@dataclass(slots=True)
+class EtcdMember:
+    """A member in the cluster's list; `is_started` follows the machine that runs it."""
+
+    id: int
+    name: str  # host name of the machine
+    address: str
+    is_learner: bool = False
+    is_started: bool = False
+
+    @property
+    def peer_url(self) -> str:
+        """URL that the other members reach it at."""
+        return f"https://{self.address}:2380"
+
+    @property
+    def client_url(self) -> str:
+        """URL for clients; a member that has never started has none."""
+        return f"https://{self.address}:2379"
+
+
+class EtcdCluster:
+    """One etcd cluster: `authority` names the etcd CA that its members share."""
+
+    def __init__(self, authority: str, cluster_number: int) -> None:
+        self.authority = authority
+        self._number = cluster_number
+        self._added = 0
+        self._changes = 0
+        self.term = 2  # etcd's first election gives term 2
+        self.members: dict[int, EtcdMember] = {}
+        self.holds_kubernetes = False  # true once Kubernetes was told to begin on it
+
+    @property
+    def has_quorum(self) -> bool:
+        """Tell whether more than half of the voters run."""
+        voters = [member for member in self.members.values() if not member.is_learner]
+        return sum(member.is_started for member in voters) > len(voters) // 2
+
+    @property
+    def leader(self) -> EtcdMember | None:
+        """The running voter that leads, when there is a quorum."""
+        if not self.has_quorum:
+            return None
+        voters = [m for m in self.members.values() if m.is_started and not m.is_learner]
+        return voters[0] if voters else None
+
+    @property
+    def revision(self) -> int:
+        """Raft index: grows with every change of membership."""
+        return 1_000 + 10 * self._changes
+
+    @property
+    def db_size(self) -> int:
+        """Size of the database in bytes."""
+        return _DB_SIZE
+
+    def add(self, name: str, address: str, *, is_learner: bool) -> EtcdMember:
+        """Add a member to the list."""
+        self._added += 1
+        self._changes += 1
+        seed = f"{self._number}/{self._added}/{name}/{address}"
+        identity = int.from_bytes(sha256(seed.encode()).digest()[:8], "big")
+        member = EtcdMember(identity, name, address, is_learner=is_learner)
+        self.members[identity] = member
+        return member
+
+    def promote(self, member: EtcdMember) -> None:
+        """Make a learner a voter."""
+        member.is_learner = False
+        self._changes += 1
+
+    def remove(self, member_id: int) -> None:
+        """Take a member off the list."""
+        del self.members[member_id]
+        self._changes += 1
+
+    def forfeit(self, member: EtcdMember) -> None:
+        """Move the member to the end, so that another leads."""
+        self.members[member.id] = self.members.pop(member.id)
+        self.term += 1
+
+
+@dataclass(slots=True)
+class EtcdData:
+    """A machine's etcd data directory that is not empty: which cluster, and as whom."""
+
+    cluster: EtcdCluster
+    member: EtcdMember
+    alarms: list[str] = field(default_factory=list)
+
+    @property
+    def is_member(self) -> bool:
+        """Tell whether the cluster still lists this member."""
+        return self.member.id in self.cluster.members

@@ -1,0 +1,83 @@
+"""Who may talk to a machine now: nobody, anybody (maintenance), or the cluster's own."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from enum import StrEnum
+
+from lab.machines import pki
+from lab.machines.config import MachineConfig
+from lab.machines.listener import Listener
+
+__all__ = ["ApiGate", "ApiMode"]
+
+
+class ApiMode(StrEnum):
+    """What the machine wants its API to be."""
+
+    DOWN = "down"
+    MUTE = "mute"
+    MAINTENANCE = "maintenance"
+    CONFIGURED = "configured"
+
+
+class ApiGate:
+    """Keeps the listener in the mode wanted, with the certificates of that mode.
+
+    `find_authority` gives the Talos CA with its key, or None while nobody can sign (a worker
+    before trustd runs on a control plane): the API stays down so long.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        names: tuple[str, ...],
+        find_authority: Callable[[], pki.KeyPair | None],
+    ) -> None:
+        self._listener = listener
+        self._names = names
+        self._find_authority = find_authority
+        self._lock = asyncio.Lock()
+        self._state = (ApiMode.DOWN, "")
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the API answers."""
+        return self._listener.is_open
+
+    async def set(self, mode: ApiMode, config: MachineConfig | None, hostname: str) -> None:
+        """Bring the listener into `mode`; does nothing when it is there already."""
+        async with self._lock:
+            authority = self._find_authority() if mode is ApiMode.CONFIGURED else None
+            if mode is ApiMode.CONFIGURED and authority is None:
+                mode = ApiMode.DOWN
+            key = pki.identify_authority(authority.crt) if authority else ""
+            if (mode, key) != self._state:
+                await self._enter(mode, self._make_context(mode, authority, config, hostname))
+                self._state = (mode, key)
+
+    async def _enter(self, mode: ApiMode, context: ssl.SSLContext | None) -> None:
+        if context is not None:
+            await self._listener.open(context)
+        elif mode is ApiMode.MUTE:
+            await self._listener.open_mute()
+        else:
+            await self._listener.close()
+
+    def _make_context(
+        self,
+        mode: ApiMode,
+        authority: pki.KeyPair | None,
+        config: MachineConfig | None,
+        hostname: str,
+    ) -> ssl.SSLContext | None:
+        # What apid puts into its certificate: its addresses, the loopback, its name, declared SANs.
+        names = (*self._names, "127.0.0.1", "::1", hostname)
+        if mode is ApiMode.MAINTENANCE:
+            return pki.make_server_context(pki.mint_maintenance(names), None)
+        if authority is None or config is None:
+            return None
+        leaf = pki.mint_server(authority, (*names, *config.cert_sans))
+        return pki.make_server_context(leaf, authority.crt)

@@ -1,0 +1,67 @@
+"""The admin kubeconfig that a control plane issues, packed as `talosctl kubeconfig` expects it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import tarfile
+import time
+
+import yaml
+
+from lab.machines import pki
+from lab.machines.config import MachineConfig
+
+__all__ = ["pack_kubeconfig"]
+
+
+def pack_kubeconfig(config: MachineConfig) -> bytes:
+    """Make a new admin client certificate and pack the kubeconfig with it as tar.gz."""
+    document = _write_kubeconfig(config).encode()
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        entry = tarfile.TarInfo("kubeconfig")
+        entry.size, entry.mode, entry.mtime = len(document), 0o600, int(time.time())
+        archive.addfile(entry, io.BytesIO(document))
+    return packed.getvalue()
+
+
+def _write_kubeconfig(config: MachineConfig) -> str:
+    authority = pki.KeyPair(config.kubernetes_ca_crt, config.kubernetes_ca_key)
+    admin = pki.mint_client(authority, "system:masters", common="admin")
+    cluster = config.cluster_name
+    user = f"admin@{cluster}"
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {
+                "name": cluster,
+                "cluster": {
+                    "server": config.endpoint,
+                    "certificate-authority-data": _encode(config.kubernetes_ca_crt),
+                },
+            }
+        ],
+        "users": [
+            {
+                "name": user,
+                "user": {
+                    "client-certificate-data": _encode(admin.crt),
+                    "client-key-data": _encode(admin.key),
+                },
+            }
+        ],
+        "contexts": [
+            {
+                "name": user,
+                "context": {"cluster": cluster, "namespace": "default", "user": user},
+            }
+        ],
+        "current-context": user,
+    }
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def _encode(pem: bytes) -> str:
+    return base64.b64encode(pem).decode()

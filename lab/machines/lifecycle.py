@@ -1,0 +1,222 @@
+"""A machine from switched on to switched off: maintenance, install, boots, sequences.
+
+Order and events follow facts/talos.md §3; what runs on top (etcd, static pods, kubelet) is in
+`controlplane`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NoReturn
+
+from lab.machines import controlplane, durations
+from lab.machines.boot import Install, PowerRequest, Stage, Verb
+from lab.machines.conditions import find_unmet, make_status_event
+from lab.machines.faults import Fault
+from lab.machines.gate import ApiMode
+from lab.machines.machine import Machine
+from lab.machines.protos import common_pb2, machine_pb2
+from lab.machines.table import MachineTable
+
+__all__ = ["run_machine"]
+
+_STAGES = {
+    Verb.REBOOT: Stage.REBOOTING,
+    Verb.RESET: Stage.RESETTING,
+    Verb.SHUTDOWN: Stage.SHUTTING_DOWN,
+    Verb.UPGRADE: Stage.UPGRADING,
+}
+_BASE_SERVICES = ("apid", "containerd", "machined", "udevd")
+# Stopping these would end the conversation that the sequence was asked for in.
+_KEPT_SERVICES = frozenset({"apid", "machined"})
+
+
+async def run_machine(machine: Machine, table: MachineTable) -> None:
+    """Live through boots until something switches the machine off."""
+    watcher = asyncio.create_task(_watch(machine, table))
+    try:
+        while True:
+            machine.begin_boot()
+            request = await _live(machine, table)
+            if not await _perform(machine, table, request):
+                return
+    finally:
+        await _cancel(watcher)
+        machine.powered.clear()
+        await machine.gate.set(ApiMode.DOWN, None, "")
+
+
+async def _watch(machine: Machine, table: MachineTable) -> None:
+    """Keep the API, and the status that nobody announces, as they should be."""
+    seen: object = None
+    while True:
+        await _open_api(machine)
+        if machine.boot.stage is not Stage.UNKNOWN:
+            machine.powered.set()
+        boot = machine.boot
+        boot.unmet = find_unmet(machine, table.plane)
+        boot.ready = not boot.unmet
+        now = (boot.id, boot.stage, boot.unmet)
+        if now != seen:
+            seen = now
+            machine.publish(make_status_event(machine))
+        await machine.changed.wait(machine.poll_s())
+
+
+async def _open_api(machine: Machine) -> None:
+    mode = machine.boot.api
+    if machine.has_fault(Fault.UNREACHABLE):
+        mode = ApiMode.DOWN
+    elif machine.has_fault(Fault.SILENT) and mode is not ApiMode.DOWN:
+        mode = ApiMode.MUTE
+    await machine.gate.set(mode, machine.config, machine.hostname)
+
+
+async def _set_api(machine: Machine, mode: ApiMode) -> None:
+    machine.boot.api = mode
+    await _open_api(machine)
+
+
+async def _live(machine: Machine, table: MachineTable) -> PowerRequest:
+    """Run one boot until a sequence ends it."""
+    work = asyncio.create_task(_bring_up(machine, table))
+    asked = asyncio.create_task(machine.requests.get())
+    try:
+        await asyncio.wait({work, asked}, return_when=asyncio.FIRST_COMPLETED)
+        return asked.result() if asked.done() else work.result()
+    finally:
+        await _cancel(work, asked)
+
+
+async def _bring_up(machine: Machine, table: MachineTable) -> PowerRequest:
+    """Go as far as this boot goes: to the end of an install, or to a node that stays."""
+    for name in _BASE_SERVICES:
+        machine.boot.services.start(name, health=True if name in _KEPT_SERVICES else None)
+    machine.set_stage(Stage.BOOTING)
+    if machine.is_isolated:
+        await _stay_foreign(machine)
+    if machine.config is None:
+        await _wait_in_maintenance(machine)
+        if machine.install is None:
+            return await _install(machine)
+        machine.install.config = machine.config
+    await _set_api(machine, ApiMode.CONFIGURED)
+    async with _sequence(machine, "boot"):
+        await controlplane.start_services(machine, table)
+    machine.set_stage(Stage.RUNNING)
+    return await controlplane.tend(machine, table)
+
+
+async def _wait_in_maintenance(machine: Machine) -> None:
+    machine.boot.api = ApiMode.MAINTENANCE
+    machine.publish(machine_pb2.TaskEvent(task="runningMaintenance", action="START"))
+    machine.set_stage(Stage.MAINTENANCE)
+    machine.log(f"this machine is reachable at: {machine.spec.address}")
+    await _open_api(machine)
+    await machine.applied.wait()
+    # The answer to ApplyConfiguration leaves before apid goes.
+    await asyncio.sleep(machine.poll_s())
+    machine.publish(machine_pb2.TaskEvent(task="runningMaintenance", action="STOP"))
+    machine.set_stage(Stage.BOOTING)
+    await _set_api(machine, ApiMode.DOWN)
+    machine.boot.config = machine.pending
+    machine.boot.services.set("apid", "Starting", "Restarting service")
+    await machine.wait(durations.APID_RESTART_S, "apid restart")
+    machine.boot.services.start("apid")
+    await _set_api(machine, ApiMode.CONFIGURED)
+
+
+async def _install(machine: Machine) -> PowerRequest:
+    config = machine.config
+    assert config is not None  # noqa: S101 # maintenance ends with a config only
+    machine.set_stage(Stage.INSTALLING)
+    async with _sequence(machine, "install"):
+        machine.publish(machine_pb2.PhaseEvent(phase="install", action="START"))
+        factor = durations.SLOW_INSTALL_FACTOR if machine.has_fault(Fault.SLOW_INSTALL) else 1.0
+        await machine.wait(durations.INSTALL_S * factor, "install")
+        disks = config.find_install_disks(machine.hardware.disks)
+        if not disks or machine.has_fault(Fault.INSTALL_FAILS):
+            await _fail_install(machine)
+            return PowerRequest(Verb.REBOOT)
+        version = config.install_version or machine.spec.talos_version
+        machine.install = Install(disks[0].dev_path, version, config=config)
+        machine.count("machine.install")
+        machine.publish(machine_pb2.PhaseEvent(phase="install", action="STOP"))
+    return PowerRequest(Verb.REBOOT)
+
+
+async def _fail_install(machine: Machine) -> None:
+    message = "failed to pull the installer image"
+    if not machine.has_fault(Fault.INSTALL_FAILS):
+        message = "install disk does not exist"
+    machine.log(f"install sequence failed: {message}")
+    machine.publish(
+        machine_pb2.SequenceEvent(
+            sequence="install",
+            action="NOOP",
+            error=common_pb2.Error(code="FATAL", message=f"sequence failed: {message}"),
+        )
+    )
+    await machine.wait(durations.FAILURE_PAUSE_S, "pause after a failed install")
+
+
+async def _stay_foreign(machine: Machine) -> NoReturn:
+    for name in ("cri", "kubelet", "etcd", "trustd"):
+        machine.boot.services.start(name)
+    machine.set_stage(Stage.RUNNING)
+    await _set_api(machine, ApiMode.CONFIGURED)
+    while True:
+        await asyncio.Event().wait()
+
+
+async def _perform(machine: Machine, table: MachineTable, request: PowerRequest) -> bool:
+    """Carry out a sequence; tell whether the machine boots again."""
+    machine.count(f"machine.{request.verb}")
+    machine.publish(_start_of(request.verb), request.actor)
+    machine.set_stage(_STAGES[request.verb])
+    if request.leaves_etcd:
+        controlplane.leave_etcd(machine)
+    machine.publish(machine_pb2.TaskEvent(task="stopAllServices", action="START"), request.actor)
+    machine.boot.services.stop_all(keep=_KEPT_SERVICES)
+    await controlplane.stop(machine, table)
+    if not request.is_instant:
+        await machine.wait(durations.STOP_S, "stop services")
+    _wipe(machine, request)
+    await _set_api(machine, ApiMode.DOWN)
+    if not request.reboots:
+        machine.boot.stage = Stage.UNKNOWN
+        return False
+    if not request.is_instant:
+        await machine.wait(durations.BOOT_S, "reboot")
+    return True
+
+
+def _start_of(verb: Verb) -> machine_pb2.SequenceEvent:
+    return machine_pb2.SequenceEvent(sequence=verb.value, action="START")
+
+
+def _wipe(machine: Machine, request: PowerRequest) -> None:
+    if not request.wipes:
+        return
+    machine.count("machine.wipe")
+    if request.wipes & {"*", "EPHEMERAL"}:
+        machine.etcd = None
+    if "*" in request.wipes:
+        machine.install = None
+    elif "STATE" in request.wipes and machine.install is not None:
+        machine.install.config = None
+
+
+@asynccontextmanager
+async def _sequence(machine: Machine, name: str) -> AsyncIterator[None]:
+    machine.publish(machine_pb2.SequenceEvent(sequence=name, action="START"))
+    yield
+    machine.publish(machine_pb2.SequenceEvent(sequence=name, action="STOP"))
+
+
+async def _cancel(*tasks: asyncio.Task[PowerRequest] | asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,229 @@
+"""`machine.MachineService`: everything about etcd."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+from google.protobuf.empty_pb2 import Empty
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError
+
+from lab.machines import durations
+from lab.machines.controlplane import leave_etcd
+from lab.machines.etcd import EtcdData
+from lab.machines.faults import Fault
+from lab.machines.protos import common_pb2, machine_pb2
+from lab.machines.rpc.route import (
+    ADMINS,
+    BACKUPS,
+    ETCD_READERS,
+    OPERATORS,
+    Call,
+    Route,
+    require_control_plane,
+    stream,
+    unary,
+    upload,
+)
+
+__all__ = ["ROUTES"]
+
+_REFUSED = "failed to create etcd client: error building etcd client: context deadline exceeded"
+
+
+async def _bootstrap(
+    call: Call, request: machine_pb2.BootstrapRequest
+) -> machine_pb2.BootstrapResponse:
+    machine = call.machine
+    if not machine.boot.services.is_up("cri"):
+        raise GRPCError(Status.FAILED_PRECONDITION, "bootstrap is not available yet")
+    require_control_plane(call, "bootstrap")
+    if machine.config is None or not machine.config.etcd_ca_crt:
+        raise GRPCError(
+            Status.INVALID_ARGUMENT, "etcd is not configured, bootstrap is not possible"
+        )
+    if machine.has_fault(Fault.TIME_NOT_SYNCED):
+        await machine.clock.pause(durations.BOOTSTRAP_TIME_SYNC_S)
+        raise GRPCError(Status.FAILED_PRECONDITION, "time is not in sync yet")
+    if machine.etcd is not None:
+        raise GRPCError(Status.ALREADY_EXISTS, "etcd data directory is not empty")
+    if request.recover_etcd:
+        raise GRPCError(Status.UNIMPLEMENTED, "the lab does not recover etcd from a snapshot")
+    machine.boot.bootstrap_asked = True
+    machine.changed.ring()
+    return machine_pb2.BootstrapResponse(messages=[machine_pb2.Bootstrap()])
+
+
+async def _list_members(
+    call: Call, _: machine_pb2.EtcdMemberListRequest
+) -> machine_pb2.EtcdMemberListResponse:
+    data = _require_etcd(call, "member list", needs_quorum=True)
+    members = [
+        machine_pb2.EtcdMember(
+            id=member.id,
+            hostname=member.name,
+            peer_urls=[member.peer_url],
+            client_urls=[member.client_url],
+            is_learner=member.is_learner,
+        )
+        for member in data.cluster.members.values()
+    ]
+    names = [member.name for member in data.cluster.members.values()]
+    message = machine_pb2.EtcdMembers(legacy_members=names, members=members)
+    return machine_pb2.EtcdMemberListResponse(messages=[message])
+
+
+async def _status(call: Call, _: Empty) -> machine_pb2.EtcdStatusResponse:
+    data = _require_etcd(call, "etcd status")
+    cluster, leader = data.cluster, data.cluster.leader
+    status = machine_pb2.EtcdMemberStatus(
+        protocol_version="3.6.5",
+        storage_version="3.6.0",
+        db_size=cluster.db_size,
+        db_size_in_use=cluster.db_size // 2,
+        leader=leader.id if leader else 0,
+        raft_index=cluster.revision,
+        raft_term=cluster.term,
+        raft_applied_index=cluster.revision,
+        errors=[] if leader else ["etcdserver: no leader"],
+        is_learner=data.member.is_learner,
+        member_id=data.member.id,
+    )
+    return machine_pb2.EtcdStatusResponse(messages=[machine_pb2.EtcdStatus(member_status=status)])
+
+
+async def _remove_member(
+    call: Call, request: machine_pb2.EtcdRemoveMemberByIDRequest
+) -> machine_pb2.EtcdRemoveMemberByIDResponse:
+    data = _require_etcd(call, "etcd remove member", needs_quorum=True)
+    if request.member_id not in data.cluster.members:
+        raise GRPCError(Status.NOT_FOUND, "etcdserver: member not found")
+    data.cluster.remove(request.member_id)
+    call.machine.changed.ring()
+    return machine_pb2.EtcdRemoveMemberByIDResponse(messages=[machine_pb2.EtcdRemoveMemberByID()])
+
+
+async def _leave(
+    call: Call, _: machine_pb2.EtcdLeaveClusterRequest
+) -> machine_pb2.EtcdLeaveClusterResponse:
+    _require_etcd(call, "etcd leave", needs_quorum=True)
+    leave_etcd(call.machine)
+    call.machine.boot.services.set("etcd", "Finished", "Service finished successfully")
+    return machine_pb2.EtcdLeaveClusterResponse(messages=[machine_pb2.EtcdLeaveCluster()])
+
+
+async def _forfeit(
+    call: Call, _: machine_pb2.EtcdForfeitLeadershipRequest
+) -> machine_pb2.EtcdForfeitLeadershipResponse:
+    data = _require_etcd(call, "etcd forfeit leadership", needs_quorum=True)
+    if len(data.cluster.members) == 1:
+        raise GRPCError(Status.UNKNOWN, "cannot forfeit leadership, only one member")
+    message = machine_pb2.EtcdForfeitLeadership()
+    if data.cluster.leader is data.member:
+        data.cluster.forfeit(data.member)
+        message.member = next(iter(data.cluster.members.values())).name
+    return machine_pb2.EtcdForfeitLeadershipResponse(messages=[message])
+
+
+async def _list_alarms(call: Call, _: Empty) -> machine_pb2.EtcdAlarmListResponse:
+    _require_etcd(call, "etcd alarm list")
+    return machine_pb2.EtcdAlarmListResponse(messages=[machine_pb2.EtcdAlarm()])
+
+
+async def _disarm_alarms(call: Call, _: Empty) -> machine_pb2.EtcdAlarmDisarmResponse:
+    _require_etcd(call, "etcd alarm list")
+    return machine_pb2.EtcdAlarmDisarmResponse(messages=[machine_pb2.EtcdAlarmDisarm()])
+
+
+async def _defragment(call: Call, _: Empty) -> machine_pb2.EtcdDefragmentResponse:
+    _require_etcd(call, "etcd defragment")
+    return machine_pb2.EtcdDefragmentResponse(messages=[machine_pb2.EtcdDefragment()])
+
+
+async def _snapshot(
+    call: Call, _: machine_pb2.EtcdSnapshotRequest
+) -> AsyncIterator[common_pb2.Data]:
+    for chunk in _read_database(_require_etcd(call, "etcd snapshot")):
+        yield common_pb2.Data(bytes=chunk)
+
+
+def _read_database(_data: EtcdData) -> Iterator[bytes]:
+    # talosctl opens the file with etcdutl: anything but a real bbolt database would be a lie.
+    raise GRPCError(Status.UNIMPLEMENTED, "the lab does not take etcd snapshots")
+
+
+async def _recover(call: Call, _: Sequence[common_pb2.Data]) -> machine_pb2.EtcdRecoverResponse:
+    require_control_plane(call, "etcd recover")
+    etcd = call.machine.boot.services.get("etcd")
+    if etcd is None or etcd.state != "Preparing":
+        raise GRPCError(Status.FAILED_PRECONDITION, "etcd service is not ready for recovery yet")
+    raise GRPCError(Status.UNIMPLEMENTED, "the lab does not recover etcd from a snapshot")
+
+
+def _require_etcd(call: Call, api: str, *, needs_quorum: bool = False) -> EtcdData:
+    require_control_plane(call, api)
+    data = call.machine.etcd
+    if data is None or not data.member.is_started:
+        raise GRPCError(Status.UNKNOWN, _REFUSED)
+    if needs_quorum and not data.cluster.has_quorum:
+        raise GRPCError(Status.UNAVAILABLE, "etcdserver: no leader")
+    return data
+
+
+_M = "/machine.MachineService/"
+_m = machine_pb2
+
+ROUTES: tuple[Route, ...] = (
+    unary(
+        _M + "Bootstrap",
+        ADMINS,
+        (_m.BootstrapRequest, _m.BootstrapResponse),
+        _bootstrap,
+        mutates=True,
+    ),
+    unary(
+        _M + "EtcdMemberList",
+        ETCD_READERS,
+        (_m.EtcdMemberListRequest, _m.EtcdMemberListResponse),
+        _list_members,
+    ),
+    unary(_M + "EtcdStatus", ETCD_READERS, (Empty, _m.EtcdStatusResponse), _status),
+    unary(
+        _M + "EtcdRemoveMemberByID",
+        ADMINS,
+        (_m.EtcdRemoveMemberByIDRequest, _m.EtcdRemoveMemberByIDResponse),
+        _remove_member,
+        mutates=True,
+    ),
+    unary(
+        _M + "EtcdLeaveCluster",
+        ADMINS,
+        (_m.EtcdLeaveClusterRequest, _m.EtcdLeaveClusterResponse),
+        _leave,
+        mutates=True,
+    ),
+    unary(
+        _M + "EtcdForfeitLeadership",
+        ADMINS,
+        (_m.EtcdForfeitLeadershipRequest, _m.EtcdForfeitLeadershipResponse),
+        _forfeit,
+        mutates=True,
+    ),
+    unary(_M + "EtcdAlarmList", ETCD_READERS, (Empty, _m.EtcdAlarmListResponse), _list_alarms),
+    unary(
+        _M + "EtcdAlarmDisarm",
+        OPERATORS,
+        (Empty, _m.EtcdAlarmDisarmResponse),
+        _disarm_alarms,
+        mutates=True,
+    ),
+    unary(
+        _M + "EtcdDefragment",
+        OPERATORS,
+        (Empty, _m.EtcdDefragmentResponse),
+        _defragment,
+        mutates=True,
+    ),
+    stream(_M + "EtcdSnapshot", BACKUPS, (_m.EtcdSnapshotRequest, common_pb2.Data), _snapshot),
+    upload(_M + "EtcdRecover", ADMINS, (common_pb2.Data, _m.EtcdRecoverResponse), _recover),
+)
