@@ -19,8 +19,9 @@ __all__ = ["Clustertool", "GeneratedConfigs"]
 
 _TIMEOUT_S = 300.0
 _KEY_FILE = "age.agekey"
+_SAID_LINES = 5
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_TROUBLE = re.compile(r"\b(?:ERR|FTL|error|failed|issues)\b", re.IGNORECASE)
+_TROUBLE = re.compile(r"\b(?:ERR|FTL|error|failed|issues|cannot)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +71,19 @@ class Clustertool:
 
     async def _run(self, command: str, last_words: str) -> Completed:
         argv = [self.program, "--cluster", self.cluster, command]
-        completed = await self.runner.run(argv, timeout_s=_TIMEOUT_S, cwd=self.repository)
+        completed = await self.runner.run(
+            argv, timeout_s=_TIMEOUT_S, cwd=self.repository, check=False
+        )
         if last_words not in _plain(completed):
             raise self._incomplete(completed)
         return completed
 
     def _incomplete(self, completed: Completed) -> CommandFailedError:
-        """Build the error of a run that ended with 0 and did not do its work."""
-        lines = [line for line in _plain(completed).splitlines() if _TROUBLE.search(line)]
-        return self.runner.failure(completed, said="\n".join(lines[-5:]) or "it did not complete")
+        """Build the error of a run that did not do its work, whatever its exit code was."""
+        lines = [line for line in _plain(completed).splitlines() if line.strip()]
+        trouble = [line for line in lines if _TROUBLE.search(line)] or lines
+        said = "\n".join(trouble[-_SAID_LINES:])
+        return self.runner.failure(completed, said=said or "it did not complete")
 
     def _place_key(self, age_key: Secret) -> None:
         """Put the age key where ClusterTool looks for it: the repository's root."""
