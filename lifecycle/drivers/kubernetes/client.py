@@ -18,7 +18,7 @@ from lifecycle.drivers.kubernetes.objects import (
 )
 from lifecycle.drivers.kubernetes.selections import SelectionReader
 from lifecycle.drivers.kubernetes.transport import Endpoint, Transport
-from lifecycle.errors import NotFoundError
+from lifecycle.errors import ApiError, NotFoundError
 
 __all__ = ["Kubernetes"]
 
@@ -208,6 +208,17 @@ class Kubernetes:
         conditions = [*list_at(request.raw, "status", "conditions"), verdict]
         status = {**request.status, "conditions": conditions}
         return await self.replace({**request.raw, "status": status}, subresource="approval")
+
+    async def kubelet_answers(self, node: str) -> bool:
+        """Tell whether the API server reaches a kubelet, which needs its serving certificate.
+
+        Without one the kubelet ends every TLS handshake with `internal error`.
+        """
+        try:
+            await self._transport.text(f"/api/v1/nodes/{node}/proxy/healthz")
+        except ApiError:
+            return False
+        return True
 
     async def _path(self, ref: ObjectRef, subresource: str = "") -> str:
         resource = await self._discovery.find(ref.api_version, ref.kind)

@@ -1,0 +1,133 @@
+"""Builds the world of a run from the site, and the plan on top of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from inventory import Inventory
+from lifecycle.cli.age_keys import find_age_key
+from lifecycle.cli.wiring import Inputs, Prepared
+from lifecycle.clock import SystemClock
+from lifecycle.drivers.addresses import AddressBook
+from lifecycle.drivers.charts import ChartCache
+from lifecycle.drivers.flux import Flux
+from lifecycle.drivers.git import Git
+from lifecycle.drivers.helm import Helm
+from lifecycle.drivers.kustomize import Kustomize
+from lifecycle.drivers.private import PrivateFolder
+from lifecycle.drivers.process import Environment, ProcessRunner
+from lifecycle.drivers.process import Listener as ProcessListener
+from lifecycle.drivers.sops import Sops
+from lifecycle.drivers.talosctl import Talosctl
+from lifecycle.drivers.tools import TOOLS, Tools, find_tools
+from lifecycle.engine import Event, EventName, Listener
+from lifecycle.runs import plan_bootstrap
+from lifecycle.store import find_cache_home
+from lifecycle.world import Options, Places, World
+from lifecycle.world.builds import Builds
+from lifecycle.world.chart_facts import ChartFacts
+from lifecycle.world.cluster_access import ClusterAccess
+from lifecycle.world.machine_configs import MachineConfigs
+from lifecycle.world.repository import Repository, load_repository
+
+__all__ = ["prepare_bootstrap"]
+
+
+@asynccontextmanager
+async def prepare_bootstrap(inputs: Inputs) -> AsyncIterator[Prepared]:
+    """Open the doors, read the repository, make the plan of a bootstrap; close all at the end."""
+    clock = SystemClock(speed=inputs.site.speed)
+    private = PrivateFolder.create(os.environ, inputs.site.state.work)
+    try:
+        world = await _build_world(inputs, clock, private)
+        try:
+            yield Prepared(await plan_bootstrap(world), clock, world.notes)
+        finally:
+            await world.access.close()
+    finally:
+        private.close()
+
+
+async def _build_world(inputs: Inputs, clock: SystemClock, private: PrivateFolder) -> World:
+    site = inputs.site
+    environment = Environment.from_variables(os.environ, site.env)
+    runner = ProcessRunner(
+        environment, redactor=inputs.redactor, listener=_adapt(inputs.listener, clock)
+    )
+    cache = find_cache_home(os.environ)
+    tools = await find_tools(
+        tuple(TOOLS),
+        runner,
+        path=os.environ.get("PATH", os.defpath),
+        cache=cache / "tools",
+        folders=site.path,
+        fetch=True,
+    )
+    age_key = find_age_key(site.repo, site.age_key_file, os.environ)
+    inputs.redactor.learn([age_key])
+    git = Git(tools.program("git"), runner, site.repo)
+    repository = await load_repository(
+        site.repo,
+        site.cluster,
+        git=git,
+        sops=Sops(tools.program("sops"), runner, age_key if age_key.reveal() else None),
+        private=private,
+        redactor=inputs.redactor,
+    )
+    return _assemble(inputs, clock, _Doors(runner, tools, cache), repository)
+
+
+@dataclass(frozen=True, slots=True)
+class _Doors:
+    runner: ProcessRunner
+    tools: Tools
+    cache: Path
+
+
+def _assemble(inputs: Inputs, clock: SystemClock, doors: _Doors, repository: Repository) -> World:
+    site = inputs.site
+    runner, tools, cache = doors.runner, doors.tools, doors.cache
+    addresses = AddressBook(site.addresses)
+    talosctl = Talosctl(_program(tools, "talosctl"), runner, addresses, site.state.talosconfig)
+    helm = Helm(_program(tools, "helm"), runner, cache / "helm")
+    flux = Flux(_program(tools, "flux"), runner)
+    charts = ChartCache(site.charts, cache / "charts", helm)
+    return World(
+        cluster=site.cluster,
+        options=Options(inputs.accepted, inputs.consented_disks),
+        places=Places(site.state.kubeconfig, site.state.talosconfig, cache),
+        clock=clock,
+        addresses=addresses,
+        tools=tools,
+        repository=repository,
+        talosctl=talosctl,
+        git=repository.git,
+        flux=flux,
+        machine_configs=MachineConfigs(repository, tools, runner, talosctl, site.state.talosconfig),
+        access=ClusterAccess(
+            site.state.kubeconfig, _control_planes(repository.inventory), addresses
+        ),
+        builds=Builds(repository, Kustomize(_program(tools, "kubectl"), runner), flux),
+        charts=ChartFacts(repository, charts, helm, cache / "facts"),
+    )
+
+
+def _program(tools: Tools, name: str) -> str:
+    """Return a tool's path; a missing one is the preflight's to name, so its word stands here."""
+    return str(tools.found[name].path) if name in tools.found else name
+
+
+def _control_planes(inventory: Inventory) -> tuple[str, ...]:
+    talos = inventory.talos
+    return tuple(node.address for node in talos.control_planes) if talos else ()
+
+
+def _adapt(listener: Listener, clock: SystemClock) -> ProcessListener:
+    def hear(event: str, fields: Mapping[str, str | int | float]) -> None:
+        listener(Event(EventName(event), clock.now(), "", dict(fields)))
+
+    return hear

@@ -1,0 +1,53 @@
+"""Gate: every live release's chart can be had."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from inventory import Release
+from lifecycle.drivers.charts import ChartMissingError
+from lifecycle.engine import Answer, Blocked, Satisfied
+from lifecycle.world import World
+
+__all__ = ["ChartsAreThere"]
+
+_AT_ONCE = 4
+_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ChartsAreThere:
+    """In a chart folder, in the cache, or at its source: found out before any change."""
+
+    world: World
+    after: tuple[str, ...] = ()
+    name: str = "charts-are-there"
+    title: str = "Check that every chart can be had"
+
+    async def probe(self) -> Answer:
+        """Look for each; those of accepted components are left out."""
+        accepted = self.world.options.accepted
+        releases = [
+            release
+            for release in self.world.inventory.releases
+            if not accepted & {release.name, release.component} and not release.suspend
+        ]
+        limit = asyncio.Semaphore(_AT_ONCE)
+
+        async def look(release: Release) -> ChartMissingError | None:
+            async with limit:
+                try:
+                    await self.world.charts.archive_of(release)
+                except ChartMissingError as error:
+                    return error
+                return None
+
+        answers = await asyncio.gather(*(look(release) for release in releases))
+        missing = [(r, e) for r, e in zip(releases, answers, strict=True) if e is not None]
+        if missing:
+            lines = [f"{r.position}: {e.message}" for r, e in missing[:_SHOWN]]
+            more = f"\nand {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+            hint = f"{missing[0][1].hint}; or go on without it: --accept {missing[0][0].component}"
+            return Blocked("\n".join(lines) + more, hint)
+        return Satisfied(f"{len(releases)} charts")

@@ -1,0 +1,34 @@
+"""Gate: etcd is whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from lifecycle.engine import Answer, Needed, Patience, Satisfied
+from lifecycle.world import World
+
+__all__ = ["EtcdIsHealthy"]
+
+
+@dataclass(frozen=True, slots=True)
+class EtcdIsHealthy:
+    """Every declared control plane is a voting member, and none else (pains 11 and 29)."""
+
+    world: World
+    after: tuple[str, ...] = ()
+    name: str = "etcd-is-healthy"
+    title: str = "Wait for etcd on every control plane"
+    patience: Patience = Patience(stall=timedelta(minutes=10), deadline=timedelta(minutes=40))
+
+    async def probe(self) -> Answer:
+        """Compare the members that one control plane knows with talconfig."""
+        members = await self.world.talosctl.etcd_members(self.world.first_control_plane.address)
+        declared = {node.hostname for node in self.world.talos.control_planes}
+        voting = {member.hostname for member in members if not member.is_learner}
+        missing = sorted(declared - voting)
+        if missing:
+            return Needed(
+                f"{len(declared) - len(missing)} of {len(declared)}: {', '.join(missing)} missing"
+            )
+        return Satisfied(f"{len(voting)} of {len(declared)} members")

@@ -1,0 +1,133 @@
+"""Gate: a machine is one that this run may touch."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from inventory import Node
+from lifecycle.drivers.talosctl import DiscoveredVolume, Disk, Failure, Link, TalosctlError
+from lifecycle.engine import Answer, Blocked, Patience, Satisfied, Unknown
+from lifecycle.world import World
+from lifecycle.world.disks import describe_disk, select_install_disks
+
+__all__ = ["MachineIsKnown"]
+
+_SMALLEST_UNIT = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class MachineIsKnown:
+    """Ours, or in maintenance mode with the right hardware; anything else stops the run.
+
+    The secure API is asked first and the insecure one only where the certificate is unknown, so
+    that a machine of another cluster is never taken for a fresh one (facts: talos.md §2).
+    """
+
+    world: World
+    node: Node
+    after: tuple[str, ...] = ()
+    patience: Patience = Patience(stall=timedelta(minutes=5), deadline=timedelta(minutes=10))
+
+    @property
+    def name(self) -> str:
+        """Journal key."""
+        return f"machine-is-known/{self.node.hostname}"
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"Recognise machine {self.node.hostname}"
+
+    async def probe(self) -> Answer:
+        """Ask the machine who it is."""
+        try:
+            status = await self.world.talosctl.machine_status(self.node.address)
+        except TalosctlError as error:
+            return await self._judge_failure(error)
+        return Satisfied(f"ours, {status.stage}")
+
+    async def _judge_failure(self, error: TalosctlError) -> Answer:
+        if error.failure.is_unreachable:
+            return Unknown(f"{self.node.address} does not answer: {error.failure}")
+        if error.failure not in {Failure.UNKNOWN_AUTHORITY, Failure.CERTIFICATE_REQUIRED}:
+            return Unknown(error.message)
+        try:
+            await self.world.talosctl.version(self.node.address, insecure=True)
+        except TalosctlError as insecure_error:
+            return self._judge_insecure_failure(insecure_error)
+        return await self._judge_hardware()
+
+    def _judge_insecure_failure(self, error: TalosctlError) -> Answer:
+        if error.failure is Failure.CERTIFICATE_REQUIRED:
+            return Blocked(
+                f"machine belongs to another cluster: `{self.node.address}` is configured, and "
+                "its certificate is not signed by this cluster's CA",
+                "check the address in talconfig.yaml; to give the machine up to this cluster, "
+                f"reset it with its own talosconfig: talosctl reset -n {self.node.address}",
+            )
+        return Unknown(f"{self.node.address} does not answer: {error.failure}")
+
+    async def _judge_hardware(self) -> Answer:
+        disks, links, volumes = await asyncio.gather(
+            self.world.talosctl.disks(self.node.address, insecure=True),
+            self.world.talosctl.links(self.node.address, insecure=True),
+            self._volumes(),
+        )
+        return self._judge_links(links) or self._judge_disks(disks, volumes)
+
+    async def _volumes(self) -> tuple[DiscoveredVolume, ...]:
+        """Read what is on the disks; a machine too old to tell is taken to hold nothing."""
+        try:
+            return await self.world.talosctl.discovered_volumes(self.node.address, insecure=True)
+        except TalosctlError as error:
+            if error.failure in {Failure.NOT_FOUND, Failure.NOT_IMPLEMENTED}:
+                return ()
+            raise
+
+    def _judge_links(self, links: tuple[Link, ...]) -> Answer | None:
+        """Compare declared hardware addresses with the machine's."""
+        present = {link.hardware_address.lower() for link in links}
+        present |= {link.permanent_address.lower() for link in links}
+        missing = [mac for mac in self.node.macs if mac not in present]
+        if not missing:
+            return None
+        return Blocked(
+            f"machine at {self.node.address} is not {self.node.hostname}: "
+            f"no link has the declared hardware address `{', '.join(missing)}`",
+            f"see talosctl get links --insecure -n {self.node.address}, and correct "
+            f"{self.node.position} or the machine's address",
+        )
+
+    def _judge_disks(
+        self, disks: tuple[Disk, ...], volumes: tuple[DiscoveredVolume, ...]
+    ) -> Answer:
+        matching = select_install_disks(self.node, disks)
+        listing = "; ".join(describe_disk(disk) for disk in matching or disks)
+        see = f"see talosctl get disks --insecure -n {self.node.address}, and correct"
+        if not matching:
+            return Blocked(
+                f"no disk of {self.node.hostname} matches {self.node.position}: it has {listing}",
+                f"{see} installDisk or installDiskSelector",
+            )
+        if len(matching) > 1:
+            return Blocked(
+                f"{len(matching)} disks of {self.node.hostname} match {self.node.position}: "
+                f"{listing}",
+                f"{see} installDiskSelector so that it matches one, for example by serial or wwid",
+            )
+        return self._judge_data(matching[0], volumes)
+
+    def _judge_data(self, disk: Disk, volumes: tuple[DiscoveredVolume, ...]) -> Answer:
+        held = [v for v in volumes if v.dev_path == disk.dev_path or v.parent == disk.name]
+        names = sorted({v.partition_label or v.label or v.name for v in held} - {"", "gpt", "dos"})
+        is_consented = self.node.hostname in self.world.options.consented_disks
+        if held and not is_consented:
+            return Blocked(
+                f"disk of {self.node.hostname} holds data: {describe_disk(disk)} has "
+                f"{', '.join(names) or 'partitions'}",
+                f"installing wipes it; allow that with --consent-disk {self.node.hostname}, "
+                "or correct installDisk",
+            )
+        return Satisfied(f"maintenance, install disk {describe_disk(disk)}")

@@ -1,0 +1,153 @@
+"""Gate: a layer keeps its promises: webhooks answer, claims are bound, volumes are healthy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from lifecycle.drivers.documents import JsonObject, list_at, text_at
+from lifecycle.drivers.kubernetes import Kubernetes, KubernetesObject, Selection
+from lifecycle.engine import Answer, Needed, Patience, Satisfied
+from lifecycle.errors import ApiError, NotFoundError
+from lifecycle.world import World
+from lifecycle.world.layers import LayerScope
+from lifecycle.world.snapshot import Snapshot, take_snapshot
+
+__all__ = ["LayerKeepsPromises"]
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LayerKeepsPromises:
+    """Ready is not working: cert-manager says ready before its webhook answers (pain 26).
+
+    Asked after each layer: admission webhooks of what is installed have endpoints, cert-manager
+    takes an Issuer in a dry run, claims are bound, Longhorn's attached volumes are healthy, and
+    LoadBalancer services of the awaited components have an address once there are pools.
+    """
+
+    world: World
+    scope: LayerScope
+    after: tuple[str, ...] = ()
+    patience: Patience = Patience(stall=timedelta(minutes=15), deadline=timedelta(hours=1))
+
+    @property
+    def name(self) -> str:
+        """Journal key."""
+        return f"layer-keeps-promises/{self.scope.layer.name}"
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"Check what layer {self.scope.layer.name} promises"
+
+    async def probe(self) -> Answer:
+        """Collect what is not kept yet."""
+        api = await self.world.access.api()
+        snapshot = await take_snapshot(api)
+        broken = [
+            *await _find_silent_webhooks(api),
+            *await _ask_cert_manager(api),
+            *_find_pending_claims(snapshot),
+            *_find_unhealthy_volumes(snapshot),
+            *self._find_addressless(snapshot),
+        ]
+        if broken:
+            more = f"; and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
+            return Needed("; ".join(broken[:_SHOWN]) + more)
+        return Satisfied(_describe(snapshot))
+
+    def _find_addressless(self, snapshot: Snapshot) -> list[str]:
+        if not snapshot.has_address_pools:
+            return []
+        return [
+            f"service {name} has no address"
+            for component in self.scope.awaited
+            for name in snapshot.lacks_addresses(component)
+        ]
+
+
+async def _find_silent_webhooks(api: Kubernetes) -> list[str]:
+    """Name webhook services without a ready endpoint; `failurePolicy: Ignore` harms nobody."""
+    services: set[tuple[str, str]] = set()
+    for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
+        for item in (await api.list(Selection("admissionregistration.k8s.io/v1", kind))).items:
+            services |= {
+                (
+                    text_at(hook, "clientConfig", "service", "namespace"),
+                    text_at(hook, "clientConfig", "service", "name"),
+                )
+                for hook in list_at(item.raw, "webhooks")
+                if text_at(hook, "failurePolicy") != "Ignore"
+            }
+    services.discard(("", ""))
+    if not services:
+        return []
+    slices = (await api.list(Selection("discovery.k8s.io/v1", "EndpointSlice"))).items
+    answering = {
+        (s.namespace, s.labels.get("kubernetes.io/service-name", "")) for s in slices if _serves(s)
+    }
+    return [f"webhook {ns}/{name} has no endpoint" for ns, name in sorted(services - answering)]
+
+
+def _serves(item: KubernetesObject) -> bool:
+    """Tell whether an EndpointSlice has an endpoint that is ready (missing means ready)."""
+    for endpoint in list_at(item.raw, "endpoints"):
+        conditions = endpoint.get("conditions") if isinstance(endpoint, dict) else None
+        if not isinstance(conditions, dict) or conditions.get("ready") is not False:
+            return True
+    return False
+
+
+async def _ask_cert_manager(api: Kubernetes) -> list[str]:
+    """Let cert-manager's webhook judge an Issuer without creating it."""
+    if not await api.serves("cert-manager.io/v1", "Issuer"):
+        return []
+    deployments = await api.list(
+        Selection("apps/v1", "Deployment", labels="app.kubernetes.io/name=webhook")
+    )
+    if not any("cert-manager" in item.name for item in deployments.items):
+        return []  # only its CRDs are here yet
+    issuer: JsonObject = {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Issuer",
+        "metadata": {"name": "talos-lifecycle-probe", "namespace": "default"},
+        "spec": {"selfSigned": {}},
+    }
+    try:
+        await api.apply(issuer, dry_run=True)
+    except NotFoundError:
+        return []
+    except ApiError as error:
+        return [f"cert-manager refuses an Issuer: {error.message}"]
+    return []
+
+
+def _find_pending_claims(snapshot: Snapshot) -> list[str]:
+    """Name claims of existing pods that are not bound; first-consumer claims may wait for one."""
+    return [
+        f"claim {item.namespace}/{item.name} is {text_at(item.raw, 'status', 'phase') or 'new'}"
+        for item in snapshot.claims
+        if text_at(item.raw, "status", "phase") != "Bound"
+    ]
+
+
+def _find_unhealthy_volumes(snapshot: Snapshot) -> list[str]:
+    """Name attached Longhorn volumes that are not healthy (longhorn.io/v1beta2 VolumeStatus)."""
+    return [
+        f"volume {item.name} is {text_at(item.raw, 'status', 'robustness') or 'unknown'}"
+        for item in snapshot.volumes
+        if text_at(item.raw, "status", "state") == "attached"
+        and text_at(item.raw, "status", "robustness") != "healthy"
+    ]
+
+
+def _describe(snapshot: Snapshot) -> str:
+    addressed = sum(
+        bool(list_at(item.raw, "status", "loadBalancer", "ingress")) for item in snapshot.services
+    )
+    return (
+        f"{len(snapshot.claims)} claims bound, {len(snapshot.volumes)} volumes healthy, "
+        f"{addressed} services with an address"
+    )

@@ -1,0 +1,54 @@
+"""Gate: every source that is used has an artifact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from inventory import Source
+from lifecycle.drivers.documents import text_at
+from lifecycle.drivers.kubernetes import ObjectRef
+from lifecycle.engine import Answer, Blocked, Needed, Patience, Satisfied
+from lifecycle.world import World
+from lifecycle.world.flux_status import State, read_source
+
+__all__ = ["SourcesAreReady"]
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesAreReady:
+    """Asked before the layers: a source that cannot be had names itself here, not as a timeout."""
+
+    world: World
+    after: tuple[str, ...] = ()
+    name: str = "sources-are-ready"
+    title: str = "Wait for sources"
+    patience: Patience = Patience(stall=timedelta(minutes=10), deadline=timedelta(minutes=30))
+
+    async def probe(self) -> Answer:
+        """Read every used source; those of accepted components are left out."""
+        api = await self.world.access.api()
+        wanted = self._wanted()
+        waiting: list[str] = []
+        for source in wanted:
+            ref = ObjectRef(
+                text_at(source.raw, "apiVersion"), source.kind, source.name, source.namespace
+            )
+            readiness = read_source(await api.find(ref))
+            if readiness.state is State.FAILED:
+                hint = f"correct {source.position}; see flux events --for {ref.kind}/{ref.name}"
+                return Blocked(f"source failed: {ref}: {readiness.message}", hint)
+            if not readiness.is_ready:
+                waiting.append(f"{source.name}: {readiness.message}")
+        good = len(wanted) - len(waiting)
+        if waiting:
+            return Needed(f"{good} of {len(wanted)} ready; {'; '.join(waiting[:_SHOWN])}")
+        return Satisfied(f"{good} of {len(wanted)} ready")
+
+    def _wanted(self) -> list[Source]:
+        accepted = self.world.options.accepted
+        users = [r.source for r in self.world.inventory.releases if r.component not in accepted]
+        users += [c.source for c in self.world.inventory.components if c.name not in accepted]
+        return [s for s in self.world.inventory.sources if s.key in set(users) and not s.suspend]

@@ -1,0 +1,89 @@
+"""Step: give a machine in maintenance mode its machine config."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from inventory import Node
+from lifecycle.drivers.talosctl import Failure, TalosctlError
+from lifecycle.engine import Answer, Needed, Patience, Satisfied, Unknown
+from lifecycle.errors import PermanentError, TransientError
+from lifecycle.world import World
+
+__all__ = ["ApplyMachineConfig"]
+
+_BOOTED = frozenset({"booting", "running"})
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyMachineConfig:
+    """Installs Talos on the machine's disk and lets it boot from there.
+
+    Safe to repeat: only a machine that answers the insecure API with the secure one unknown is
+    in maintenance mode, and only such a machine is given a config. A machine under way
+    (installing, rebooting, not answering) is waited for, never asked again.
+    """
+
+    world: World
+    node: Node
+    after: tuple[str, ...] = ()
+    patience: Patience = Patience(
+        # A slow installer image pull and a server's POST may show nothing new for minutes.
+        stall=timedelta(minutes=15),
+        deadline=timedelta(minutes=45),
+    )
+
+    @property
+    def name(self) -> str:
+        """Journal key."""
+        return f"apply-machine-config/{self.node.hostname}"
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"Apply machine config to {self.node.hostname}"
+
+    @property
+    def lane(self) -> str:
+        """Machines install side by side, within the run's limit."""
+        return "machines"
+
+    async def probe(self) -> Answer:
+        """Booted from its disk, in maintenance, or somewhere between."""
+        try:
+            status = await self.world.talosctl.machine_status(self.node.address)
+        except TalosctlError as error:
+            return await self._judge_failure(error)
+        if status.stage not in _BOOTED:
+            return Unknown(status.stage)
+        if not await self.world.talosctl.get(self.node.address, "systemdisk"):
+            # Between taking the config and installing, the machine says `booting`, too.
+            return Unknown(f"{status.stage}, not installed yet")
+        return Satisfied(f"installed, {status.stage}")
+
+    async def _judge_failure(self, error: TalosctlError) -> Answer:
+        if error.failure not in {Failure.UNKNOWN_AUTHORITY, Failure.CLIENT}:
+            return Unknown(str(error.failure))
+        try:
+            status = await self.world.talosctl.machine_status(self.node.address, insecure=True)
+        except TalosctlError as insecure_error:
+            return Unknown(str(insecure_error.failure))
+        return Needed(f"machine is in {status.stage} mode")
+
+    async def apply(self) -> None:
+        """Send the config over the insecure API, which is all that the machine offers yet."""
+        path = await self.world.machine_configs.path_of(self.node.hostname)
+        try:
+            await self.world.talosctl.apply_config(self.node.address, path, insecure=True)
+        except TalosctlError as error:
+            if error.failure is Failure.INVALID:
+                raise PermanentError(
+                    error.message, step=self.name, hint=_hint_of(self.node)
+                ) from error
+            # Whether a cut call arrived is for the next probe to say.
+            raise TransientError(error.message, step=self.name) from error
+
+
+def _hint_of(node: Node) -> str:
+    return f"the machine refused its config; correct {node.position} or the patches it names"

@@ -1,0 +1,56 @@
+"""Step: give Flux the variables that it substitutes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lifecycle.drivers.documents import JsonObject
+from lifecycle.engine import Answer, Needed, Satisfied
+from lifecycle.world import World
+from lifecycle.world.objects import apply_all, find_differing
+
+__all__ = ["PlaceClusterVariables"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceClusterVariables:
+    """The ConfigMaps and Secrets that any live Kustomization substitutes from.
+
+    They lie in the very build that needs them, so on an empty cluster Flux could never apply
+    it. Safe to repeat: server-side apply of what the entry's own build says.
+    """
+
+    world: World
+    after: tuple[str, ...] = ()
+    name: str = "place-cluster-variables"
+    title: str = "Place the cluster's variables"
+
+    async def probe(self) -> Answer:
+        """Compare the objects' data."""
+        documents = await self._documents()
+        missing = await find_differing(await self.world.access.api(), documents)
+        if missing:
+            return Needed(f"missing or different: {', '.join(missing)}")
+        return Satisfied(f"{len(documents)} object(s) in place")
+
+    async def apply(self) -> None:
+        """Apply them."""
+        await apply_all(await self.world.access.api(), await self._documents())
+
+    async def _documents(self) -> list[JsonObject]:
+        documents: list[JsonObject] = []
+        for kind in ("ConfigMap", "Secret"):
+            wanted = {
+                (source.namespace, source.name)
+                for component in self.world.inventory.components
+                for source in component.substitute_from
+                if source.kind == kind
+            }
+            wanted |= {
+                (item.namespace, item.name)
+                for entry in self.world.inventory.entries
+                for item in entry.substitute_from
+                if item.kind == kind
+            }
+            documents += [document for _, _, document in await self.world.builds.find(kind, wanted)]
+        return documents

@@ -1,0 +1,58 @@
+"""Step: give Flux the deploy key of its Git repository."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lifecycle.drivers.documents import JsonObject
+from lifecycle.engine import Answer, Blocked, Needed, Satisfied
+from lifecycle.world import World
+from lifecycle.world.objects import apply_all, find_differing
+
+__all__ = ["PlaceDeployKey"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceDeployKey:
+    """The Secrets that live sources name, as the repository holds them, decrypted in memory.
+
+    Safe to repeat: server-side apply.
+    """
+
+    world: World
+    after: tuple[str, ...] = ()
+    name: str = "place-deploy-key"
+    title: str = "Place the deploy key"
+
+    async def probe(self) -> Answer:
+        """Compare the Secrets' data."""
+        documents = await self._documents()
+        lacking = self._names() - {(ns, name) for ns, name, _ in documents}
+        api = await self.world.access.api()
+        missing = await find_differing(api, [document for _, _, document in documents])
+        if missing:
+            return Needed(f"missing or different: {', '.join(missing)}")
+        if lacking:
+            names = ", ".join(f"{namespace}/{name}" for namespace, name in sorted(lacking))
+            return Blocked(
+                f"source needs a Secret that the repository does not hold: `{names}`",
+                "add it, encrypted, beside the cluster's settings",
+            )
+        return Satisfied(f"{len(documents)} Secret(s) in place")
+
+    async def apply(self) -> None:
+        """Apply the Secrets."""
+        documents = [document for _, _, document in await self._documents()]
+        await apply_all(await self.world.access.api(), documents)
+
+    def _names(self) -> set[tuple[str, str]]:
+        """Secrets that Flux needs before it can read this repository."""
+        needed = {entry.source for entry in self.world.inventory.entries}
+        return {
+            (source.namespace, source.secret)
+            for source in self.world.inventory.sources
+            if source.secret and source.key in needed
+        }
+
+    async def _documents(self) -> list[tuple[str, str, JsonObject]]:
+        return await self.world.builds.find("Secret", self._names())

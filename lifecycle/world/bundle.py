@@ -1,0 +1,92 @@
+"""The bundle itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inventory import Inventory, Node, TalosConfig
+from lifecycle.clock import Clock
+from lifecycle.drivers.addresses import AddressBook
+from lifecycle.drivers.flux import Flux
+from lifecycle.drivers.git import Git
+from lifecycle.drivers.talosctl import Talosctl
+from lifecycle.drivers.tools import Tools
+from lifecycle.errors import PlanError
+from lifecycle.world.builds import Builds
+from lifecycle.world.chart_facts import ChartFacts
+from lifecycle.world.cluster_access import ClusterAccess
+from lifecycle.world.machine_configs import MachineConfigs
+from lifecycle.world.repository import Repository
+
+__all__ = ["Options", "Places", "World"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user allowed for this run.
+
+    `accepted` names components (or findings) that may be broken; `consented_disks` names nodes
+    whose install disk may be wiped although it holds data.
+    """
+
+    accepted: frozenset[str] = frozenset()
+    consented_disks: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Files that outlive a run: admin credentials and public chart facts, no repository secrets."""
+
+    kubeconfig: Path
+    talosconfig: Path
+    cache: Path
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What every step and gate is given."""
+
+    cluster: str
+    options: Options
+    places: Places
+    clock: Clock
+    addresses: AddressBook
+    tools: Tools
+    repository: Repository
+    talosctl: Talosctl
+    git: Git
+    flux: Flux
+    machine_configs: MachineConfigs
+    access: ClusterAccess
+    builds: Builds
+    charts: ChartFacts
+    notes: list[str] = field(default_factory=list)  # what the result table tells besides
+
+    @property
+    def inventory(self) -> Inventory:
+        """The repository as values."""
+        return self.repository.inventory
+
+    @property
+    def talos(self) -> TalosConfig:
+        """The declared machines.
+
+        Raises:
+            PlanError: the cluster has no talconfig.yaml.
+        """
+        if self.inventory.talos is None:
+            raise PlanError(
+                f"cluster has no talconfig.yaml: `{self.cluster}`",
+                hint="only clusters on Talos can be bootstrapped",
+            )
+        return self.inventory.talos
+
+    @property
+    def first_control_plane(self) -> Node:
+        """The control plane on which etcd begins: always the first that talconfig lists."""
+        return self.talos.control_planes[0]
+
+    def is_accepted(self, name: str) -> bool:
+        """Tell whether the user accepted that a component is broken."""
+        return name in self.options.accepted

@@ -1,0 +1,219 @@
+"""What the charts of live releases bring: which need looking at, their CRDs, their objects."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from inventory import Release
+from inventory.charts import ChartError, scan_chart
+from inventory.crds import crd_documents, crd_key, split_manifests
+from inventory.substitution import substitute_object
+from lifecycle.drivers.charts import ChartCache, ChartSource
+from lifecycle.drivers.documents import Json, JsonObject, as_object, list_at, object_at, text_at
+from lifecycle.drivers.files import write_private
+from lifecycle.drivers.helm import Helm, Rendering
+from lifecycle.errors import CommandFailedError, DriverError, InventoryError
+from lifecycle.world.objects import digest_of, own_by_helm
+from lifecycle.world.repository import Repository
+
+__all__ = ["ChartFacts"]
+
+_HOOK = "helm.sh/hook"
+_CRD_API = "apiextensions.k8s.io/v1"
+
+
+@dataclass(slots=True)
+class ChartFacts:
+    """Reads charts once; what is kept on disk is public chart content, never a value.
+
+    `folder` holds scans and CRDs by the digest of chart and values.
+    """
+
+    repository: Repository
+    charts: ChartCache
+    helm: Helm
+    folder: Path
+    _crds: dict[str, tuple[JsonObject, ...]] = field(default_factory=dict)
+    _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+
+    def source_of(self, release: Release) -> ChartSource:
+        """Return which chart a release wants, and where its source says it is."""
+        source = next(
+            (s for s in self.repository.inventory.sources if s.key == release.source), None
+        )
+        if source is None:
+            return ChartSource(release.chart, release.version)
+        # An OCIRepository's URL ends with the chart's name; a HelmRepository's does not.
+        is_chart = source.kind == "OCIRepository"
+        url = source.url.rpartition("/")[0] if is_chart else source.url
+        return ChartSource(release.chart, release.version, url)
+
+    async def archive_of(self, release: Release) -> Path:
+        """Return a release's chart archive; raises ChartMissingError."""
+        return await self.charts.fetch(self.source_of(release))
+
+    async def may_bring_crds(self, release: Release) -> bool:
+        """Tell whether a chart mentions CRDs anywhere; one that is missing brings none."""
+        try:
+            archive = await self.archive_of(release)
+            scan = await asyncio.to_thread(self._scan, archive)
+        except (DriverError, InventoryError):
+            return False
+        return bool(scan["crds"] or scan["templates"])
+
+    async def crds_of(self, release: Release) -> tuple[JsonObject, ...]:
+        """Return the CRDs that a release's chart renders with the release's values.
+
+        Those from templates carry Helm's ownership metadata; those from `crds/` folders are no
+        objects of the release and carry none.
+        """
+        if release.id not in self._crds:
+            archive = await self.archive_of(release)
+            rendering = self._rendering(release, archive, include_crds=True)
+            cached = self.folder / "crds" / f"{_digest(archive, rendering)}.json"
+            found = await asyncio.to_thread(_read_cached, cached)
+            if found is None:
+                found = await self._render_crds(release, archive, rendering)
+                write_private(cached, json.dumps(found).encode())
+            self._crds[release.id] = tuple(found)
+        return self._crds[release.id]
+
+    async def render_owned(self, release: Release) -> list[JsonObject]:
+        """Return a release's objects without hooks, owned by the release as Helm says it."""
+        archive = await self.archive_of(release)
+        rendering = self._rendering(release, archive, include_crds=False)
+        text = await self._render(release, rendering)
+        documents = [document for part in split_manifests(text) for document in _load(part)]
+        return [
+            own_by_helm(document, release=rendering.release, namespace=rendering.namespace)
+            for document in documents
+            if _HOOK not in object_at(document, "metadata", "annotations")
+        ]
+
+    async def _render_crds(
+        self, release: Release, archive: Path, rendering: Rendering
+    ) -> list[JsonObject]:
+        text = await self._render(release, rendering)
+        plain = set((await asyncio.to_thread(self._scan, archive))["crds"])
+        return [
+            document
+            if crd_key(document) in plain
+            else own_by_helm(document, release=rendering.release, namespace=rendering.namespace)
+            for document in crd_documents(text)
+        ]
+
+    async def _render(self, release: Release, rendering: Rendering) -> str:
+        async with self._limit:
+            try:
+                return (await self.helm.template(rendering)).reveal_text()
+            except CommandFailedError as error:
+                position = release.position
+                raise InventoryError(
+                    f"chart does not render: `{release.chart} {release.version}`: "
+                    f"{error.stderr_tail.strip()}",
+                    path=position.path,
+                    line=position.line,
+                    column=position.column,
+                    hint="correct the release's values for this version of the chart",
+                ) from error
+
+    def _rendering(self, release: Release, archive: Path, *, include_crds: bool) -> Rendering:
+        talos = self.repository.inventory.talos
+        return Rendering(
+            release.release_name or release.name,
+            release.target_namespace or release.namespace,
+            archive,
+            self._values_of(release),
+            api_versions=self._known_versions(),
+            kubernetes_version=talos.kubernetes_version if talos else "",
+            include_crds=include_crds,
+        )
+
+    def _values_of(self, release: Release) -> JsonObject:
+        """Return a release's values as Flux would hand them to Helm."""
+        inventory = self.repository.inventory
+        component = inventory.component(release.component)
+        variables = {
+            **inventory.variables.substitution(component.substitute_from),
+            **component.substitute,
+        }
+        values: JsonObject = {}
+        for reference in release.values_from:
+            for _, item in inventory.objects():
+                if (item.kind, item.name) == (reference.kind, reference.name):
+                    raw = substitute_object(item.raw, variables)
+                    text = text_at(raw, "data", reference.values_key)
+                    values = _merge(values, as_object(yaml.safe_load(text) or {}))
+        own = object_at(substitute_object(release.raw, variables), "spec", "values")
+        return _merge(values, own)
+
+    def _known_versions(self) -> tuple[str, ...]:
+        """Name the APIs that this run's CRD steps have brought before anything is rendered.
+
+        Some charts refuse to render unless `monitoring.coreos.com/v1` exists (facts:
+        cluster-repos.md §0.11).
+        """
+        names: set[str] = set()
+        for documents in self._crds.values():
+            for crd in documents:
+                group, kind = text_at(crd, "spec", "group"), text_at(crd, "spec", "names", "kind")
+                for version in list_at(crd, "spec", "versions"):
+                    label = f"{group}/{text_at(version, 'name')}"
+                    names |= {label, f"{label}/{kind}"}
+        return tuple(sorted(names))
+
+    def _scan(self, archive: Path) -> Mapping[str, list[str]]:
+        """Return what a chart says of CRDs, from disk when this very archive was scanned before."""
+        content = archive.read_bytes()
+        cached = self.folder / "scans" / f"{hashlib.sha256(content).hexdigest()}.json"
+        try:
+            known = json.loads(cached.read_text(encoding="utf-8"))
+            return {"crds": list(known["crds"]), "templates": list(known["templates"])}
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        try:
+            scan = scan_chart(content)
+        except ChartError as error:
+            raise InventoryError(str(error), path=archive.name) from error
+        result = {"crds": sorted(scan.crds), "templates": list(scan.crd_templates)}
+        write_private(cached, json.dumps(result).encode())
+        return result
+
+
+def _digest(archive: Path, rendering: Rendering) -> str:
+    """Return a digest of all that decides the rendered CRDs; API versions do not."""
+    chart = hashlib.sha256(archive.read_bytes()).hexdigest()
+    values: Json = rendering.values
+    parts = [chart, rendering.release, rendering.namespace, rendering.kubernetes_version, values]
+    return digest_of(parts)
+
+
+def _read_cached(path: Path) -> list[JsonObject] | None:
+    try:
+        return [as_object(item) for item in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _load(part: str) -> list[JsonObject]:
+    documents = yaml.load_all(part, Loader=yaml.CSafeLoader)
+    return [as_object(document) for document in documents if document]
+
+
+def _merge(base: JsonObject, over: JsonObject) -> JsonObject:
+    """Merge values as Helm does: maps key by key, everything else replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        held = merged.get(key)
+        if isinstance(held, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merge(as_object(held), as_object(value))
+        else:
+            merged[key] = value
+    return merged

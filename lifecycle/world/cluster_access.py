@@ -1,0 +1,86 @@
+"""The cluster's Kubernetes API, through whichever control plane answers; never through the VIP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lifecycle.drivers.addresses import AddressBook
+from lifecycle.drivers.kubernetes import Kubernetes, parse_kubeconfig
+from lifecycle.errors import ApiError, UnauthorizedError, UnavailableError
+from lifecycle.secrets import Secret
+
+__all__ = ["ClusterAccess"]
+
+
+@dataclass(slots=True)
+class ClusterAccess:
+    """Opens clients lazily and keeps them; `close` at the end of the run.
+
+    `control_planes` are declared addresses, in the order of talconfig.
+    """
+
+    kubeconfig: Path
+    control_planes: tuple[str, ...]
+    addresses: AddressBook
+    _clients: dict[str, Kubernetes] = field(default_factory=dict)
+    _current: str = ""
+    _text: str = ""
+
+    async def api(self) -> Kubernetes:
+        """Return a client of a control plane that answers.
+
+        Raises:
+            UnavailableError: there is no kubeconfig yet, or no API server answers.
+            UnauthorizedError: what answers does not belong to this cluster.
+        """
+        if self._current:
+            try:
+                await self._clients[self._current].readyz()
+            except ApiError:
+                self._current = ""
+        if not self._current:
+            self._current = await self._find_ready()
+        return self._clients[self._current]
+
+    async def readyz(self, address: str) -> str:
+        """Ask one control plane whether it is ready; raises as `api`."""
+        return await self.client_of(address).readyz()
+
+    def client_of(self, address: str) -> Kubernetes:
+        """Return the client of one control plane, whether it answers or not."""
+        text = self._read()
+        if text != self._text:
+            self._clients.clear()
+            self._text = text
+        if address not in self._clients:
+            dialled = self.addresses.dial(address)
+            parsed = parse_kubeconfig(Secret(text))
+            self._clients[address] = Kubernetes(parsed, address=address, dialled=dialled)
+        return self._clients[address]
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for client in self._clients.values():
+            await client.close()
+        self._clients.clear()
+        self._current = ""
+
+    async def _find_ready(self) -> str:
+        said = "no control plane is declared"
+        for address in self.control_planes:
+            try:
+                await self.readyz(address)
+            except UnauthorizedError:
+                raise
+            except ApiError as error:
+                said = error.message
+            else:
+                return address
+        raise UnavailableError(f"no API server answers: {said}")
+
+    def _read(self) -> str:
+        try:
+            return self.kubeconfig.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise UnavailableError("there is no kubeconfig yet") from error

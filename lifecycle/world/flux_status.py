@@ -1,0 +1,85 @@
+"""What the status of Flux objects means, for gates (facts: flux.md §9.2 and §9.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from lifecycle.drivers.documents import text_at
+from lifecycle.drivers.kubernetes import KubernetesObject
+
+__all__ = ["Readiness", "State", "read_kustomization", "read_release", "read_source"]
+
+_MESSAGE_CHARS = 200  # enough for a cause; Flux repeats whole dry-run errors
+
+
+class State(Enum):
+    """How far one object is."""
+
+    READY = "ready"
+    WAITING = "waiting"
+    FAILED = "failed"  # stays so without help: Flux says Stalled
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """One object's state and what it says about it."""
+
+    state: State
+    message: str
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether nothing is left to wait for."""
+        return self.state is State.READY
+
+
+def read_kustomization(item: KubernetesObject | None, *, commit: str = "") -> Readiness:
+    """Judge a Kustomization; with `commit`, only that commit's build counts as applied."""
+    if item is None:
+        return Readiness(State.WAITING, "not there")
+    readiness = _read(item)
+    if readiness.is_ready and commit:
+        applied = text_at(item.raw, "status", "lastAppliedRevision")
+        if not applied.endswith(commit):
+            return Readiness(State.WAITING, f"applied {applied or 'nothing'}, not this commit yet")
+    return readiness
+
+
+def read_release(item: KubernetesObject | None) -> Readiness:
+    """Judge a HelmRelease: Ready for its present spec."""
+    return Readiness(State.WAITING, "not there") if item is None else _read(item)
+
+
+def read_source(item: KubernetesObject | None, *, commit: str = "") -> Readiness:
+    """Judge a source; with `commit`, its artifact must be that commit's."""
+    if item is None:
+        return Readiness(State.WAITING, "not there")
+    if item.kind == "HelmRepository" and text_at(item.raw, "spec", "type") == "oci":
+        return Readiness(State.READY, "static")  # Flux gives OCI HelmRepositories no status
+    readiness = _read(item)
+    revision = text_at(item.raw, "status", "artifact", "revision")
+    if readiness.is_ready and commit and not revision.endswith(commit):
+        return Readiness(State.WAITING, f"has {revision or 'nothing'}, not this commit yet")
+    return readiness
+
+
+def _read(item: KubernetesObject) -> Readiness:
+    """Apply kstatus' rules; a failing Kustomization keeps its old observedGeneration."""
+    stalled, ready = item.condition("Stalled"), item.condition("Ready")
+    if item.is_terminating:
+        return Readiness(State.WAITING, "is being deleted")
+    if stalled and stalled.is_true:
+        return Readiness(State.FAILED, _cut(f"{stalled.reason}: {stalled.message}"))
+    if ready is None:
+        return Readiness(State.WAITING, "not looked at yet")
+    if ready.is_true and item.observed_generation == item.generation:
+        return Readiness(State.READY, _cut(ready.message))
+    if ready.is_true:
+        return Readiness(State.WAITING, "its new spec is not looked at yet")
+    return Readiness(State.WAITING, _cut(f"{ready.reason}: {ready.message}"))
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _MESSAGE_CHARS else f"{line[:_MESSAGE_CHARS]}…"

@@ -1,0 +1,119 @@
+"""The cluster repository of a run: read once, decrypted in memory, copied privately when needed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inventory import Inventory, read_repository
+from lifecycle.drivers.git import Git
+from lifecycle.drivers.private import PrivateFolder
+from lifecycle.drivers.sops import Decrypted, Sops, SopsError
+from lifecycle.errors import InventoryError
+from lifecycle.secrets import Redactor, Secret
+
+__all__ = ["Repository", "load_repository"]
+
+_SUFFIXES = (".yaml", ".yml", ".json", ".env")
+# SOPS' own stanza: at the start of a line in YAML, quoted in JSON.
+_SOPS_STANZA = re.compile(rb'^(sops:|\s*"sops":|sops_version=)', re.MULTILINE)
+_TALOS_CA = re.compile(r"^\s+os:\s*\n\s+crt:\s*(\S+)", re.MULTILINE)
+
+
+@dataclass(slots=True)
+class Repository:
+    """What one run reads; `decrypted` and `failures` are by repository path."""
+
+    root: Path
+    cluster: str
+    commit: str
+    inventory: Inventory
+    age_key: Secret
+    decrypted: Mapping[str, Decrypted] = field(repr=False)
+    failures: Mapping[str, SopsError]
+    git: Git
+    private: PrivateFolder
+    _copy: Path | None = None
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def talos_ca(self) -> bytes:
+        """The PEM of the Talos CA in talsecret.yaml; empty when the repository holds none."""
+        path = f"clusters/{self.cluster}/talos/generated/talsecret.yaml"
+        decrypted = self.decrypted.get(path)
+        if decrypted is not None:
+            text = decrypted.text.reveal_text()
+        else:
+            file = self.root / path
+            text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+        found = _TALOS_CA.search(text)
+        try:
+            return base64.b64decode(found[1], validate=True) if found else b""
+        except ValueError as error:
+            raise InventoryError(
+                "Talos CA is not base64", path=path, hint="take talsecret.yaml from a backup"
+            ) from error
+
+    async def private_copy(self) -> Path:
+        """Return a clone of HEAD with everything decrypted, in the private folder; made once."""
+        async with self._lock:
+            if self._copy is None:
+                copy = await self.git.copy(self.private.path / "repository", commit=self.commit)
+                await asyncio.to_thread(_write_clear, copy, self.decrypted)
+                self._copy = copy
+        return self._copy
+
+
+async def load_repository(
+    root: Path,
+    cluster: str,
+    *,
+    git: Git,
+    sops: Sops,
+    private: PrivateFolder,
+    redactor: Redactor,
+) -> Repository:
+    """Read and decrypt a repository; what does not decrypt is kept in `failures`.
+
+    Raises:
+        InventoryError: the folder is no Git repository with a commit, or has no such cluster.
+        ToolMissingError: git or sops is missing.
+    """
+    commit, tracked = await asyncio.gather(git.head(), git.tracked_files())
+    encrypted = await asyncio.to_thread(_find_encrypted, root, tracked)
+    answers = await sops.decrypt_files([root / path for path in encrypted])
+    decrypted: dict[str, Decrypted] = {}
+    failures: dict[str, SopsError] = {}
+    for path in encrypted:
+        answer = answers[root / path]
+        if isinstance(answer, SopsError):
+            failures[path] = answer
+        else:
+            decrypted[path] = answer
+            redactor.learn(answer.values)
+    overlay = {path: item.text.reveal_text() for path, item in decrypted.items()}
+    inventory = await asyncio.to_thread(read_repository, root, cluster, overlay)
+    key = sops.age_key or Secret("")
+    return Repository(root, cluster, commit, inventory, key, decrypted, failures, git, private)
+
+
+def _find_encrypted(root: Path, tracked: Iterable[str]) -> list[str]:
+    """Return the tracked files that carry SOPS' stanza."""
+    found: list[str] = []
+    for path in tracked:
+        file = root / path
+        if not path.endswith(_SUFFIXES) or file.is_symlink() or not file.is_file():
+            continue
+        content = file.read_bytes()
+        if b"ENC[" in content and _SOPS_STANZA.search(content):
+            found.append(path)
+    return found
+
+
+def _write_clear(copy: Path, decrypted: Mapping[str, Decrypted]) -> None:
+    for path, item in decrypted.items():
+        (copy / path).write_bytes(item.text.reveal())

@@ -1,0 +1,149 @@
+"""One look at everything that layers are judged by: Flux objects, workloads, services, claims."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from inventory import Component, Release
+from lifecycle.drivers.documents import list_at, number_at, text_at
+from lifecycle.drivers.kubernetes import Kubernetes, KubernetesObject, Selection
+from lifecycle.errors import NotFoundError
+from lifecycle.world.flux_status import Readiness, State, read_kustomization, read_release
+
+__all__ = ["Snapshot", "describe_workload", "is_workload_ready", "list_by_label", "take_snapshot"]
+
+_WORKLOADS = (("apps/v1", "Deployment"), ("apps/v1", "DaemonSet"), ("apps/v1", "StatefulSet"))
+_POOLS = (
+    ("metallb.io/v1beta1", "IPAddressPool"),
+    ("cilium.io/v2alpha1", "CiliumLoadBalancerIPPool"),
+)
+
+Items = Mapping[tuple[str, str], KubernetesObject]  # by namespace and name
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Objects as they were listed; judging them asks nothing more of the API."""
+
+    kustomizations: Items
+    releases: Items
+    workloads: tuple[KubernetesObject, ...]
+    services: tuple[KubernetesObject, ...]
+    claims: tuple[KubernetesObject, ...]
+    volumes: tuple[KubernetesObject, ...]
+    has_address_pools: bool
+
+    def judge(self, component: Component, *, commit: str) -> Readiness:
+        """Judge a component: its Kustomization, then its releases, then their workloads.
+
+        Kustomizations without `wait` are Ready as soon as they are applied, which is almost all
+        of them in real repositories; so the releases and workloads are asked themselves.
+        """
+        live = self.kustomizations.get((component.namespace, component.name))
+        own = read_kustomization(live, commit=commit if component.is_local else "")
+        if not own.is_ready:
+            return own
+        for release in component.releases:
+            readiness = self._judge_release(release)
+            if not readiness.is_ready:
+                return readiness
+        return own
+
+    def _judge_release(self, release: Release) -> Readiness:
+        if release.suspend:
+            return Readiness(State.READY, "suspended in Git")
+        readiness = read_release(self.releases.get((release.namespace, release.name)))
+        if not readiness.is_ready:
+            return Readiness(readiness.state, f"HelmRelease {release.name}: {readiness.message}")
+        for workload in self.workloads:
+            if _is_of(workload, release) and not is_workload_ready(workload):
+                text = f"{workload.kind} {workload.name}: {describe_workload(workload)}"
+                return Readiness(State.WAITING, text)
+        return readiness
+
+    def lacks_addresses(self, component: Component) -> tuple[str, ...]:
+        """Name the component's LoadBalancer services that have no address."""
+        return tuple(
+            f"{service.namespace}/{service.name}"
+            for service in self.services
+            if any(_is_of(service, release) for release in component.releases)
+            and text_at(service.raw, "spec", "type") == "LoadBalancer"
+            and not list_at(service.raw, "status", "loadBalancer", "ingress")
+        )
+
+
+async def take_snapshot(api: Kubernetes) -> Snapshot:
+    """List everything once, side by side; kinds that do not exist yet count as empty."""
+    selections = [
+        ("kustomize.toolkit.fluxcd.io/v1", "Kustomization"),
+        ("helm.toolkit.fluxcd.io/v2", "HelmRelease"),
+        ("v1", "Service"),
+        ("v1", "PersistentVolumeClaim"),
+        ("longhorn.io/v1beta2", "Volume"),
+        *_WORKLOADS,
+        *_POOLS,
+    ]
+    found = await asyncio.gather(*(_list(api, *selection) for selection in selections))
+    kustomizations, releases, services, claims, volumes = found[:5]
+    pools = [item for part in found[5 + len(_WORKLOADS) :] for item in part]
+    return Snapshot(
+        _by_name(kustomizations),
+        _by_name(releases),
+        tuple(item for part in found[5 : 5 + len(_WORKLOADS)] for item in part),
+        services,
+        claims,
+        volumes,
+        bool(pools),
+    )
+
+
+def is_workload_ready(item: KubernetesObject) -> bool:
+    """Tell whether a workload has all the replicas that its present spec wants."""
+    if item.observed_generation < item.generation:
+        return False
+    wanted, ready = _replicas_of(item)
+    return ready >= wanted
+
+
+def describe_workload(item: KubernetesObject) -> str:
+    """Say how many of how many are ready."""
+    wanted, ready = _replicas_of(item)
+    return f"{ready} of {wanted} ready"
+
+
+def _replicas_of(item: KubernetesObject) -> tuple[int, int]:
+    if item.kind == "DaemonSet":
+        wanted = number_at(item.raw, "status", "desiredNumberScheduled")
+        return wanted, number_at(item.raw, "status", "numberReady")
+    given = item.spec.get("replicas")
+    wanted = given if isinstance(given, int) else 1
+    return wanted, number_at(item.raw, "status", "readyReplicas")
+
+
+def _is_of(item: KubernetesObject, release: Release) -> bool:
+    """Tell whether Helm says that an object belongs to a release."""
+    annotations = item.annotations
+    namespace = release.target_namespace or release.namespace
+    named = release.release_name or release.name
+    return (
+        annotations.get("meta.helm.sh/release-name") == named
+        and annotations.get("meta.helm.sh/release-namespace") == namespace
+    )
+
+
+async def _list(api: Kubernetes, api_version: str, kind: str) -> tuple[KubernetesObject, ...]:
+    try:
+        return (await api.list(Selection(api_version, kind))).items
+    except NotFoundError:
+        return ()
+
+
+def _by_name(items: tuple[KubernetesObject, ...]) -> Items:
+    return {(item.namespace, item.name): item for item in items}
+
+
+async def list_by_label(api: Kubernetes, kind: str, labels: str) -> tuple[KubernetesObject, ...]:
+    """List workloads of a kind by label, in all namespaces."""
+    return (await api.list(Selection("apps/v1", kind, labels=labels))).items
