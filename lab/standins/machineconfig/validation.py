@@ -60,6 +60,13 @@ _KINDS = (
     "SwapVolumeConfig TCPProbeConfig TimeSyncConfig TrustedRootsConfig UserVolumeConfig "
     "VLANConfig VRFConfig VolumeConfig WatchdogTimerConfig WireguardConfig ZswapConfig"
 )
+# Keys of the documents that talhelper writes.
+_DOCUMENT_KEYS = {
+    "HostnameConfig": "auto hostname",
+    "ResolverConfig": "nameservers searchDomains hostDNS",
+    "Layer2VIPConfig": "name link",
+    "LinkConfig": "name up mtu addresses routes multicast",
+}
 _MODES = {"metal": True, "cloud": False, "container": False}
 _PAIRS = (
     ("machine", "ca"),
@@ -81,12 +88,16 @@ def find_unknown_keys(documents: list[JsonMap]) -> str:
                 return f"{prefix}missing apiVersion"
             if kind not in _KINDS.split():
                 return f'{prefix}"{kind}" "{version}": not registered'
-            continue
-        unknown = _collect_unknown(document, ())
+            known = _DOCUMENT_KEYS.get(kind, "").split()
+            common = ("apiVersion", "kind")
+            extra = [key for key in sorted(document) if known and key not in (*known, *common)]
+            unknown: JsonMap = {key: document[key] for key in extra}
+        else:
+            unknown = _collect_unknown(document, ())
         if unknown:
             text = dump_documents([unknown], indent=4)
             return f"{prefix}unknown keys found during decoding:\n{text}"
-        broken = _find_broken_base64(document)
+        broken = "" if kind else _find_broken_base64(document)
         if broken:
             return f"{prefix}error decoding  to *v1alpha1.Config: {broken}"
     return ""
@@ -141,7 +152,7 @@ def _find_broken_base64(document: JsonMap) -> str:
 
 def _validate_main(config: JsonMap, mode: str) -> list[str]:
     machine = as_map(config.get("machine"))
-    if not config.get("machine"):
+    if config.get("machine") is None:
         return ["machine instructions are required"]
     kind = as_text(machine.get("type"))
     problems = _validate_cluster(config.get("cluster"), kind)

@@ -1,0 +1,76 @@
+"""`dmesg` and `read`, and reading any stream of data to its end."""
+
+from __future__ import annotations
+
+import sys
+
+from lab.standins.talosctl.client import Client
+from lab.standins.talosctl.command import Call
+from lab.standins.talosctl.commands.console import write
+from lab.standins.talosctl.failure import CommandError, RpcError
+from lab.standins.talosctl.proto import Message, child, octets, text
+
+__all__ = ["read_file", "read_stream", "show_dmesg"]
+
+
+def show_dmesg(call: Call) -> None:
+    """`dmesg [-f] [--tail]`."""
+    client = call.open()
+    request: Message = {
+        "follow": call.parsed.is_set("follow"),
+        "tail": call.parsed.is_set("tail"),
+    }
+    try:
+        stream = client.stream("Dmesg", request)
+    except RpcError as error:
+        raise CommandError(f"error getting dmesg: {error}") from error
+    try:
+        for message in stream:
+            node = client.node_of(message)
+            write(f"{node}: {octets(message, 'bytes').decode('utf-8', 'replace')}")
+            sys.stdout.flush()
+    except RpcError as error:
+        if error.code != "Canceled":
+            raise CommandError(f"error streaming results: {error}") from error
+
+
+def read_file(call: Call) -> None:
+    """`read PATH`: a file of one node, to standard output."""
+    client = call.open()
+    call.refuse_many(client, "read")
+    write(read_stream(client, "Read", {"path": call.words[0]}).decode("utf-8", "replace"))
+
+
+def read_stream(
+    client: Client,
+    method: str,
+    request: Message,
+    *,
+    opening: str = "error reading file",
+    reading: str = "error reading",
+) -> bytes:
+    """Collect a stream of data.
+
+    Args:
+        client: Whom to ask.
+        method: Key of `METHODS`.
+        request: What to ask.
+        opening: Prefix of an error when the connection cannot be made.
+        reading: Prefix of any later error.
+    """
+    try:
+        stream = client.stream(method, request)
+    except RpcError as error:
+        raise CommandError(f"{opening}: {error}") from error
+    collected = bytearray()
+    try:
+        for message in stream:
+            collected += octets(message, "bytes")
+            problem = text(child(message, "metadata"), "error")
+            if problem:
+                raise CommandError(f"{reading}: {problem}")
+    except RpcError as error:
+        if error.code in {"Canceled", "DeadlineExceeded"}:
+            return bytes(collected)
+        raise CommandError(f"{reading}: {error}") from error
+    return bytes(collected)
