@@ -10,6 +10,7 @@ from enum import StrEnum
 from lab.machines import pki
 from lab.machines.config import MachineConfig
 from lab.machines.listener import Listener
+from lab.machines.signal import Signal
 
 __all__ = ["ApiGate", "ApiMode"]
 
@@ -41,11 +42,16 @@ class ApiGate:
         self._find_authority = find_authority
         self._lock = asyncio.Lock()
         self._state = (ApiMode.DOWN, "")
+        self._cut = Signal()
 
     @property
     def is_open(self) -> bool:
         """Tell whether the API answers."""
         return self._listener.is_open
+
+    async def wait_cut(self) -> None:
+        """Wait until the connections that are open now are cut."""
+        await self._cut.wait(None)
 
     async def set(self, mode: ApiMode, config: MachineConfig | None, hostname: str) -> None:
         """Bring the listener into `mode`; does nothing when it is there already."""
@@ -57,6 +63,7 @@ class ApiGate:
             if (mode, key) != self._state:
                 await self._enter(mode, self._make_context(mode, authority, config, hostname))
                 self._state = (mode, key)
+                self._cut.ring()
 
     async def _enter(self, mode: ApiMode, context: ssl.SSLContext | None) -> None:
         if context is not None:

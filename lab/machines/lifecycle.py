@@ -59,7 +59,7 @@ async def _watch(machine: Machine, table: MachineTable) -> None:
         boot.unmet = find_unmet(machine, table.plane)
         boot.ready = not boot.unmet
         now = (boot.id, boot.stage, boot.unmet)
-        if now != seen:
+        if now != seen and boot.stage is not Stage.UNKNOWN:
             seen = now
             machine.publish(make_status_event(machine))
         await machine.changed.wait(machine.poll_s())

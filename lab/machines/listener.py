@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Mapping
 from weakref import WeakSet
 
@@ -14,6 +15,7 @@ from grpclib.server import Server
 __all__ = ["API_PORT", "Listener"]
 
 API_PORT = 50000
+_ALERT_LINGER_S = 0.05  # wall seconds; enough on loopback
 
 
 class _Servable:
@@ -26,19 +28,49 @@ class _Servable:
         return dict(self._handlers)
 
 
-class _CuttableServer(Server):
-    """A grpclib server that remembers its connections, so that a reboot can cut them."""
+class _AlertingTls(SSLProtocol):
+    """asyncio's TLS, but a failed handshake tells the other side why before it closes.
 
-    protocols: WeakSet[H2Protocol]
+    asyncio drops the alert that OpenSSL has written; a real machine sends it, and talosctl shows
+    it: `remote error: tls: certificate required`.
+    """
+
+    _has_failed = False
+
+    def _on_handshake_complete(self, handshake_exc: BaseException | None) -> None:
+        complete = super()._on_handshake_complete
+        if handshake_exc is None:
+            complete(None)
+        elif not self._has_failed:
+            self._has_failed = True
+            # Not in typeshed: hands what OpenSSL wants sent to the transport.
+            getattr(self, "_process_outgoing")()  # noqa: B009
+            # Closing at once would reset the connection under the client's first write, and
+            # the client would report that instead of the alert.
+            asyncio.get_running_loop().call_later(_ALERT_LINGER_S, complete, handshake_exc)
+
+
+class _CuttableServer(Server):
+    """A grpclib server with TLS of its own, that remembers its connections to cut them."""
+
+    def __init__(self, handlers: Mapping[str, Handler], context: ssl.SSLContext) -> None:
+        super().__init__([_Servable(handlers)])
+        self._context = context
+        self._protocols: WeakSet[H2Protocol] = WeakSet()
 
     def _protocol_factory(self) -> H2Protocol:
         protocol = super()._protocol_factory()
-        self.protocols.add(protocol)
-        return protocol
+        self._protocols.add(protocol)
+        loop = asyncio.get_running_loop()
+        # No waiter: nobody waits for the handshake of an accepted connection.
+        waiter: asyncio.Future[None] = None  # type: ignore[assignment]
+        return _AlertingTls(  # type: ignore[return-value]  # wraps the protocol, is one itself
+            loop, protocol, self._context, waiter, server_side=True
+        )
 
     def cut(self) -> None:
         """Drop every connection without a goodbye: a rebooting machine sends no GOAWAY."""
-        for protocol in list(self.protocols):
+        for protocol in list(self._protocols):
             connection = getattr(protocol, "connection", None)
             transport = getattr(connection, "_transport", None)
             if transport is not None:
@@ -62,9 +94,8 @@ class Listener:
     async def open(self, context: ssl.SSLContext) -> None:
         """Listen with these certificates; whatever listened before is cut."""
         await self.close()
-        server = _CuttableServer([_Servable(self._handlers)])
-        server.protocols = WeakSet()
-        await server.start(self._host, API_PORT, ssl=context, reuse_address=True)
+        server = _CuttableServer(self._handlers, context)
+        await server.start(self._host, API_PORT, reuse_address=True)
         self._server = server
 
     async def open_mute(self) -> None:

@@ -147,6 +147,7 @@ class Machine:
     def set_stage(self, stage: Stage) -> None:
         """Enter a stage; conditions are computed again by whoever watches."""
         self.boot.stage = stage
+        self.log(f"machine stage: {stage}")
         self.changed.ring()
 
     def publish(self, payload: Message, actor: str = "") -> None:

@@ -18,8 +18,8 @@ class Signal:
         self._event.set()
         self._event = asyncio.Event()
 
-    async def wait(self, timeout_s: float) -> None:
-        """Wait for the next ring, at most `timeout_s` wall seconds."""
+    async def wait(self, timeout_s: float | None) -> None:
+        """Wait for the next ring, at most `timeout_s` wall seconds; None waits for ever."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._event.wait()

@@ -107,7 +107,7 @@ def _forward(
     problem = _find_dial_problem(machine, target, name)
     if problem or target is None:
         return GRPCError(Status.UNAVAILABLE, f'connection error: desc = "transport: {problem}"')
-    return Call(target, table, roles)
+    return Call(target, table, roles, is_forwarded=True)
 
 
 def _find_dial_problem(machine: Machine, target: Machine | None, name: str) -> str:
@@ -150,10 +150,36 @@ async def _ask(
         raise call
     if not call.roles & route.roles:
         raise GRPCError(Status.PERMISSION_DENIED, "not authorized")
-    async for reply in route.answer(call, requests):
+    replies = route.answer(call, requests)
+    async for reply in _until_cut(call.machine, replies) if call.is_forwarded else replies:
         yield reply
     if route.mutates:
         call.machine.count(f"rpc.{route.method}")
+
+
+async def _until_cut(target: Machine, replies: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    """Pass replies on until the machine that sends them drops its connections."""
+    cut = asyncio.create_task(target.gate.wait_cut())
+    try:
+        while True:
+            step = asyncio.create_task(_take_next(replies))
+            try:
+                await asyncio.wait({step, cut}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                if not step.done():
+                    step.cancel()
+            if not step.done():
+                raise GRPCError(Status.UNAVAILABLE, "error reading from server: EOF")
+            reply = step.result()
+            if reply is None:
+                return
+            yield reply
+    finally:
+        cut.cancel()
+
+
+async def _take_next(replies: AsyncIterator[Message]) -> Message | None:
+    return await anext(replies, None)
 
 
 async def _collect(

@@ -49,6 +49,7 @@ class Call:
     machine: Machine
     table: MachineTable
     roles: frozenset[str]
+    is_forwarded: bool = False  # by the machine that was asked
 
     @property
     def in_maintenance(self) -> bool:
