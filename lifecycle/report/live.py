@@ -11,10 +11,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lifecycle.engine.ports import Event, StepState
+from lifecycle.engine.ports import Event, EventName, StepState
 from lifecycle.report.board import Board, Row
 from lifecycle.report.layout import Line, choose_lines
-from lifecycle.report.words import STEP_LOOKS, format_elapsed
+from lifecycle.report.words import STEP_LOOKS, clean_text, format_elapsed
 
 __all__ = ["LiveTable", "PlainLines", "Watched", "watch_run"]
 
@@ -66,9 +66,10 @@ class LiveTable:
 class PlainLines:
     """One line for each change of state: no colours, no control characters, nothing redrawn."""
 
-    def __init__(self, board: Board, stream: TextIO) -> None:
+    def __init__(self, board: Board, stream: TextIO, *, is_verbose: bool = False) -> None:
         self._board = board
         self._stream = stream
+        self._is_verbose = is_verbose
         self._told: dict[str, tuple[StepState, datetime]] = {}
 
     def __enter__(self) -> Self:
@@ -82,6 +83,8 @@ class PlainLines:
     def __call__(self, event: Event) -> None:
         """Take one event."""
         self._board(event)
+        if self._is_verbose and event.name is EventName.COMMAND_STARTED:
+            self._write(clean_text(f"$ {event.fields.get('tool')} {event.fields.get('argv')}"))
         row = self._board.find(event.step)
         if row is not None and self._is_news(row, event.at):
             self._told[row.name] = (row.state, event.at)
@@ -107,11 +110,16 @@ Watched = LiveTable | PlainLines
 
 
 def watch_run(
-    board: Board, stream: TextIO, *, is_terminal: bool, make_console: Callable[[], Console]
+    board: Board,
+    stream: TextIO,
+    *,
+    is_live: bool,
+    is_verbose: bool,
+    make_console: Callable[[], Console],
 ) -> Watched:
-    """Return the live table for a terminal, plain lines for anything else."""
-    if not is_terminal:
-        return PlainLines(board, stream)
+    """Return the live table, or plain lines: without a terminal, and when every command counts."""
+    if not is_live or is_verbose:
+        return PlainLines(board, stream, is_verbose=is_verbose)
     return LiveTable(board, make_console())
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from lifecycle.engine.answers import Answer, Blocked
 from lifecycle.engine.plan import Plan, PlannedNode
 from lifecycle.engine.ports import RunRecord, StepRecord, StepState
-from lifecycle.engine.runner import Failure, RunResult
+from lifecycle.engine.runner import RunResult
 from lifecycle.engine.watch import describe_answer
 from lifecycle.report.board import Board, Row
 from lifecycle.report.words import (
@@ -25,7 +25,14 @@ from lifecycle.report.words import (
     look_of_answer,
 )
 
-__all__ = ["draw_plan", "draw_result", "draw_status", "draw_warnings", "summarise_plan"]
+__all__ = [
+    "draw_facts",
+    "draw_plan",
+    "draw_result",
+    "draw_status",
+    "draw_warnings",
+    "summarise_plan",
+]
 
 
 def draw_plan(plan: Plan, planned: Sequence[PlannedNode]) -> RenderableType:
@@ -56,13 +63,13 @@ def draw_warnings(warnings: Sequence[str]) -> RenderableType:
 
 
 def draw_result(board: Board, result: RunResult) -> RenderableType:
-    """Draw how each step and gate ended; hints of failures are printed apart."""
+    """Draw how each step and gate ended; errors and their hints are told apart, on stderr."""
     table = _make_table("Result", "Step or gate", "Took", "What was last seen")
     now = board.now()
     for row in board.rows:
         took = format_elapsed(row.measure_s(now)) if row.is_changed or not row.is_ended else ""
         _add(table, _look_of_row(row), row.title, took, row.seen)
-    return Group(table, Text(_sum_up(board, result)), *map(_draw_failure, result.failures))
+    return Group(table, Text(_sum_up(board, result)))
 
 
 def draw_status(
@@ -86,6 +93,14 @@ def draw_status(
     lines += ["nobody is running it: the same command again goes on"] if is_killed else []
     lines += [f"run {run.id}", f"log {log}"]
     return Group(head, table, *(Text(clean_text(line)) for line in lines))
+
+
+def draw_facts(facts: Sequence[tuple[str, str]]) -> RenderableType:
+    """Draw pairs of a name and a value."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts:
+        table.add_row(Text(name, style="bold"), Text(clean_text(value)))
+    return table
 
 
 def _make_table(*columns: str) -> Table:
@@ -125,10 +140,6 @@ def _sum_up(board: Board, result: RunResult) -> str:
         f"{board.kind} {board.cluster} {word}: {board.done} of {len(board.rows)} done, "
         f"{changed} changed, {format_elapsed(board.elapsed_s)}"
     )
-
-
-def _draw_failure(failure: Failure) -> RenderableType:
-    return Text(f"failed: {failure.step}: {clean_text(failure.error.message)}", style="red")
 
 
 def _look_of_run(run: RunRecord, *, is_killed: bool) -> Look:

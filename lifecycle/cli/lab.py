@@ -1,0 +1,250 @@
+"""The lab as the command line sees it: a detached process, found by the `lab.json` it wrote.
+
+The lab is started by name, `python -m lab serve`, and never imported. It is left standing after
+a run, so that a killed run can go on and its cluster can be played with.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lifecycle.cli.requests import ClusterRequest
+from lifecycle.errors import LifecycleError, PlanError
+from lifecycle.store import ClusterState
+
+if TYPE_CHECKING:
+    from lifecycle.report.values import Json
+
+__all__ = [
+    "StandingLab",
+    "check_speed",
+    "clear_state",
+    "find_lab",
+    "find_lab_folder",
+    "start_lab",
+    "stop_lab",
+    "value_of_lab",
+]
+
+_WORLD = "world"
+# Wall seconds: a large repository is encrypted file by file with the real sops first.
+_START_TIMEOUT_S = 240.0
+_STOP_TIMEOUT_S = 10.0
+_POLL_S = 0.05
+_TAIL_LINES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class StandingLab:
+    """A lab that runs, as its `lab.json` describes it."""
+
+    pid: int
+    repo: Path
+    cluster: str
+    addresses: Mapping[str, str]
+    path: tuple[Path, ...]
+    env: Mapping[str, str]
+    charts: tuple[Path, ...]
+    speed: float
+    control: Path
+
+
+def find_lab_folder(state: ClusterState) -> Path:
+    """Return the folder of the simulated world that belongs to a rehearsal's state."""
+    return state.folder / _WORLD
+
+
+def find_lab(state: ClusterState) -> StandingLab | None:
+    """Return the lab that stands for this state; None when there is none, or its process ended."""
+    lab = _read(find_lab_folder(state) / "lab.json")
+    return lab if lab and _is_answering(lab) else None
+
+
+def start_lab(state: ClusterState, target: ClusterRequest) -> StandingLab:
+    """Start a lab in a process of its own and wait until it is ready.
+
+    A new lab is a new world: what is remembered of the old one, its journal included, is removed.
+
+    Raises:
+        LifecycleError: the lab ended, or was not ready in time; the message ends with its log.
+    """
+    clear_state(state)
+    folder = find_lab_folder(state)
+    folder.mkdir(mode=0o700)
+    log = folder / "lab.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            _make_argv(folder, target),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C in the terminal is for the run, not for its world
+            cwd=folder,
+            env=_make_environment(),
+        )
+    try:
+        lab = _wait_until_ready(folder, process, log)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    # It outlives this command on purpose; Popen would warn of a child that nobody waits for.
+    process.returncode = 0
+    return lab
+
+
+def stop_lab(state: ClusterState) -> bool:
+    """End the lab and forget its world; returns whether one was standing."""
+    lab = find_lab(state)
+    if lab:
+        _end(lab.pid)
+    clear_state(state)
+    return lab is not None
+
+
+def clear_state(state: ClusterState) -> None:
+    """Remove everything of a rehearsal but its lock, which the caller holds."""
+    for path in state.folder.iterdir():
+        if path == state.lock:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    state.create()
+
+
+def check_speed(lab: StandingLab, target: ClusterRequest) -> None:
+    """Refuse another speed than the standing lab's.
+
+    Raises:
+        PlanError: time cannot change its speed.
+    """
+    wanted = target.lab.speed if target.lab else None
+    if wanted is not None and wanted != lab.speed:
+        raise PlanError(
+            f"lab runs at another speed: `{lab.speed:g}`, wanted {wanted:g}",
+            hint="stop it with `invoke lab.down` first, or leave --speed out",
+        )
+
+
+def value_of_lab(lab: StandingLab, state: ClusterState) -> Json:
+    """Return a standing lab for machines: what tools need to reach its cluster."""
+    return {
+        "standing": True,
+        "pid": lab.pid,
+        "cluster": lab.cluster,
+        "repo": str(lab.repo),
+        "addresses": dict(lab.addresses),
+        "path": [str(folder) for folder in lab.path],
+        "speed": lab.speed,
+        "kubeconfig": str(state.kubeconfig),
+        "talosconfig": str(state.talosconfig),
+    }
+
+
+def _make_argv(folder: Path, target: ClusterRequest) -> list[str]:
+    # -P keeps a folder named `lab` in the working directory from being taken for ours.
+    argv = [sys.executable, "-P", "-m", "lab", "serve", "--dir", str(folder)]
+    if target.repo:
+        argv += ["--repo", str(target.repo)]
+    if target.cluster:
+        argv += ["--cluster", target.cluster]
+    if target.repo and target.age_key_file:
+        argv += ["--age-key", str(target.age_key_file)]
+    for charts in target.charts:
+        argv += ["--charts", str(charts)]
+    if target.lab and target.lab.speed:
+        argv += ["--speed", f"{target.lab.speed:g}"]
+    return argv
+
+
+def _make_environment() -> dict[str, str]:
+    # The lab lies beside this package, installed or in a checkout.
+    root = str(Path(__file__).resolve().parents[2])
+    others = os.environ.get("PYTHONPATH", "")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (root, others)))}
+
+
+def _wait_until_ready(folder: Path, process: subprocess.Popen[bytes], log: Path) -> StandingLab:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        lab = _read(folder / "lab.json")
+        if lab and _is_answering(lab):
+            return lab
+        if process.poll() is not None:
+            raise LifecycleError(
+                f"lab ended with exit code {process.returncode}: {_read_tail(log)}",
+                hint="install what it needs with `pip install 'talos-lifecycle[lab]'`, or see "
+                f"{log}",
+            )
+        time.sleep(_POLL_S)
+    raise LifecycleError(
+        f"lab is not ready after {_START_TIMEOUT_S:.0f} s: {_read_tail(log)}", hint=f"see {log}"
+    )
+
+
+def _read(path: Path) -> StandingLab | None:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return StandingLab(
+            pid=int(raw["pid"]),
+            repo=Path(raw["repo"]),
+            cluster=str(raw["cluster"]),
+            addresses=dict(raw["addresses"]),
+            path=tuple(map(Path, raw["path"])),
+            env=dict(raw["env"]),
+            charts=tuple(map(Path, raw["charts"])),
+            speed=float(raw["speed"]),
+            control=Path(raw["control"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # not there, or being written
+
+
+def _is_answering(lab: StandingLab) -> bool:
+    """Tell whether the process lives and is the lab: its pid may belong to another by now."""
+    try:
+        os.kill(lab.pid, 0)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(1.0)
+            connection.connect(str(lab.control))
+    except OSError:
+        return False
+    return True
+
+
+def _end(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        while time.monotonic() < deadline:
+            _reap(pid)
+            os.kill(pid, 0)
+            time.sleep(_POLL_S)
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return  # started by an earlier command: init takes it
+
+
+def _read_tail(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return "\n".join(lines[-_TAIL_LINES:]) or "it said nothing"

@@ -1,0 +1,99 @@
+"""`lab.up`, `lab.down`, `lab.status`: a lab left standing, to play with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from lifecycle.cli.console import Terminal, open_terminal
+from lifecycle.cli.guard import run_guarded
+from lifecycle.cli.options import Arguments, read_cluster, read_settings
+from lifecycle.cli.requests import ClusterRequest
+from lifecycle.clock import SystemClock
+from lifecycle.secrets import Redactor
+from lifecycle.store import ClusterState, FileLock
+from lifecycle.store.paths import find_state_home
+
+__all__ = ["lab_down", "lab_status", "lab_up"]
+
+
+def lab_up(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    """Start a lab, or find the one that stands; returns the exit code."""
+    return _guard(arguments, environ, _bring_up)
+
+
+def lab_down(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    """Stop a lab and forget its world; returns the exit code."""
+    return _guard(arguments, environ, _take_down)
+
+
+def lab_status(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    """Show whether a lab stands; returns the exit code."""
+    return _guard(arguments, environ, _show)
+
+
+Command = Callable[[ClusterState, ClusterRequest, Terminal], None]
+
+
+def _guard(arguments: Arguments, environ: Mapping[str, str], command: Command) -> int:
+    terminal = open_terminal(environ, is_json=arguments.json)
+
+    def guarded() -> int:
+        from lifecycle.cli.place import find_state  # noqa: PLC0415 (start-up)
+
+        target = read_cluster(arguments, environ)
+        state = find_state(read_settings(arguments, environ), target)
+        state.create()
+        command(state, target, terminal)
+        return 0
+
+    crash_log = find_state_home(environ) / "crash.log"
+    return run_guarded(guarded, terminal=terminal, redactor=Redactor(), crash_log=crash_log)
+
+
+def _bring_up(state: ClusterState, target: ClusterRequest, terminal: Terminal) -> None:
+    from lifecycle.cli.lab import find_lab  # noqa: PLC0415 (start-up)
+    from lifecycle.cli.place import open_site  # noqa: PLC0415 (start-up)
+
+    if find_lab(state) is None:
+        terminal.say("lab: starting")
+        with _lock(state):
+            open_site(state, target)
+    _show(state, target, terminal)
+
+
+def _take_down(state: ClusterState, _target: ClusterRequest, terminal: Terminal) -> None:
+    from lifecycle.cli.lab import stop_lab  # noqa: PLC0415 (start-up)
+
+    with _lock(state):
+        was_standing = stop_lab(state)
+    terminal.say("lab: stopped" if was_standing else "lab: none was standing")
+    terminal.print_json({"standing": False, "stopped": was_standing})
+
+
+def _show(state: ClusterState, _target: ClusterRequest, terminal: Terminal) -> None:
+    from lifecycle.cli.lab import find_lab, value_of_lab  # noqa: PLC0415 (start-up)
+    from lifecycle.report.tables import draw_facts  # noqa: PLC0415 (start-up)
+
+    lab = find_lab(state)
+    if lab is None:
+        terminal.say("lab: none stands; `invoke lab.up` starts it")
+        terminal.print_json({"standing": False})
+        return
+    terminal.print_json(value_of_lab(lab, state))
+    machines = [f"{declared} at {dialled}" for declared, dialled in lab.addresses.items()]
+    terminal.show(
+        draw_facts(
+            [
+                ("lab", f"process {lab.pid}, {lab.speed:g} times as fast as the wall clock"),
+                ("cluster", lab.cluster),
+                ("repository", str(lab.repo)),
+                *(("address", machine) for machine in machines),
+                ("kubeconfig", str(state.kubeconfig)),
+                ("talosconfig", str(state.talosconfig)),
+            ]
+        )
+    )
+
+
+def _lock(state: ClusterState) -> FileLock:
+    return FileLock(state.lock, cluster=state.folder.name, now=SystemClock().now())

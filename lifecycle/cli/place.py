@@ -1,0 +1,109 @@
+"""From a request to the place where it happens: repository, cluster, state, and the lab."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lifecycle.cli.lab import StandingLab, check_speed, find_lab, start_lab
+from lifecycle.cli.options import check_name
+from lifecycle.cli.requests import ClusterRequest, Settings
+from lifecycle.errors import PlanError
+from lifecycle.store import ClusterState, identify_repository, make_cluster_key
+
+__all__ = ["Site", "find_state", "open_site"]
+
+_SAMPLE = "sample"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A cluster that can be worked on: on real machines, or in a lab that stands.
+
+    `addresses` maps declared addresses to those that are dialled, `path` holds folders to search
+    before PATH, `env` is for tools; all are empty on real machines, where `speed` is 1.
+    """
+
+    repo: Path
+    cluster: str
+    state: ClusterState
+    age_key_file: Path | None
+    charts: tuple[Path, ...]
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    path: tuple[Path, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    speed: float = 1.0
+    is_lab: bool = False
+
+
+def find_state(settings: Settings, target: ClusterRequest) -> ClusterState:
+    """Return where the state of the cluster lives; rehearsals have a root of their own.
+
+    Raises:
+        PlanError: the repository has no such cluster, or several and none was named.
+    """
+    home = settings.state_home / "lab" if target.lab else settings.state_home
+    if target.repo is None:
+        return ClusterState(home / _SAMPLE)
+    cluster = choose_cluster(target.repo, target.cluster)
+    # A rehearsal is of this very tree, not of whatever has the same remote.
+    identity = str(target.repo) if target.lab else identify_repository(target.repo)
+    return ClusterState(home / make_cluster_key(cluster, identity))
+
+
+def choose_cluster(repo: Path, name: str) -> str:
+    """Return the cluster that is meant: the one named, or the only one there is.
+
+    Raises:
+        PlanError: there is none of that name, none at all, or several and none was named.
+    """
+    from inventory import list_clusters  # noqa: PLC0415 (start-up)
+
+    names = list_clusters(repo)
+    if not names:
+        raise PlanError(
+            f"repository holds no cluster: `{repo}`",
+            hint="a cluster is a folder clusters/<name> with a clusterenv.yaml",
+        )
+    if name:
+        check_name("cluster", name, names)
+        return name
+    if len(names) > 1:
+        raise PlanError(
+            f"repository holds several clusters: `{', '.join(names)}`",
+            hint=f"choose one, for example --cluster {names[0]}",
+        )
+    return names[0]
+
+
+def open_site(state: ClusterState, target: ClusterRequest) -> Site:
+    """Return the site; in the lab, find the one that stands or start it. Needs the lock.
+
+    Raises:
+        LifecycleError: the lab did not start.
+    """
+    if target.lab is None:
+        assert target.repo is not None  # noqa: S101 (read_cluster refuses anything else)
+        cluster = choose_cluster(target.repo, target.cluster)
+        return Site(target.repo, cluster, state, target.age_key_file, target.charts)
+    lab = find_lab(state) or start_lab(state, target)
+    check_speed(lab, target)
+    return _site_of(lab, state, target)
+
+
+def _site_of(lab: StandingLab, state: ClusterState, target: ClusterRequest) -> Site:
+    # The key that the lab made decrypts what the lab encrypted; the user's own cannot.
+    made = lab.env.get("SOPS_AGE_KEY_FILE")
+    return Site(
+        repo=lab.repo,
+        cluster=lab.cluster,
+        state=state,
+        age_key_file=Path(made) if made else target.age_key_file,
+        charts=(*target.charts, *(path for path in lab.charts if path not in target.charts)),
+        addresses=lab.addresses,
+        path=lab.path,
+        env=lab.env,
+        speed=lab.speed,
+        is_lab=True,
+    )

@@ -1,0 +1,261 @@
+"""The tasks of the `lifecycle` command and of `invoke`: arguments in, exit code out.
+
+Invoke takes the kind of an option from its default and ignores annotations; options are long
+only, so that adding one never changes the letter of another.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+from lifecycle.cli.options import Arguments
+
+__all__ = ["namespace"]
+
+_CLUSTER_HELP = {
+    "repo": "Path of the cluster repository (the lab's sample with --lab)",
+    "cluster": "Name of the cluster, needed when the repository holds several",
+    "lab": "Rehearsal in the embedded lab instead of real machines",
+    "age-key": "File of the age key that decrypts the repository",
+    "charts": "Folder of a chart cache, <name>-<version>.tgz; may be repeated",
+    "speed": "Factor by which the lab's time runs faster than the wall's",
+}
+_ALLOW_HELP = {
+    "accept": "Name of a component that may stay broken; may be repeated",
+    "consent-disk": "Name of a node whose disk may be wiped although it holds data; repeatable",
+}
+_OUTPUT_HELP = {"json": "Output of one JSON document on stdout, for machines"}
+
+
+@task(
+    auto_shortflags=False,
+    iterable=["accept", "consent_disk", "charts"],
+    help=_CLUSTER_HELP
+    | _ALLOW_HELP
+    | _OUTPUT_HELP
+    | {
+        "yes": "Consent to the plan without a question",
+        "verbose": "Lines instead of the live table, with every command that is run",
+    },
+)
+def bootstrap(
+    _context: Context,
+    *,
+    repo: str = "",
+    cluster: str = "",
+    lab: bool = False,
+    yes: bool = False,
+    json: bool = False,
+    verbose: bool = False,
+    accept: list[str] | None = None,
+    consent_disk: list[str] | None = None,
+    charts: list[str] | None = None,
+    age_key: str = "",
+    speed: str = "",
+) -> None:
+    """Take a cluster from bare machines to its last application.
+
+    Every step probes the cluster first, so the command may be stopped or killed at any moment
+    and simply run again. Ctrl-C stops at the next safe point, Ctrl-C twice at once.
+
+    Exit codes: 0 done, 2 wrong request or repository, 3 another run has the cluster, 4 refused
+    before any change, 5 a step failed, 6 something did not become ready, 7 a tool or an API
+    failed, 8 the journal is damaged, 130 stopped.
+
+    Examples:
+      invoke bootstrap --lab --yes
+      invoke bootstrap --lab --repo ~/cluster --age-key ~/cluster/age.agekey
+      invoke bootstrap --repo ~/cluster --cluster main
+    """
+    from lifecycle.cli.bootstrap import bootstrap as run  # noqa: PLC0415 (start-up)
+
+    _finish(
+        run,
+        Arguments(
+            repo=repo,
+            cluster=cluster,
+            is_lab=lab,
+            speed=speed,
+            age_key=age_key,
+            charts=charts or (),
+            accept=accept or (),
+            consent_disk=consent_disk or (),
+            yes=yes,
+            json=json,
+            verbose=verbose,
+        ),
+    )
+
+
+@task(
+    auto_shortflags=False,
+    iterable=["accept", "consent_disk", "charts"],
+    help=_CLUSTER_HELP | _ALLOW_HELP | _OUTPUT_HELP,
+)
+def plan(
+    _context: Context,
+    *,
+    repo: str = "",
+    cluster: str = "",
+    lab: bool = False,
+    json: bool = False,
+    accept: list[str] | None = None,
+    consent_disk: list[str] | None = None,
+    charts: list[str] | None = None,
+    age_key: str = "",
+    speed: str = "",
+) -> None:
+    """Show what a bootstrap would do, changing nothing.
+
+    Every probe is asked and no step is carried out. What an earlier step must bring about first
+    cannot be seen yet and counts as something to do.
+
+    Exit codes: 0 nothing to do, 10 something to do, others as of `bootstrap`.
+
+    Examples:
+      invoke plan --lab
+      invoke plan --repo ~/cluster --cluster main --json
+    """
+    from lifecycle.cli.plan import plan as show  # noqa: PLC0415 (start-up)
+
+    _finish(
+        show,
+        Arguments(
+            repo=repo,
+            cluster=cluster,
+            is_lab=lab,
+            speed=speed,
+            age_key=age_key,
+            charts=charts or (),
+            accept=accept or (),
+            consent_disk=consent_disk or (),
+            json=json,
+        ),
+    )
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "repo": "Path of the cluster repository; without it, the run that wrote last",
+        "cluster": _CLUSTER_HELP["cluster"],
+        "lab": "Rehearsal of that repository, or of the sample",
+    }
+    | _OUTPUT_HELP,
+)
+def status(
+    _context: Context,
+    *,
+    repo: str = "",
+    cluster: str = "",
+    lab: bool = False,
+    json: bool = False,
+) -> None:
+    """Show the last run step by step, with what was last seen.
+
+    Works while a run goes on, after it, and after it was killed; the cluster is not asked.
+
+    Examples:
+      invoke status
+      invoke status --repo ~/cluster --json
+    """
+    from lifecycle.cli.status import status as show  # noqa: PLC0415 (start-up)
+
+    _finish(show, Arguments(repo=repo, cluster=cluster, is_lab=lab, json=json))
+
+
+@task(
+    auto_shortflags=False,
+    iterable=["charts"],
+    help={key: text for key, text in _CLUSTER_HELP.items() if key != "lab"} | _OUTPUT_HELP,
+)
+def up(
+    _context: Context,
+    *,
+    repo: str = "",
+    cluster: str = "",
+    age_key: str = "",
+    charts: list[str] | None = None,
+    speed: str = "",
+    json: bool = False,
+) -> None:
+    """Start a lab and leave it standing, to play with.
+
+    Its machines are in maintenance mode; `bootstrap --lab` finds it by the same repository.
+    A lab that stands already is only shown.
+
+    Examples:
+      invoke lab.up
+      invoke lab.up --repo ~/cluster --speed 20
+    """
+    from lifecycle.cli.lab_commands import lab_up  # noqa: PLC0415 (start-up)
+
+    _finish(
+        lab_up,
+        Arguments(
+            repo=repo,
+            cluster=cluster,
+            is_lab=True,
+            speed=speed,
+            age_key=age_key,
+            charts=charts or (),
+            json=json,
+        ),
+    )
+
+
+_LAB_HELP = {
+    "repo": "Path of the repository that is rehearsed; without it, the sample",
+    "cluster": _CLUSTER_HELP["cluster"],
+} | _OUTPUT_HELP
+
+
+@task(auto_shortflags=False, help=_LAB_HELP)
+def down(
+    _context: Context,
+    *,
+    repo: str = "",
+    cluster: str = "",
+    json: bool = False,
+) -> None:
+    """Stop a lab and forget its cluster and its runs.
+
+    Example:
+      invoke lab.down
+    """
+    from lifecycle.cli.lab_commands import lab_down  # noqa: PLC0415 (start-up)
+
+    _finish(lab_down, Arguments(repo=repo, cluster=cluster, is_lab=True, json=json))
+
+
+@task(name="status", auto_shortflags=False, help=_LAB_HELP)
+def lab_status(
+    _context: Context,
+    *,
+    repo: str = "",
+    cluster: str = "",
+    json: bool = False,
+) -> None:
+    """Show whether a lab stands, and where its cluster is reached.
+
+    Example:
+      invoke lab.status --json
+    """
+    from lifecycle.cli.lab_commands import lab_status as show  # noqa: PLC0415 (start-up)
+
+    _finish(show, Arguments(repo=repo, cluster=cluster, is_lab=True, json=json))
+
+
+namespace = Collection(bootstrap, plan, status, lab=Collection(up, down, lab_status))
+
+
+def _finish(command: Callable[[Arguments, os._Environ[str]], int], arguments: Arguments) -> None:
+    code = command(arguments, os.environ)
+    if code:
+        raise Exit(code=code)

@@ -1,0 +1,49 @@
+"""Everything that can be done in a checkout: `invoke --list`."""
+
+from __future__ import annotations
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
+
+from lifecycle.cli.tasks import namespace as of_users
+
+__all__ = ["namespace"]
+
+
+@task(
+    auto_shortflags=False,
+    help={"only": "Path below tests/ to limit the tests to, for example tests/engine"},
+)
+def test(context: Context, *, only: str = "") -> None:  # noqa: PT028 (Invoke's default, no test)
+    """Run the tests that CI runs, on two processor cores.
+
+    Examples:
+      invoke test
+      invoke test --only tests/engine
+    """
+    context.run(f"python -m pytest -n 2 {only}", pty=False, echo=True)
+
+
+@task(auto_shortflags=False)
+def bench(context: Context) -> None:
+    """Measure runs in the lab against the lab's own critical path.
+
+    Example:
+      invoke bench
+    """
+    context.run("python -m ci.bench", pty=False)
+
+
+@task(auto_shortflags=False, help={"check": "Comparison only; fails when a page is out of date"})
+def docs(context: Context, *, check: bool = False) -> None:
+    """Generate the reference pages from the code.
+
+    Examples:
+      invoke docs
+      invoke docs --check
+    """
+    context.run("python -m ci.docs" + (" --check" if check else ""), pty=False)
+
+
+namespace = Collection(*of_users.tasks.values(), test, bench, docs, **of_users.collections)
