@@ -6,7 +6,7 @@ our own words; nothing here installs or renders one (that is `lab.flux` with the
 
 from __future__ import annotations
 
-from lab.charts.build import ChartWanted, build_charts, find_chart, name_chart_file
+from lab.charts.build import ChartWanted, build_charts, find_chart, name_chart_file, resolve_chart
 from lab.charts.wanted import find_wanted_charts, split_chart_url
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "find_chart",
     "find_wanted_charts",
     "name_chart_file",
+    "resolve_chart",
     "split_chart_url",
 ]

@@ -18,7 +18,7 @@ from lab.charts.catalog import APPLICATION, CATALOG, Recipe
 from lab.charts.crds import describe_crd
 from lab.kubernetes.values import Json, Object
 
-__all__ = ["ChartWanted", "build_charts", "find_chart", "name_chart_file"]
+__all__ = ["ChartWanted", "build_charts", "find_chart", "name_chart_file", "resolve_chart"]
 
 _SWITCH = "{{- if or (default dict .Values.crds).enabled .Values.installCRDs }}\n"
 _EXACT = re.compile(r"v?\d+\.\d+\.\d+")
@@ -47,6 +47,13 @@ def find_chart(folders: Iterable[Path], name: str, version: str) -> Path | None:
             if path.is_file():
                 return path
     return None
+
+
+def resolve_chart(folders: Sequence[Path], name: str, version: str) -> Path | None:
+    """Find the chart that a release gets: a range takes what stands in for it, `0.0.0`."""
+    if _EXACT.match(version):
+        return find_chart(folders, name, version)
+    return find_chart(folders, name, "0.0.0")
 
 
 def build_charts(

@@ -164,8 +164,8 @@ _METALLB = Recipe(
             "metallb.io",
             ("v1beta1",),
             "IPAddressPool L2Advertisement BGPAdvertisement BGPPeer BFDProfile "
-            "Community/communities ServiceL2Status/servicel2statuses ServiceBGPStatus/servicebgpstatuses "
-            "ConfigurationState",
+            "Community/communities ServiceL2Status/servicel2statuses "
+            "ServiceBGPStatus/servicebgpstatuses ConfigurationState",
         ),
     ),
 )

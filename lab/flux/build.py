@@ -1,0 +1,216 @@
+"""What kustomize-controller builds: kustomize, then decryption, then substitution, an object."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from inventory.substitution import SubstitutionError, is_valid_name, substitute_object
+from lab.flux.manifests import parse_manifests
+from lab.flux.objects import Context
+from lab.kubernetes.errors import NotFoundError
+from lab.kubernetes.values import (
+    Json,
+    Object,
+    at,
+    dig,
+    maps,
+    name_of,
+    namespace_of,
+    text,
+)
+from lab.tools import LabTools, ToolFailedError
+
+__all__ = ["BuildError", "Builder"]
+
+# Fields of the spec that kustomize-controller writes into the kustomization.yaml it builds.
+_OVERLAID = {
+    "targetNamespace": "namespace",
+    "namePrefix": "namePrefix",
+    "nameSuffix": "nameSuffix",
+    "patches": "patches",
+    "images": "images",
+}
+_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+
+
+class BuildError(Exception):
+    """The build failed; the text is what the Kustomization's status says."""
+
+
+class Builder:
+    """Builds Kustomizations; the output of kubectl and sops is kept by content."""
+
+    def __init__(self, context: Context, tools: LabTools, into: Path) -> None:
+        self._context = context
+        self._tools = tools
+        self._into = into
+        self._built: dict[str, str] = {}
+        self._decrypted: dict[str, str] = {}
+
+    async def build(self, kustomization: Object, artifact: Path) -> list[Object]:
+        """Build what a Kustomization applies from an artifact folder.
+
+        Raises:
+            BuildError: kustomize, sops or the substitution refused.
+        """
+        key = await self._find_age_key(kustomization)
+        objects = await self._run_kustomize(kustomization, artifact)
+        for obj in objects:
+            if not (text(obj, "apiVersion") and text(obj, "kind") and name_of(obj)):
+                raise BuildError(
+                    f"failed to decode Kubernetes apiVersion, kind and name from: {obj}"
+                )
+        if dig(kustomization, "spec", "decryption") is not None:
+            objects = [await self._decrypt(obj, key) for obj in objects]
+        if dig(kustomization, "spec", "postBuild") is not None:
+            variables = await self._load_variables(kustomization)
+            objects = [_substitute(obj, variables) for obj in objects]
+        return objects
+
+    async def _find_age_key(self, kustomization: Object) -> str:
+        name = text(kustomization, "spec", "decryption", "secretRef", "name")
+        if not name:
+            return ""
+        namespace = namespace_of(kustomization)
+        try:
+            secret = await self._context.client.get("v1", "Secret", name, namespace)
+        except NotFoundError as missing:
+            raise BuildError(
+                f"cannot get sops decryption Secret '{namespace}/{name}': {missing}"
+            ) from missing
+        keys = [
+            base64.b64decode(value).decode()
+            for file, value in sorted(at(secret, "data").items())
+            if file.endswith(".agekey") and isinstance(value, str)
+        ]
+        return "\n".join(keys)
+
+    async def _run_kustomize(self, kustomization: Object, artifact: Path) -> list[Object]:
+        path = (text(kustomization, "spec", "path") or "./").removeprefix("./")
+        folder = artifact / path
+        overlay = _make_overlay(kustomization)
+        key = hashlib.sha256(f"{folder} {json.dumps(overlay)}".encode()).hexdigest()
+        if key not in self._built:
+            self._built[key] = await self._build_overlay(folder, overlay)
+        return parse_manifests(self._built[key])
+
+    async def _build_overlay(self, folder: Path, overlay: Object) -> str:
+        has_own = any((folder / name).is_file() for name in _KUSTOMIZATIONS)
+        if has_own and not overlay:
+            return await self._kustomize(folder)
+        place = self._into / uuid.uuid4().hex[:16]
+        _write_overlay(place, [folder] if has_own else _list_manifests(folder), overlay)
+        try:
+            return await self._kustomize(place)
+        finally:
+            shutil.rmtree(place)
+
+    async def _kustomize(self, folder: Path) -> str:
+        try:
+            return await self._tools.call(
+                *("kubectl", "kustomize", "--load-restrictor", "LoadRestrictionsNone"), str(folder)
+            )
+        except ToolFailedError as failed:
+            reason = failed.stderr.removeprefix("error: ")
+            raise BuildError(f"kustomize build failed: {reason}") from failed
+
+    async def _decrypt(self, obj: Object, key: str) -> Object:
+        if "sops" not in obj:
+            return obj
+        written = json.dumps(obj)
+        digest = hashlib.sha256(f"{written} {key}".encode()).hexdigest()
+        if digest not in self._decrypted:
+            try:
+                # The MAC covers the file as it was written, and kustomize wrote another.
+                self._decrypted[digest] = await self._tools.call(
+                    *("sops", "decrypt", "--input-type", "json", "--output-type", "json"),
+                    *("--ignore-mac", "--filename-override", "object.json"),
+                    env={"SOPS_AGE_KEY": key},
+                    stdin=written,
+                )
+            except ToolFailedError as failed:
+                shown = f"{text(obj, 'apiVersion')}/{text(obj, 'kind')}/{name_of(obj)}"
+                reason = " ".join(failed.stderr.split())
+                raise BuildError(f"decryption failed for '{shown}': {reason}") from failed
+        decrypted: Json = json.loads(self._decrypted[digest])
+        return decrypted if isinstance(decrypted, dict) else obj
+
+    async def _load_variables(self, kustomization: Object) -> Mapping[str, str]:
+        variables: dict[str, str] = {}
+        for reference in maps(kustomization, "spec", "postBuild", "substituteFrom"):
+            kind, name = text(reference, "kind"), text(reference, "name")
+            found = await self._context.client.find("v1", kind, name, namespace_of(kustomization))
+            if found is None:
+                if reference.get("optional") is True:
+                    continue
+                resource = "configmaps" if kind == "ConfigMap" else "secrets"
+                raise BuildError(
+                    f"post build failed: substitute from '{kind}/{name}' error: "
+                    f'{resource} "{name}" not found'
+                )
+            for variable, value in at(found, "data").items():
+                shown = str(value)
+                if kind == "Secret":
+                    shown = base64.b64decode(shown).decode(errors="replace")
+                variables[variable] = shown.replace("\n", "")
+        for variable, value in at(kustomization, "spec", "postBuild", "substitute").items():
+            variables[variable] = str(value).replace("\n", "")
+        return variables
+
+
+_KUSTOMIZE: Mapping[str, Json] = {
+    "apiVersion": "kustomize.config.k8s.io/v1beta1",
+    "kind": "Kustomization",
+}
+
+
+def _write_overlay(place: Path, resources: Sequence[Path], overlay: Object) -> None:
+    """Write a kustomization beside the artifact, which other builds read at the same time."""
+    place.mkdir(parents=True)
+    listed: list[Json] = [os.path.relpath(resource, place) for resource in resources]
+    document = {**_KUSTOMIZE, **overlay, "resources": listed}
+    (place / "kustomization.yaml").write_text(yaml.safe_dump(document))
+
+
+def _make_overlay(kustomization: Object) -> Object:
+    spec = at(kustomization, "spec")
+    return {field: spec[ours] for ours, field in _OVERLAID.items() if spec.get(ours)}
+
+
+def _list_manifests(folder: Path) -> list[Path]:
+    """List what Flux takes where no kustomization.yaml is: all YAML, nested ones as a whole."""
+    found: list[Path] = []
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            nested = any((path / name).is_file() for name in _KUSTOMIZATIONS)
+            found.extend([path] if nested else _list_manifests(path))
+        elif path.suffix in {".yaml", ".yml"} and not path.name.startswith("."):
+            found.append(path)
+    return found
+
+
+def _substitute(obj: Object, variables: Mapping[str, str]) -> Object:
+    for name in variables:
+        if not is_valid_name(name):
+            raise BuildError(
+                f"post build failed for '{text(obj, 'kind')}/{name_of(obj)}': envsubst error: "
+                f"'{name}' var name is invalid, must match '^[_[:alpha:]][_[:alpha:][:digit:]]*$'"
+            )
+    try:
+        substituted = substitute_object(obj, variables)
+    except SubstitutionError as wrong:
+        raise BuildError(
+            f"post build failed for '{text(obj, 'kind')}/{name_of(obj)}': envsubst error: "
+            f"variable substitution failed: {wrong}"
+        ) from wrong
+    thawed: Json = json.loads(json.dumps(substituted))  # inventory's values are read-only
+    return thawed if isinstance(thawed, dict) else obj

@@ -1,0 +1,175 @@
+"""Flux as a whole: its controllers run while their Deployments are Available, and not else."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.clock import LabClock
+from lab.flux.actions import HelmActions
+from lab.flux.artifacts import Artifacts, SourceKey
+from lab.flux.build import Builder
+from lab.flux.git import GitFetcher
+from lab.flux.kustomizations import KUSTOMIZATION, Kustomizations, source_key_of
+from lab.flux.objects import Context
+from lab.flux.queue import Controller, KindName, Reconcile
+from lab.flux.readiness import Readiness
+from lab.flux.releases import HELM_RELEASE, Releases, chart_key_of
+from lab.flux.rendering import Renderer
+from lab.flux.sources import SOURCES, Sources
+from lab.kubernetes.client import KubernetesClient
+from lab.kubernetes.errors import ApiError
+from lab.kubernetes.values import Object, maps, name_of, namespace_of, number, texts
+from lab.tools import LabTools
+
+__all__ = ["Flux"]
+
+_NAMESPACE = "flux-system"
+_DEPLOYMENT = ("apps/v1", "Deployment")
+# Simulated seconds until the Deployments are looked for again while the API is away.
+_AGAIN_S = 2.0
+# --concurrent of each controller unless its Deployment says otherwise.
+_CONCURRENT = {"source-controller": 2, "kustomize-controller": 4, "helm-controller": 4}
+_ARGUMENT = re.compile(r"--concurrent=(\d+)")
+
+
+@dataclass(slots=True)
+class _Running:
+    workers: int
+    task: asyncio.Task[None]
+
+
+class Flux:
+    """source-controller, kustomize-controller and helm-controller of one cluster.
+
+    `tools` must see the remote (git's `insteadOf` in its environment) and find kubectl, helm and
+    sops; `charts` are the chart cache folders; `work` is a folder for artifacts and builds, made
+    when absent.
+    """
+
+    def __init__(
+        self,
+        clock: LabClock,
+        client: KubernetesClient,
+        *,
+        charts: Sequence[Path],
+        tools: LabTools,
+        work: Path,
+    ) -> None:
+        self._clock = clock
+        self._client = client
+        self._artifacts = Artifacts()
+        self._artifacts.listen(self._pass_on)
+        self._readiness = Readiness(clock, client)
+        self._running: dict[str, _Running] = {}
+        self._controllers: dict[KindName, Controller] = {}
+        self._task: asyncio.Task[None] | None = None
+        work.mkdir(parents=True, exist_ok=True)
+        source, kustomize, helm = (
+            Context(clock, client, f"{name}-controller") for name in ("source", "kustomize", "helm")
+        )
+        sources = Sources(source, self._artifacts, GitFetcher(tools, work / "git"), charts)
+        builder = Builder(kustomize, tools, work / "builds")
+        renderer = Renderer(client, tools)
+        actions = HelmActions(helm, self._readiness)
+        kustomizations = Kustomizations(kustomize, self._artifacts, builder, self._readiness)
+        releases = Releases(helm, self._artifacts, renderer, actions)
+        self._reconcilers: dict[str, list[tuple[KindName, Reconcile]]] = {
+            "source-controller": [(kind, sources.reconcile) for kind in SOURCES],
+            "kustomize-controller": [(KUSTOMIZATION, kustomizations.reconcile)],
+            "helm-controller": [(HELM_RELEASE, releases.reconcile)],
+        }
+
+    async def start(self) -> None:
+        """Begin to follow the Deployments; returns at once."""
+        self._task = asyncio.create_task(self._supervise())
+
+    async def stop(self) -> None:
+        """Stop everything and wait for it."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        for name in [*self._running]:
+            await self._halt(name)
+        await self._readiness.stop()
+
+    async def _supervise(self) -> None:
+        while True:
+            try:
+                async for event in self._client.watch(*_DEPLOYMENT, _NAMESPACE):
+                    gone = event.type == "DELETED"
+                    await self._follow(event.object, gone=gone)
+            except ApiError:
+                for name in [*self._running]:
+                    await self._halt(name)
+                await self._clock.pause(_AGAIN_S)
+
+    async def _follow(self, deployment: Object, *, gone: bool) -> None:
+        name = name_of(deployment)
+        if name not in self._reconcilers:
+            return
+        running = self._running.get(name)
+        if running is not None and running.task.done():
+            running.task.result()  # a controller ends by a bug only: let it be seen
+        available = not gone and number(deployment, "status", "availableReplicas") > 0
+        workers = _find_workers(deployment)
+        if not available:
+            await self._halt(name)
+        elif running is None:
+            self._running[name] = _Running(workers, asyncio.create_task(self._run(name, workers)))
+
+    async def _run(self, name: str, workers: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            for kind, reconcile in self._reconcilers[name]:
+                controller = Controller(self._clock, self._client, kind, reconcile, workers=workers)
+                self._controllers[kind] = controller
+                group.create_task(controller.run())
+
+    async def _halt(self, name: str) -> None:
+        running = self._running.pop(name, None)
+        if running is None:
+            return
+        for kind, _ in self._reconcilers[name]:
+            self._controllers.pop(kind, None)
+        if name == "source-controller":
+            self._artifacts.clear()
+        running.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await running.task
+
+    def _pass_on(self, key: SourceKey) -> None:
+        """Wake whoever builds from a source that has something new."""
+        asyncio.get_running_loop().create_task(self._wake(key))
+
+    async def _wake(self, key: SourceKey) -> None:
+        consumers: tuple[tuple[KindName, Callable[[Object], SourceKey]], ...] = (
+            (KUSTOMIZATION, source_key_of),
+            (HELM_RELEASE, chart_key_of),
+        )
+        for kind, find_key in consumers:
+            controller = self._controllers.get(kind)
+            if controller is None:
+                continue
+            with suppress(ApiError):
+                for obj in await self._client.list(*kind):
+                    if find_key(obj) == key:
+                        controller.enqueue((namespace_of(obj), name_of(obj)))
+
+
+def _find_workers(deployment: Object) -> int:
+    arguments = [
+        argument
+        for container in maps(deployment, "spec", "template", "spec", "containers")
+        for argument in texts(container, "args")
+    ]
+    for argument in arguments:
+        found = _ARGUMENT.fullmatch(argument)
+        if found:
+            return int(found[1])
+    return _CONCURRENT[name_of(deployment)]

@@ -1,0 +1,265 @@
+"""kustomize-controller: builds, applies, prunes and waits, in the order of its Go original."""
+
+from __future__ import annotations
+
+import asyncio
+
+from lab.flux.apply import (
+    Applied,
+    Applier,
+    ApplyError,
+    mark_owner,
+    parse_inventory,
+    write_inventory,
+)
+from lab.flux.artifacts import Artifact, Artifacts, SourceKey
+from lab.flux.build import Builder, BuildError
+from lab.flux.conditions import is_ready
+from lab.flux.durations import format_duration, parse_duration
+from lab.flux.objects import Context, has_finalizer, is_deleted, is_suspended, note_handled
+from lab.flux.readiness import InterruptedWaitError, NotReadyError, Readiness, Reference, refer_to
+from lab.kubernetes.errors import ApiError, NotFoundError
+from lab.kubernetes.values import Object, at, dig, grow, maps, name_of, namespace_of, number, text
+
+__all__ = ["KUSTOMIZATION", "Kustomizations", "source_key_of"]
+
+KUSTOMIZATION = ("kustomize.toolkit.fluxcd.io/v1", "Kustomization")
+_SOURCE_API = "source.toolkit.fluxcd.io/v1"
+# --requeue-dependency of kustomize-controller.
+_DEPENDENCY_S = 30.0
+
+
+class _FailedError(Exception):
+    """The attempt ends here, with a reason and message for the Ready condition."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Kustomizations:
+    """Reconciles Kustomizations."""
+
+    def __init__(
+        self, context: Context, artifacts: Artifacts, builder: Builder, readiness: Readiness
+    ) -> None:
+        self._context = context
+        self._artifacts = artifacts
+        self._builder = builder
+        self._readiness = readiness
+        self._applier = Applier(context, readiness)
+
+    async def reconcile(self, obj: Object, newer: asyncio.Event) -> float | None:
+        """Reconcile one object; returns simulated seconds until the next time."""
+        if is_deleted(obj):
+            await self._finalize(obj)
+            return None
+        if not has_finalizer(obj):
+            await self._context.set_finalizer(obj, present=True)
+        if is_suspended(obj):
+            return None
+        after_s = await self._attempt(obj, newer)
+        self._close(obj)
+        await self._context.write_status(obj)
+        return after_s
+
+    async def _attempt(self, obj: Object, newer: asyncio.Event) -> float:
+        conditions = self._context.conditions(obj)
+        interval_s = parse_duration(text(obj, "spec", "interval"), 600.0)
+        retry_s = parse_duration(text(obj, "spec", "retryInterval"), interval_s)
+        try:
+            artifact = await self._find_artifact(obj)
+        except NotFoundError as missing:
+            conditions.mark("Ready", "False", "ArtifactFailed", missing.message)
+            return retry_s
+        if artifact is None:
+            message = f"Source artifact not found, retrying in {format_duration(_DEPENDENCY_S)}"
+            conditions.mark("Ready", "False", "ArtifactFailed", message)
+            return _DEPENDENCY_S
+        reason = await self._check_dependencies(obj, artifact)
+        if reason:
+            conditions.mark("Ready", "False", "DependencyNotReady", reason)
+            return _DEPENDENCY_S
+        try:
+            await self._run(obj, artifact, newer)
+        except InterruptedWaitError:
+            message = "New reconciliation triggered"
+            conditions.mark("Ready", "False", "HealthCheckCanceled", message)
+            return 0.0
+        except _FailedError as failed:
+            conditions.mark("Ready", "False", failed.reason, str(failed))
+            await self._context.emit(obj, failed.reason, str(failed), warning=True)
+            return retry_s
+        return interval_s
+
+    async def _run(self, obj: Object, artifact: Artifact, newer: asyncio.Event) -> None:
+        revision, status = artifact.revision, grow(obj, "status")
+        await self._progress(obj, f"Building manifests for revision {revision}")
+        status["lastAttemptedRevision"] = revision
+        before = parse_inventory(obj)
+        if artifact.path is None:
+            applied = await self._take_as_it_is()
+        else:
+            applied = await self._apply(obj, artifact)
+        status["inventory"] = write_inventory(applied.references)
+        self._context.clock.ledger.count(f"kustomization.apply/{name_of(obj)}")
+        await self._prune(obj, before, applied.references)
+        await self._check_health(obj, applied, revision, newer)
+        status["lastAppliedRevision"] = revision
+        self._context.conditions(obj).mark(
+            "Ready", "True", "ReconciliationSucceeded", f"Applied revision: {revision}"
+        )
+
+    async def _apply(self, obj: Object, artifact: Artifact) -> Applied:
+        path = text(obj, "spec", "path") or "./"
+        if artifact.path is None or not (artifact.path / path.removeprefix("./")).exists():
+            raise _FailedError(
+                "ArtifactFailed",
+                f"kustomization path not found: stat /tmp/kustomization/{path.removeprefix('./')}: "
+                "no such file or directory",
+            )
+        try:
+            objects = await self._builder.build(obj, artifact.path)
+        except BuildError as failed:
+            raise _FailedError("BuildFailed", str(failed)) from failed
+        mark_owner(objects, obj)
+        try:
+            applied = await self._applier.apply(objects)
+        except ApplyError as failed:
+            raise _FailedError("ReconciliationFailed", str(failed)) from failed
+        if applied.changed:
+            await self._context.emit(obj, "Progressing", "\n".join(applied.changed))
+        return applied
+
+    async def _take_as_it_is(self) -> Applied:
+        """Own what is there of Flux itself: the lab has no such bundle to build from."""
+        applied = Applied()
+        for kind in (
+            ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+            ("apps/v1", "Deployment"),
+        ):
+            found = await self._context.client.list(*kind, labels="app.kubernetes.io/part-of=flux")
+            applied.references.extend(refer_to(obj) for obj in found)
+        return applied
+
+    async def _prune(self, obj: Object, before: list[Reference], now: list[Reference]) -> None:
+        if dig(obj, "spec", "prune") is not True:
+            return
+        kept = {(item.kind, item.namespace, item.name) for item in now}
+        stale = [item for item in before if (item.kind, item.namespace, item.name) not in kept]
+        try:
+            deleted = await self._applier.prune(stale)
+        except ApiError as refused:
+            raise _FailedError("PruneFailed", refused.message) from refused
+        if deleted:
+            await self._context.emit(obj, "Progressing", "\n".join(deleted))
+
+    async def _check_health(
+        self, obj: Object, applied: Applied, revision: str, newer: asyncio.Event
+    ) -> None:
+        conditions = self._context.conditions(obj)
+        checked = await self._find_checked(obj, applied)
+        if not checked:
+            conditions.drop("Healthy")
+            return
+        timeout_s = _timeout_of(obj)
+        message = (
+            f"Running health checks for revision {revision} with a timeout of "
+            f"{format_duration(timeout_s)}"
+        )
+        conditions.mark("Healthy", "Unknown", "Progressing", message)
+        await self._progress(obj, message)
+        begun_s = self._context.clock.elapsed_s()
+        try:
+            await self._readiness.wait(checked, timeout_s, interrupt=newer)
+        except NotReadyError as late:
+            waited = format_duration(self._context.clock.elapsed_s() - begun_s)
+            conditions.mark("Healthy", "False", "HealthCheckFailed", str(late))
+            raise _FailedError(
+                "HealthCheckFailed", f"health check failed after {waited}: {late}"
+            ) from late
+        waited = format_duration(self._context.clock.elapsed_s() - begun_s)
+        conditions.mark("Healthy", "True", "Succeeded", f"Health check passed in {waited}")
+
+    async def _find_checked(self, obj: Object, applied: Applied) -> list[Reference]:
+        myself = refer_to(obj)
+        if dig(obj, "spec", "wait") is True:
+            found = [item for item in applied.references if item not in applied.skipped]
+        else:
+            found = [
+                Reference(
+                    text(check, "apiVersion"),
+                    text(check, "kind"),
+                    text(check, "namespace"),
+                    text(check, "name"),
+                )
+                for check in maps(obj, "spec", "healthChecks")
+            ]
+        return [item for item in found if item != myself]
+
+    async def _find_artifact(self, obj: Object) -> Artifact | None:
+        kind, namespace, name = source_key_of(obj)
+        source = await self._context.client.get(_SOURCE_API, kind, name, namespace)
+        if dig(source, "status", "artifact") is None:
+            return None
+        return self._artifacts.get((kind, namespace, name))
+
+    async def _check_dependencies(self, obj: Object, artifact: Artifact) -> str:
+        """Say which dependency is not ready, "" when all are."""
+        for dependency in maps(obj, "spec", "dependsOn"):
+            namespace = text(dependency, "namespace") or namespace_of(obj)
+            name = text(dependency, "name")
+            shown = f"dependency '{namespace}/{name}'"
+            found = await self._context.client.find(*KUSTOMIZATION, name, namespace)
+            if found is None:
+                return (
+                    f"{shown} not found: kustomizations.kustomize.toolkit.fluxcd.io "
+                    f'"{name}" not found'
+                )
+            if not is_ready(found):
+                return f"{shown} is not ready"
+            same = source_key_of(found) == source_key_of(obj)
+            if same and text(found, "status", "lastAppliedRevision") != artifact.revision:
+                return f"{shown} revision is not up to date"
+        return ""
+
+    async def _progress(self, obj: Object, message: str) -> None:
+        conditions = self._context.conditions(obj)
+        conditions.mark("Ready", "Unknown", "Progressing", "Reconciliation in progress")
+        conditions.mark("Reconciling", "True", "Progressing", message)
+        await self._context.write_status(obj)
+
+    def _close(self, obj: Object) -> None:
+        """End an attempt: observedGeneration moves with success only (finalizeStatus)."""
+        note_handled(obj)
+        conditions = self._context.conditions(obj)
+        if conditions.is_status("Ready", "True"):
+            conditions.drop("Reconciling")
+            grow(obj, "status")["observedGeneration"] = number(obj, "metadata", "generation")
+        elif conditions.is_status("Ready", "False") and conditions.find("Reconciling"):
+            message = conditions.message("Reconciling")
+            conditions.mark("Reconciling", "True", "ProgressingWithRetry", message)
+        status = grow(obj, "status")
+        if dig(status, "observedGeneration") is None:
+            status["observedGeneration"] = -1
+
+    async def _finalize(self, obj: Object) -> None:
+        """Delete what the object owns, then let it go; a suspended one leaves everything."""
+        prunes = dig(obj, "spec", "prune") is True and not is_suspended(obj)
+        if prunes and text(obj, "spec", "deletionPolicy") != "Orphan":
+            await self._applier.prune(parse_inventory(obj))
+        if has_finalizer(obj):
+            await self._context.set_finalizer(obj, present=False)
+
+
+def source_key_of(kustomization: Object) -> SourceKey:
+    """The source that a Kustomization builds from."""
+    reference = at(kustomization, "spec", "sourceRef")
+    namespace = text(reference, "namespace") or namespace_of(kustomization)
+    return text(reference, "kind"), namespace, text(reference, "name")
+
+
+def _timeout_of(obj: Object) -> float:
+    """`spec.timeout`, by default the interval less half a minute, at least half a minute."""
+    interval_s = parse_duration(text(obj, "spec", "interval"), 600.0)
+    return parse_duration(text(obj, "spec", "timeout"), max(interval_s - 30.0, 30.0))

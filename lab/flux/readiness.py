@@ -1,0 +1,166 @@
+"""Waiting for objects: one watch a kind wakes whoever waits, and nobody polls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lab.clock import LabClock
+from lab.flux.kstatus import CURRENT, FAILED, NOT_FOUND, judge_status
+from lab.kubernetes.client import KubernetesClient
+from lab.kubernetes.errors import ApiError
+from lab.kubernetes.values import Object, name_of, namespace_of, text
+
+__all__ = ["InterruptedWaitError", "NotReadyError", "Readiness", "Reference", "refer_to"]
+
+# Simulated seconds between two looks at the same set, however often it changes meanwhile.
+_SETTLE_S = 0.5
+# Simulated seconds until a watch that ended is begun again.
+_AGAIN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Reference:
+    """What identifies an object: apiVersion and kind as in its manifest, namespace, name."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """As fluxcd/pkg writes it: `Kind/namespace/name`, without an empty namespace."""
+        return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
+
+
+def refer_to(obj: Object) -> Reference:
+    """Make the reference of a manifest."""
+    return Reference(text(obj, "apiVersion"), text(obj, "kind"), namespace_of(obj), name_of(obj))
+
+
+class NotReadyError(Exception):
+    """Objects are not ready in time, or never will be; the text is that of fluxcd/pkg/ssa."""
+
+
+class InterruptedWaitError(Exception):
+    """Something newer asks for the object whose parts are waited for."""
+
+
+class Readiness:
+    """Knows when objects change; share one among all waits."""
+
+    def __init__(self, clock: LabClock, client: KubernetesClient) -> None:
+        self._clock = clock
+        self._client = client
+        self._watchers: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._waiting: defaultdict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
+
+    async def stop(self) -> None:
+        """End all watches."""
+        watchers = [*self._watchers.values()]
+        self._watchers.clear()
+        for watcher in watchers:
+            watcher.cancel()
+        await asyncio.gather(*watchers, return_exceptions=True)
+
+    async def wait(
+        self,
+        references: Iterable[Reference],
+        timeout_s: float,
+        *,
+        interrupt: asyncio.Event | None = None,
+    ) -> None:
+        """Wait until every object is Current; `timeout_s` in simulated seconds.
+
+        Raises:
+            NotReadyError: time is up, or nothing is left but Failed and Current objects.
+            InterruptedWaitError: `interrupt` was set.
+        """
+        wanted = sorted(set(references))
+        changed = asyncio.Event()
+        kinds = {(reference.api_version, reference.kind) for reference in wanted}
+        for kind in kinds:
+            self._waiting[kind].add(changed)
+            self._follow(kind)
+        try:
+            await self._wait(wanted, timeout_s, changed, interrupt)
+        finally:
+            for kind in kinds:
+                self._waiting[kind].discard(changed)
+
+    async def judge(self, reference: Reference) -> str:
+        """Judge one object now."""
+        try:
+            obj = await self._client.find(
+                reference.api_version, reference.kind, reference.name, reference.namespace
+            )
+        except ApiError:
+            return NOT_FOUND
+        return judge_status(obj) if obj is not None else NOT_FOUND
+
+    async def _wait(
+        self,
+        wanted: Sequence[Reference],
+        timeout_s: float,
+        changed: asyncio.Event,
+        interrupt: asyncio.Event | None,
+    ) -> None:
+        deadline = self._clock.elapsed_s() + timeout_s
+        left = [*wanted]
+        while True:
+            changed.clear()
+            states = {reference: await self.judge(reference) for reference in left}
+            left = [reference for reference in left if states[reference] != CURRENT]
+            if not left:
+                return
+            if all(states[reference] == FAILED for reference in left):
+                raise NotReadyError(_explain("failed early due to stalled resources", states))
+            rest_s = deadline - self._clock.elapsed_s()
+            if rest_s <= 0:
+                raise NotReadyError(_explain("timeout waiting for", states))
+            await self._sleep(min(rest_s, timeout_s), changed, interrupt)
+
+    async def _sleep(
+        self, seconds: float, changed: asyncio.Event, interrupt: asyncio.Event | None
+    ) -> None:
+        """Sleep until something changed or `seconds` are over, and a little longer."""
+        events = [changed] if interrupt is None else [changed, interrupt]
+        sleepers = [asyncio.ensure_future(event.wait()) for event in events]
+        try:
+            await asyncio.wait(
+                sleepers, timeout=seconds / self._clock.speed, return_when="FIRST_COMPLETED"
+            )
+        finally:
+            for sleeper in sleepers:
+                sleeper.cancel()
+        if interrupt is not None and interrupt.is_set():
+            raise InterruptedWaitError
+        await self._clock.pause(min(_SETTLE_S, seconds))
+
+    def _follow(self, kind: tuple[str, str]) -> None:
+        if kind not in self._watchers:
+            self._watchers[kind] = asyncio.create_task(self._watch(kind))
+
+    async def _watch(self, kind: tuple[str, str]) -> None:
+        while True:
+            try:
+                async for _ in self._client.watch(*kind):
+                    self._tell(kind)
+            except ApiError:
+                self._tell(kind)
+                await self._clock.pause(_AGAIN_S)
+
+    def _tell(self, kind: tuple[str, str]) -> None:
+        for event in self._waiting[kind]:
+            event.set()
+
+
+def _explain(problem: str, states: dict[Reference, str]) -> str:
+    shown = [
+        f"{reference} status: '{state}'"
+        for reference, state in sorted(states.items())
+        if state != CURRENT
+    ]
+    return f"{problem}: [{', '.join(shown)}]"
