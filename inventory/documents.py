@@ -25,6 +25,7 @@ _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_SUSPICIOUS = frozenset(("", *"~nNtTfF0123456789+-."))  # first letters of anything but text
 _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _MAX_INTEGER_TEXT = 80  # longer than any 64-bit integer in base 2
@@ -116,11 +117,10 @@ def parse_documents(path: str, text: str) -> tuple[list[Document], list[YamlProb
 
 def resolve_scalar(text: str) -> Json:
     """Return what an unquoted scalar means to Go's yaml.v3."""
+    if text[:1] not in _SUSPICIOUS:
+        return text
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    first = text[0]
-    if not (first.isascii() and (first.isdigit() or first in "+-.")):
-        return text
     plain = text.replace("_", "")
     if _INTEGER.match(plain) and len(plain) <= _MAX_INTEGER_TEXT:
         return _integer(plain)
@@ -199,18 +199,17 @@ class _Builder:
         return event
 
     def _value(self, event: _Event, depth: int) -> Json:
+        kind: object = type(event)
         self._nodes += 1
-        if self._nodes > MAX_NODES:
-            raise _Refused("document is too large once its aliases are followed", event.start_mark)
         before = self._nodes
         value: Json
-        if _is(event, yaml.ScalarEvent):
-            value = _scalar(event)
-        elif _is(event, yaml.AliasEvent):
+        if kind is yaml.ScalarEvent:
+            value = resolve_scalar(event.value) if event.implicit[0] else _tagged(event)
+        elif kind is yaml.AliasEvent:
             return self._alias(event)
         elif depth >= MAX_DEPTH:
             raise _Refused(f"nested more than {MAX_DEPTH} levels deep", event.start_mark)
-        elif _is(event, yaml.MappingStartEvent):
+        elif kind is yaml.MappingStartEvent:
             value = self._mapping(depth + 1)
         else:
             value = self._sequence(depth + 1)
@@ -229,16 +228,27 @@ class _Builder:
 
     def _sequence(self, depth: int) -> Json:
         items: list[Json] = []
-        while not _is(event := self._take(), yaml.SequenceEndEvent):
+        while True:
+            event = self._take()
+            kind: object = type(event)
+            if kind is yaml.SequenceEndEvent:
+                return items
             items.append(self._value(event, depth))
-        return items
 
     def _mapping(self, depth: int) -> Json:
         found: dict[str, Json] = {}
         merged: list[Json] = []
-        while not _is(event := self._take(), yaml.MappingEndEvent):
-            key = self._key(event, depth)
-            value = self._value(self._take(), depth)
+        take = self._take
+        while True:
+            event = take()
+            kind: object = type(event)
+            if kind is yaml.MappingEndEvent:
+                break
+            if kind is yaml.ScalarEvent and event.anchor is None:
+                key = event.value
+            else:
+                key = self._key(event, depth)
+            value = self._value(take(), depth)
             if key == "<<" and event.implicit[0]:
                 merged.append(value)
                 continue
@@ -262,9 +272,8 @@ class _Builder:
         return value
 
 
-def _scalar(event: _Event) -> Json:
-    if event.implicit[0]:
-        return resolve_scalar(event.value)
+def _tagged(event: _Event) -> Json:
+    """Return a quoted or tagged scalar."""
     if event.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:bool"):
         return resolve_scalar(event.value)
     if event.tag == "tag:yaml.org,2002:null":

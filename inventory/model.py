@@ -540,6 +540,23 @@ class DeadObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """One place that states a version.
+
+    Attributes:
+        subject: `talos`, `kubernetes`, `flux` or `kubectl image`.
+        source: The file, or `Kind/name in component`.
+        note: Why the value does not count when places are compared; empty when it does.
+    """
+
+    subject: str
+    source: str
+    value: str
+    position: Position
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """One cluster of a repository.
 
@@ -565,6 +582,7 @@ class Inventory:
     edges: tuple[Edge, ...]
     dead: tuple[DeadObject, ...] = ()
     unlisted_directories: tuple[str, ...] = ()
+    versions: tuple[Statement, ...] = ()
 
     def component(self, name: str) -> Component:
         """Return the component of that name.

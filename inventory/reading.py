@@ -36,6 +36,7 @@ from inventory.resources import Resource, refer_to
 from inventory.talos import read_talconfig
 from inventory.tree import Tree, join
 from inventory.variables import derive, derived_names, read_clusterenv, read_set
+from inventory.versions import find_versions
 
 _NO_OVERLAY: Mapping[str, str] = {}
 
@@ -77,6 +78,8 @@ def read_repository(
         dead=tuple(_dead(found, walk)),
         unlisted_directories=tuple(_unlisted(tree, walk.layers, walk.entries, found, cluster)),
     )
+    versions = find_versions(tree, talos, inventory.objects(), releases, sources)
+    inventory = replace(inventory, versions=versions)
     facts = Facts(inventory, tree, tuple(found))
     return replace(inventory, findings=_distinct([*check_all(facts), *tree.findings]))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from inventory.documents import Document
 from inventory.model import JsonObject, ObjectRef, Position
-from inventory.objects import get_text, group_of, kind_of, name_of, namespace_of
+from inventory.objects import get_mapping, get_text, group_of, kind_of, name_of, namespace_of
 
 # Kinds of Kubernetes itself; like kustomize, unknown kinds count as namespaced.
 # https://github.com/kubernetes-sigs/kustomize/blob/master/kyaml/openapi/openapi.go
@@ -58,11 +58,12 @@ class Resource:
     def identity(self) -> tuple[str, str, str, str]:
         """What kustomize tells objects apart by: API version, kind, namespace, name."""
         value = self.value
+        metadata = get_mapping(value, "metadata")
         return (
             get_text(value, "apiVersion"),
-            kind_of(value),
-            namespace_of(value),
-            name_of(value),
+            get_text(value, "kind"),
+            get_text(metadata, "namespace"),
+            get_text(metadata, "name"),
         )
 
     @property

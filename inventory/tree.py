@@ -29,6 +29,7 @@ class Tree:
         self.findings: list[Finding] = []
         self._overlay = {normalise(path) or path: text for path, text in overlay.items()}
         self._documents: dict[str, tuple[Document, ...]] = {}
+        self._texts: dict[str, str | None] = {}
         self._failed: set[str] = set()
         self._folders: dict[str, str | None] = {}
 
@@ -67,6 +68,11 @@ class Tree:
 
     def text(self, path: str) -> str | None:
         """Return the text of a file; None (with a finding) when it cannot be read."""
+        if path not in self._texts:
+            self._texts[path] = self._read(path)
+        return self._texts[path]
+
+    def _read(self, path: str) -> str | None:
         if path in self._overlay:
             return self._overlay[path]
         real = self._inside(path)
@@ -97,6 +103,14 @@ class Tree:
                 yield from self.walk(name)
             elif name.endswith(YAML_SUFFIXES) and not name.startswith("."):
                 yield name
+
+    def template_files(self) -> Iterator[str]:
+        """Yield ClusterTool's own files (`*.ct`) beside the YAML files that were read."""
+        folders = sorted({parent(path) for path in self._documents})
+        for folder in folders:
+            for name, is_directory in self.names(folder):
+                if name.endswith(".ct") and not is_directory:
+                    yield join(folder, name)
 
     def original_documents(self, path: str) -> tuple[Document, ...]:
         """Return the documents of the file itself, without the overlay and without findings."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from inventory.checks.facts import Facts
 from inventory.flux import is_source
 from inventory.model import Component, Finding, Position, Release, SourceKey
+from inventory.namespaces import undeclared_namespaces
 from inventory.objects import get_strings, kind_of, name_of
 from inventory.rules import make_finding
 from inventory.tree import join, normalise, parent
 
-# Kubernetes makes these itself.
-_GIVEN_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease", "default"})
 _REMOVED = {
     "helm.toolkit.fluxcd.io": ("v2beta1", "v2beta2"),
     "kustomize.toolkit.fluxcd.io": ("v1beta1", "v1beta2"),
@@ -78,27 +77,13 @@ def _missing(facts: Facts, kind: str, name: str, source: SourceKey, position: Po
 
 
 def _namespaces(facts: Facts) -> Iterator[Finding]:
-    for namespace, users in undeclared_namespaces(facts).items():
+    for namespace, users in undeclared_namespaces(facts.inventory).items():
         owner, text, position = users[0]
         others = f" and {len(users) - 1} more" if len(users) > 1 else ""
         message = f"no live manifest creates namespace `{namespace}` of {text}{others} in {owner}"
         yield make_finding(
             "namespace-not-declared", message, facts.locate(position, "metadata", "namespace")
         )
-
-
-def undeclared_namespaces(
-    facts: Facts,
-) -> Mapping[str, list[tuple[str, str, Position]]]:
-    """Return (owner, object, position) of live objects by namespaces that nothing creates."""
-    created = set(_GIVEN_NAMESPACES)
-    users: dict[str, list[tuple[str, str, Position]]] = defaultdict(list)
-    for owner, item in facts.inventory.objects():
-        if item.kind == "Namespace" and not item.group:
-            created.add(item.name)
-        elif item.namespace:
-            users[item.namespace].append((owner, str(item), item.position))
-    return {name: users[name] for name in sorted(users) if name not in created}
 
 
 def _owners(facts: Facts) -> Iterator[Finding]:

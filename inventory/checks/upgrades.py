@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from inventory.checks.facts import Facts
-from inventory.model import Finding, ObjectRef
+from inventory.model import Finding, ObjectRef, Severity
 from inventory.rules import make_finding
+from inventory.versions import find_drift, minor_distance
 
 _TUPPR = "tuppr.home-operations.com"
 _PLANS = "upgrade.cattle.io"
@@ -23,6 +25,27 @@ def check_upgrades(facts: Facts) -> Iterator[Finding]:
         if rival is not None:
             message = f"two controllers upgrade {subject}: `{upgrade}` and `{rival}`"
             yield make_finding("two-upgraders", message, upgrade.position)
+    yield from _drift(facts)
+    yield from _skew(facts)
+
+
+def _drift(facts: Facts) -> Iterator[Finding]:
+    for subject, statements in find_drift(facts.inventory.versions).items():
+        values = ", ".join(sorted({f"{item.value} in {item.source}" for item in statements}))
+        message = f"different versions of {subject} are stated: `{values}`"
+        finding = make_finding("version-drift", message, statements[0].position)
+        # Flux' leftover bootstrap file is read by ClusterTool only.
+        yield replace(finding, severity=Severity.INFO) if subject == "flux" else finding
+
+
+def _skew(facts: Facts) -> Iterator[Finding]:
+    talos = facts.inventory.talos
+    for item in facts.inventory.versions if talos is not None else ():
+        if item.subject == "kubectl image" and talos is not None:
+            distance = minor_distance(item.value, talos.kubernetes_version)
+            if distance > 1:
+                message = f"{item.source} is {distance} minor versions away: `{item.value}`"
+                yield make_finding("image-skew", message, item.position)
 
 
 def _is_about(plan: ObjectRef, subject: str) -> bool:

@@ -38,14 +38,11 @@ def used_names(value: Json) -> Iterator[tuple[str, tuple[str | int, ...]]]:
         for reference in references(value):
             if not reference.has_default:
                 yield reference.name, ()
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            for name, keys in used_names(item):
-                yield name, (key, *keys)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            for name, keys in used_names(item):
-                yield name, (index, *keys)
+    elif isinstance(value, (dict, list)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(item, (dict, list)) or (isinstance(item, str) and "${" in item):
+                for name, keys in used_names(item):
+                    yield name, (key, *keys)
 
 
 def _sources(facts: Facts, owner: Entry | Component) -> Iterator[Finding]:
