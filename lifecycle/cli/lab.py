@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,10 +71,13 @@ def find_lab(state: ClusterState) -> StandingLab | None:
     return lab if lab and _is_answering(lab) else None
 
 
-def start_lab(state: ClusterState, target: ClusterRequest) -> StandingLab:
+def start_lab(
+    state: ClusterState, target: ClusterRequest, tools: Sequence[Path] = ()
+) -> StandingLab:
     """Start a lab in a process of its own and wait until it is ready.
 
     A new lab is a new world: what is remembered of the old one, its journal included, is removed.
+    `tools` are folders in which the lab finds helm, sops and kubectl before PATH.
 
     Raises:
         LifecycleError: the lab ended, or was not ready in time; the message ends with its log.
@@ -85,7 +88,7 @@ def start_lab(state: ClusterState, target: ClusterRequest) -> StandingLab:
     log = folder / "lab.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            _make_argv(folder, target),
+            _make_argv(folder, target, tools),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -154,7 +157,7 @@ def value_of_lab(lab: StandingLab, state: ClusterState) -> Json:
     }
 
 
-def _make_argv(folder: Path, target: ClusterRequest) -> list[str]:
+def _make_argv(folder: Path, target: ClusterRequest, tools: Sequence[Path]) -> list[str]:
     # -P keeps a folder named `lab` in the working directory from being taken for ours.
     argv = [sys.executable, "-P", "-m", "lab", "serve", "--dir", str(folder)]
     if target.repo:
@@ -163,6 +166,8 @@ def _make_argv(folder: Path, target: ClusterRequest) -> list[str]:
         argv += ["--cluster", target.cluster]
     if target.repo and target.age_key_file:
         argv += ["--age-key", str(target.age_key_file)]
+    for path in tools:
+        argv += ["--tools", str(path)]
     for charts in target.charts:
         argv += ["--charts", str(charts)]
     if target.lab and target.lab.speed:

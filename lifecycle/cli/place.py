@@ -87,9 +87,15 @@ def open_site(state: ClusterState, target: ClusterRequest) -> Site:
         assert target.repo is not None  # noqa: S101 (read_cluster refuses anything else)
         cluster = choose_cluster(target.repo, target.cluster)
         return Site(target.repo, cluster, state, target.age_key_file, target.charts)
-    lab = find_lab(state) or start_lab(state, target)
+    lab = find_lab(state) or start_lab(state, target, _find_tools())
     check_speed(lab, target)
     return _site_of(lab, state, target)
+
+
+def _find_tools() -> tuple[Path, ...]:
+    from lifecycle.cli.lab_tools import find_lab_tools  # noqa: PLC0415 (start-up)
+
+    return find_lab_tools()
 
 
 def _site_of(lab: StandingLab, state: ClusterState, target: ClusterRequest) -> Site:

@@ -20,6 +20,7 @@ from lifecycle.report.words import (
     RUN_LOOKS,
     STEP_LOOKS,
     Look,
+    clean_lines,
     clean_text,
     format_elapsed,
     look_of_answer,
@@ -115,13 +116,13 @@ def _make_table(*columns: str) -> Table:
 
 def _add(table: Table, look: Look, *cells: str) -> None:
     # Text, never str: a title or a tool's answer with [brackets] is no markup of ours.
-    table.add_row(Text(look.word, style=look.style), *(Text(clean_text(cell)) for cell in cells))
+    table.add_row(Text(look.word, style=look.style), *(Text(clean_lines(cell)) for cell in cells))
 
 
 def _describe(answer: Answer) -> str:
     _, seen = describe_answer(answer)
     hint = answer.hint if isinstance(answer, Blocked) else ""
-    return f"{seen} (hint: {hint})" if hint else seen
+    return f"{seen}\nhint: {hint}" if hint else seen
 
 
 def _look_of_row(row: Row) -> Look:

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from lifecycle.engine.answers import Answer, Blocked, Needed, Satisfied, Unknown
 from lifecycle.engine.ports import RunState, StepState
 
-__all__ = ["RUN_LOOKS", "STEP_LOOKS", "Look", "clean_text", "format_elapsed", "look_of_answer"]
+__all__ = [
+    "RUN_LOOKS",
+    "STEP_LOOKS",
+    "Look",
+    "clean_lines",
+    "clean_text",
+    "format_elapsed",
+    "look_of_answer",
+]
 
 # Terminal sequences (colours, cursor, titles) that a tool's output may carry, then any other
 # control character: none of them may reach the table or a log that somebody prints.
@@ -59,6 +67,11 @@ def look_of_answer(answer: Answer) -> Look:
 def clean_text(text: str) -> str:
     """Return `text` on one line, without terminal sequences and control characters."""
     return _CONTROLS.sub(" ", _SEQUENCES.sub("", text)).strip()
+
+
+def clean_lines(text: str) -> str:
+    """Return `text` with its line breaks, each line without sequences and control characters."""
+    return "\n".join(clean_text(line) for line in text.strip().splitlines())
 
 
 def format_elapsed(seconds: float | None) -> str:

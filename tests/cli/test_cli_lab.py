@@ -43,7 +43,7 @@ def state(tmp_path: Path) -> ClusterState:
 def serve(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     """Let another program stand in for the lab's."""
 
-    def make_argv(folder: Path, _target: ClusterRequest) -> list[str]:
+    def make_argv(folder: Path, *_: object) -> list[str]:
         return [sys.executable, "-c", program, str(folder), str(folder / "control.sock")]
 
     monkeypatch.setattr(lab, "_make_argv", make_argv)

@@ -84,10 +84,11 @@ def test_plan_table_shows_each_answer(plans: Plans) -> None:
     expected = """\
 bootstrap home
  Now       Step or gate   What the probe says
-──────────────────────────────────────────────────────────────────────
+───────────────────────────────────────────────────
  holds     Do a           kernel 6.12
  to do     Do b           2 manifests [new]
- blocked   Do c           VIP is taken: `10.0.0.1` (hint: release it)
+ blocked   Do c           VIP is taken: `10.0.0.1`
+                          hint: release it
  unknown   Do d           no API yet
 1 to do, 1 cannot be seen yet, 1 blocked, 1 already hold"""
     assert expected == show(draw_plan(plan, planned))
