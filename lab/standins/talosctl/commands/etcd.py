@@ -107,8 +107,8 @@ def remove_member(call: Call) -> None:
         member = int(call.words[0], 16)
     except ValueError as error:
         raise CommandError(
-            f"error parsing member ID: error parsing etcd member id: strconv.ParseUint: parsing {quote(call.words[0])}: "
-            "invalid syntax"
+            "error parsing member ID: error parsing etcd member id: strconv.ParseUint: parsing "
+            f"{quote(call.words[0])}: invalid syntax"
         ) from error
     client.call("EtcdRemoveMemberByID", {"member_id": member})
 
