@@ -17,7 +17,16 @@ from lifecycle.engine.answers import Answer, Blocked, Needed, Satisfied, Unknown
 from lifecycle.engine.plan import Plan
 from lifecycle.engine.ports import Event, EventName, Journal, Listener, RunState, StepState, Value
 from lifecycle.engine.retry import RetryPolicy, call_with_retry
-from lifecycle.engine.step import HasLane, HasPatience, Node, Once, Patience, Step, Undoable
+from lifecycle.engine.step import (
+    HasLane,
+    HasPatience,
+    IsLocal,
+    Node,
+    Once,
+    Patience,
+    Step,
+    Undoable,
+)
 from lifecycle.engine.watch import Watcher
 from lifecycle.errors import (
     CommandTimedOutError,
@@ -238,7 +247,7 @@ class Runner:
                 return
             self._journal.record_intent(step.name, attempts)
             self._emit(EventName.STEP_STARTED, step.name, {"attempt": attempts})
-            self._has_changed = True
+            self._has_changed = self._has_changed or not isinstance(step, IsLocal)
             await step.apply()
 
         async def hear(attempt_number: int, error: LifecycleError, wait_s: float) -> bool:

@@ -17,6 +17,7 @@ __all__ = [
     "HasLane",
     "HasPatience",
     "HasWarning",
+    "IsLocal",
     "Node",
     "Once",
     "Patience",
@@ -120,6 +121,19 @@ class HasWarning(Protocol):
     @property
     def warning(self) -> str:
         """One sentence, or empty."""
+        ...
+
+
+@runtime_checkable
+class IsLocal(Protocol):
+    """Ability: the act changes nothing but this machine's own files.
+
+    A refusal that follows such an act is still one before any change.
+    """
+
+    @property
+    def is_local(self) -> bool:
+        """Always true; the property is the mark."""
         ...
 
 

@@ -120,7 +120,8 @@ class MachineIsKnown:
         return self._judge_data(matching[0], volumes)
 
     def _judge_data(self, disk: Disk, volumes: tuple[DiscoveredVolume, ...]) -> Answer:
-        held = [v for v in volumes if v.dev_path == disk.dev_path or v.parent == disk.name]
+        # An empty disk is listed, too, as itself without a name.
+        held = [v for v in volumes if v.parent == disk.name or (v.id == disk.name and v.name)]
         names = sorted({v.partition_label or v.label or v.name for v in held} - {"", "gpt", "dos"})
         is_consented = self.node.hostname in self.world.options.consented_disks
         if held and not is_consented:

@@ -26,6 +26,7 @@ class GenerateMachineConfigs:
     after: tuple[str, ...] = ()
     name: str = "generate-machine-configs"
     title: str = "Generate machine configs"
+    is_local: bool = True
 
     async def probe(self) -> Answer:
         """Compare the kept talosconfig with the repository's Talos CA."""

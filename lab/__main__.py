@@ -1,0 +1,77 @@
+"""`python -m lab serve`: one simulated world in one process, until it is told to end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from lab.tools import ToolFailedError, ToolMissingError
+from lab.world import DEFAULT_SPEED, LabRequest, LabWorld
+
+__all__ = ["main"]
+
+# A lab that nobody takes down must not run for ever; a night of play is enough.
+_LIFETIME_S = 12 * 3600
+
+
+def main() -> int:
+    """Serve a lab; exit code 1 and one line on stderr when it cannot be made."""
+    request = _parse(sys.argv[1:])
+    try:
+        asyncio.run(_serve(request))
+    except (ToolFailedError, ToolMissingError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 (the lab's log)
+        return 1
+    return 0
+
+
+async def _serve(request: LabRequest) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    world = LabWorld(request)
+    try:
+        await world.start()
+        async with asyncio.timeout(_LIFETIME_S):
+            await ended.wait()
+    except TimeoutError:
+        pass
+    finally:
+        await world.stop()
+
+
+def _parse(arguments: list[str]) -> LabRequest:
+    parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
+    serve = parser.add_subparsers(required=True).add_parser("serve", help="serve a lab")
+    serve.add_argument("--dir", type=Path, required=True, help="folder of the world")
+    serve.add_argument("--repo", type=Path, help="repository to rehearse; the sample otherwise")
+    serve.add_argument("--cluster", default="", help="cluster in the repository")
+    serve.add_argument("--charts", type=Path, action="append", default=[], help="chart folder")
+    serve.add_argument("--tools", type=Path, action="append", default=[], help="tool folder")
+    serve.add_argument("--age-key", type=Path, help="the user's own age key")
+    serve.add_argument("--speed", type=float, default=DEFAULT_SPEED, help="of simulated time")
+    serve.add_argument(
+        "--fault", action="append", default=[], metavar="MACHINE=FAULT", help="fault of a machine"
+    )
+    given = parser.parse_args(arguments)
+    if given.age_key:
+        os.environ["SOPS_AGE_KEY_FILE"] = str(given.age_key.resolve())  # as the user's sops would
+    pairs = (pair.partition("=") for pair in given.fault)
+    return LabRequest(
+        folder=given.dir,
+        repository=given.repo,
+        cluster=given.cluster,
+        charts=tuple(given.charts),
+        tools=tuple(given.tools),
+        speed=given.speed,
+        faults=tuple((machine, fault) for machine, _, fault in pairs),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

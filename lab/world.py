@@ -1,0 +1,206 @@
+"""Puts the world of one rehearsal together: repository, charts, machines, Kubernetes, Flux."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inventory import Inventory, Node, read_repository
+from inventory.reading import list_clusters
+from lab.addresses import assign_loopbacks
+from lab.charts import build_charts, find_wanted_charts
+from lab.clock import LabClock
+from lab.control import Control
+from lab.flux import Flux
+from lab.kubernetes import Kubernetes
+from lab.ledger import Ledger
+from lab.machines import DiskSelector, Machines, MachineSpec, derive_hardware
+from lab.repository import MaterializedRepository, find_sample, materialize
+from lab.standins.install import install_standins
+from lab.tools import LabTools
+
+__all__ = ["DEFAULT_SPEED", "LabRequest", "LabWorld"]
+
+DEFAULT_SPEED = 20.0  # a bootstrap of ten minutes in half a minute
+
+_STAND_INS = ("talosctl", "clustertool", "flux")
+_ENV_FILE = "clusterenv.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class LabRequest:
+    """What to simulate; without `repository`, the sample that the project ships.
+
+    `tools` are folders to search for sops, kubectl and helm before PATH; `charts` hold real
+    charts, which are used as they are; `speed` is how much faster than the wall time passes.
+    """
+
+    folder: Path
+    repository: Path | None = None
+    cluster: str = ""
+    charts: tuple[Path, ...] = ()
+    tools: tuple[Path, ...] = ()
+    speed: float = DEFAULT_SPEED
+    faults: tuple[tuple[str, str], ...] = ()  # machine and fault
+
+
+@dataclass(slots=True)
+class LabWorld:
+    """A world that runs; `start` makes it, `stop` ends it."""
+
+    request: LabRequest
+    ledger: Ledger = field(default_factory=Ledger)
+    _parts: _Parts | None = None
+
+    async def start(self) -> None:
+        """Make everything and write `lab.json` last: whoever finds it can begin.
+
+        Raises:
+            ToolFailedError, ToolMissingError: the repository could not be made.
+            ValueError: the repository has no cluster that fits.
+        """
+        request = self.request
+        request.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tools = LabTools(request.tools)
+        source = request.repository or find_sample()
+        made = materialize(source, request.folder, tools)
+        tools = tools.with_env(made.env)
+        cluster = _choose_cluster(made.path, request.cluster)
+        inventory = read_repository(made.path, cluster, _decrypt_environment(made, cluster, tools))
+        charts = request.folder / "charts"
+        build_charts(find_wanted_charts(made.path), charts, request.charts)
+        clock = LabClock(self.ledger, speed=request.speed)
+        kubernetes = Kubernetes(clock)
+        addresses = assign_loopbacks(_find_addresses(inventory))
+        machines = Machines(clock, kubernetes, _make_specs(inventory, addresses))
+        for name, fault in request.faults:
+            machines[name].set_fault(fault)
+        flux = Flux(
+            clock,
+            kubernetes.client,
+            charts=[charts, *request.charts],
+            tools=tools,
+            work=request.folder / "flux",
+        )
+        await machines.start()
+        await flux.start()
+        control = Control(request.folder / "control.sock", self.ledger, clock, machines)
+        await control.start()
+        self._parts = _Parts(kubernetes, machines, flux, control)
+        self._announce(made, cluster, addresses, charts)
+
+    async def stop(self) -> None:
+        """End everything; the folder stays."""
+        if self._parts is not None:
+            parts, self._parts = self._parts, None
+            await parts.control.stop()
+            await parts.flux.stop()
+            await parts.machines.stop()
+            await parts.kubernetes.close()
+
+    def _announce(
+        self,
+        made: MaterializedRepository,
+        cluster: str,
+        addresses: Mapping[str, str],
+        charts: Path,
+    ) -> None:
+        folder = self.request.folder
+        described = {
+            "pid": os.getpid(),
+            "repo": str(made.path),
+            "cluster": cluster,
+            "addresses": dict(addresses),
+            "path": [str(_place_stand_ins(folder / "bin"))],
+            "env": dict(made.env),
+            "charts": [str(charts)],
+            "speed": self.request.speed,
+            "control": str(folder / "control.sock"),
+        }
+        part = folder / "lab.json.part"
+        part.write_text(json.dumps(described, indent=2), encoding="utf-8")
+        part.replace(folder / "lab.json")
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    kubernetes: Kubernetes
+    machines: Machines
+    flux: Flux
+    control: Control
+
+
+def _choose_cluster(root: Path, wanted: str) -> str:
+    names = list_clusters(root)
+    if wanted in names:
+        return wanted
+    if wanted or len(names) != 1:
+        raise ValueError(f"cluster not found: `{wanted}` among {', '.join(names) or 'none'}")
+    return names[0]
+
+
+def _decrypt_environment(
+    made: MaterializedRepository, cluster: str, tools: LabTools
+) -> Mapping[str, str]:
+    """Decrypt the one file that says where machines are; nothing else is needed in clear."""
+    path = f"clusters/{cluster}/{_ENV_FILE}"
+    file = made.path / path
+    if not file.is_file() or "ENC[" not in file.read_text(encoding="utf-8"):
+        return {}
+    return {path: tools.run("sops", "decrypt", str(file))}
+
+
+def _find_addresses(inventory: Inventory) -> Sequence[str]:
+    if inventory.talos is None:
+        return ()
+    addresses = [node.address for node in inventory.talos.nodes]
+    return [*addresses, *([inventory.talos.vip] if inventory.talos.vip else [])]
+
+
+def _make_specs(inventory: Inventory, addresses: Mapping[str, str]) -> list[MachineSpec]:
+    talos = inventory.talos
+    if talos is None:
+        return []
+    return [
+        MachineSpec(
+            name=node.hostname,
+            role=node.role.value,
+            address=node.address,
+            loopback=addresses[node.address],
+            hardware=derive_hardware(
+                node.hostname,
+                disk=node.install_disk,
+                selector=_selector_of(node),
+                interface=next(iter(node.interface_names), "eth0"),
+                mac=next(iter(node.macs), ""),
+            ),
+            vip=talos.vip if node.is_control_plane else "",
+            vip_loopback=addresses.get(talos.vip, "") if node.is_control_plane else "",
+            talos_version=node.talos_version or talos.talos_version,
+        )
+        for node in talos.nodes
+    ]
+
+
+def _selector_of(node: Node) -> DiskSelector:
+    given = {key: str(value) for key, value in node.disk_selector.items()}
+    return DiskSelector(
+        size=given.get("size", ""),
+        model=given.get("model", ""),
+        serial=given.get("serial", ""),
+        wwid=given.get("wwid", ""),
+        type=given.get("type", ""),
+        bus_path=given.get("busPath", ""),
+    )
+
+
+def _place_stand_ins(folder: Path) -> Path:
+    """Make launchers for the tools that this machine has not; the real ones come first."""
+    missing = [name for name in _STAND_INS if shutil.which(name) is None]
+    folder.mkdir(exist_ok=True)
+    install_standins(folder, missing)
+    return folder
