@@ -18,6 +18,7 @@ from lab.kubernetes.controllers.csrs import request_serving
 from lab.kubernetes.controllers.dispatcher import Dispatcher
 from lab.kubernetes.controllers.kubelets import Kubelets
 from lab.kubernetes.controllers.nodes import is_ready, register_node, renew_lease
+from lab.kubernetes.controllers.webhooks import Webhooks
 from lab.kubernetes.controllers.world import Faults, World
 from lab.kubernetes.durations import APISERVER_START_S, KUBELET_REGISTER_S, NODE_LEASE_S
 from lab.kubernetes.http.routes import Routes
@@ -58,6 +59,8 @@ class Kubernetes:
         self._available = asyncio.Event()
         self._registrations: dict[str, asyncio.Task[None]] = {}
         self._heart: asyncio.Task[None] | None = None
+        self._api.admission.append(Webhooks(self._world))
+        self._starting: dict[str, object] = {}
         self.client = KubernetesClient(self._api)
 
     @property
@@ -86,15 +89,22 @@ class Kubernetes:
             RuntimeError: the cluster was not created.
             OSError: somebody else listens there.
         """
-        if node.name in self._control_planes:
+        if node.name in self._control_planes or node.name in self._starting:
             return
         if self._world.pki is None:
             message = f"{node.name}: no cluster was created, so there is no API to serve"
             raise RuntimeError(message)
+        mine = self._starting[node.name] = object()
         await self._clock.wait(APISERVER_START_S, f"kube-apiserver of {node.name} ready")
+        # Stopped meanwhile, perhaps even started again: then this start is not the one any more.
+        if self._starting.get(node.name) is mine:
+            del self._starting[node.name]
+            await self._serve(node, self._world.pki)
+
+    async def _serve(self, node: NodeFacts, pki: KubernetesPki) -> None:
         routes = Routes(self._api, self._clock.now, node.kubelet_version)
         server = ApiServer(routes)
-        context = make_server_context(self._world.pki, server_names(node))
+        context = make_server_context(pki, server_names(node))
         await server.listen(node.loopback, self._port, context)
         self._control_planes[node.name] = _ControlPlane(node, server)
         await self._settle_vip()
@@ -105,6 +115,7 @@ class Kubernetes:
 
     async def stop_apiserver(self, name: str) -> None:
         """Stop listening for that node; the VIP moves to another control plane."""
+        self._starting.pop(name, None)
         stopped = self._control_planes.pop(name, None)
         if stopped is None:
             return

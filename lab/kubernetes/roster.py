@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from lab.kubernetes.controllers.balancers import LoadBalancers
+from lab.kubernetes.controllers.budgets import Budgets
+from lab.kubernetes.controllers.certificates import CertManager
+from lab.kubernetes.controllers.claims import Claims
 from lab.kubernetes.controllers.csrs import CertificateSigner, InClusterApprover
 from lab.kubernetes.controllers.deployments import Deployments, ReplicaSets
 from lab.kubernetes.controllers.housekeeping import (
@@ -11,8 +15,11 @@ from lab.kubernetes.controllers.housekeeping import (
 )
 from lab.kubernetes.controllers.jobs import Jobs
 from lab.kubernetes.controllers.kubelets import Kubelets
+from lab.kubernetes.controllers.longhorn import Longhorn
 from lab.kubernetes.controllers.nodes import Nodes
+from lab.kubernetes.controllers.operators import Databases, Secretaries
 from lab.kubernetes.controllers.scheduling import Scheduler
+from lab.kubernetes.controllers.services import Services
 from lab.kubernetes.controllers.sets import DaemonSets, StatefulSets
 from lab.kubernetes.controllers.world import Controller, World
 
@@ -35,4 +42,12 @@ def make_controllers(world: World, kubelets: Kubelets) -> tuple[Controller, ...]
         Jobs(world),
         Scheduler(world),
         kubelets,
+        Services(world),
+        LoadBalancers(world),
+        Budgets(world),
+        Claims(world),
+        Longhorn(world),
+        CertManager(world),
+        Secretaries(world),
+        Databases(world),
     )

@@ -30,6 +30,15 @@ __all__ = ["Writer", "random_suffix"]
 
 _IMMUTABLE = ("uid", "creationTimestamp", "generation", "deletionTimestamp")
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # k8s.io/apimachinery/pkg/util/rand
+_WITHOUT_GENERATION = {
+    "certificatesigningrequests.certificates.k8s.io",
+    "leases.coordination.k8s.io",
+    "namespaces",
+    "nodes",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "services",
+}
 _FOREGROUND = "foregroundDeletion"
 _ORPHAN = "orphan"
 
@@ -87,7 +96,7 @@ class Writer:
         metadata.pop("deletionTimestamp", None)
         metadata["uid"] = str(uuid.uuid4())
         metadata["creationTimestamp"] = self._now()
-        if "spec" in obj or kind.crd:
+        if kind.crd or ("spec" in obj and kind.resource not in _WITHOUT_GENERATION):
             metadata["generation"] = 1
 
     def narrow(self, kind: Kind, obj: Object, subresource: str) -> Object:

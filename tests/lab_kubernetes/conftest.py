@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from lab_kubernetes_cluster import (
+from tests.lab_kubernetes.lab_kubernetes_cluster import (
     CONTROL_PLANE,
     PORT,
     SPEED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab_kubernetes_cluster import Cluster, condition
+from tests.lab_kubernetes.lab_kubernetes_cluster import Cluster, condition
 
 from lab.kubernetes.values import dig
 

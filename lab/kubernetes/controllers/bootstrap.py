@@ -171,9 +171,7 @@ def _coredns() -> list[Object]:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": dict(where),
-            "data": {
-                "Corefile": ".:53 {\n    kubernetes cluster.local\n    forward . /etc/resolv.conf\n}"
-            },
+            "data": {"Corefile": ".:53 {\n    kubernetes cluster.local\n    forward . 1.1.1.1\n}"},
         },
         {
             "apiVersion": "apps/v1",

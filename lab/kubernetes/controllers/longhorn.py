@@ -1,0 +1,227 @@
+"""Longhorn: what its managers deploy by themselves, its nodes, and its volumes' health."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import yaml
+
+from lab.kubernetes.controllers.children import is_ready
+from lab.kubernetes.controllers.world import World, set_condition
+from lab.kubernetes.durations import OPERATOR_START_S
+from lab.kubernetes.store import Change, Place
+from lab.kubernetes.values import (
+    Json,
+    Object,
+    at,
+    clone_map,
+    dig,
+    grow,
+    maps,
+    name_of,
+    namespace_of,
+    number,
+    text,
+)
+
+__all__ = ["LONGHORN", "Longhorn", "is_longhorn_ready", "plant_volume"]
+
+LONGHORN = "driver.longhorn.io"
+_API = "longhorn.io/v1beta2"
+_VOLUMES, _NODES = "volumes.longhorn.io", "nodes.longhorn.io"
+_SIDECARS = ("csi-attacher", "csi-provisioner", "csi-resizer", "csi-snapshotter")
+
+
+class Longhorn:
+    """Follows longhorn-manager's pods and longhorn-driver-deployer, in any namespace."""
+
+    resources = frozenset({"pods", "deployments.apps", _VOLUMES})
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def places(self, change: Change) -> Iterable[Place]:
+        """A volume; a namespace whose Longhorn changed; volumes of a pod that changed."""
+        obj = change.object
+        if change.resource == _VOLUMES:
+            yield change.place
+        elif name_of(obj).startswith("longhorn-"):
+            yield Place("namespaces", "", namespace_of(obj))
+        elif change.resource == "pods":
+            yield from self._volumes_of(obj)
+
+    def reconcile(self, place: Place) -> None:
+        """Bring nodes and drivers up, or judge one volume."""
+        if place.resource == _VOLUMES:
+            self._judge_volume(place)
+            return
+        for pod in self._world.store.all("pods", place.name):
+            if text(pod, "metadata", "labels", "app") == "longhorn-manager":
+                self._keep_node(pod)
+        deployer = self._world.store.get("deployments.apps", place.name, "longhorn-driver-deployer")
+        if deployer is not None and number(deployer, "status", "readyReplicas"):
+            key, what = f"longhorn/{place.name}", "longhorn drivers deployed"
+            if self._world.store.get("csidrivers.storage.k8s.io", "", LONGHORN) is None:
+                self._world.later(key, OPERATOR_START_S, what, lambda: self._deploy(place.name))
+            else:
+                self._plant_class(place.name)
+        for volume in self._world.store.all(_VOLUMES):
+            self._judge_volume(Place(_VOLUMES, namespace_of(volume), name_of(volume)))
+
+    def _volumes_of(self, pod: Object) -> Iterable[Place]:
+        for volume in maps(pod, "spec", "volumes"):
+            claim = text(volume, "persistentVolumeClaim", "claimName")
+            if not claim:
+                continue
+            found = self._world.store.get("persistentvolumeclaims", namespace_of(pod), claim)
+            name = text(found or {}, "spec", "volumeName")
+            for backing in self._world.store.all(_VOLUMES) if name else ():
+                if name_of(backing) == name:
+                    yield Place(_VOLUMES, namespace_of(backing), name)
+
+    def _keep_node(self, pod: Object) -> None:
+        if not self._world.api.serves(_API, "Node"):
+            return
+        place = Place(_NODES, namespace_of(pod), text(pod, "spec", "nodeName"))
+        if self._world.find(place) is None and is_ready(pod):
+            self._world.plant(
+                {
+                    "apiVersion": _API,
+                    "kind": "Node",
+                    "metadata": {"name": place.name, "namespace": place.namespace},
+                    "spec": {"name": place.name, "allowScheduling": True, "disks": {}},
+                }
+            )
+        value, now = "True" if is_ready(pod) else "False", self._world.api.now()
+
+        def change(obj: Object) -> None:
+            for kind in ("Ready", "Schedulable"):
+                set_condition(grow(obj, "status"), kind, value, "", "", now=now)
+
+        self._world.edit(place, change)
+
+    def _deploy(self, namespace: str) -> None:
+        self._world.plant(
+            {
+                "apiVersion": "storage.k8s.io/v1",
+                "kind": "CSIDriver",
+                "metadata": {"name": LONGHORN},
+                "spec": {"attachRequired": True, "podInfoOnMount": True},
+            }
+        )
+        for name in _SIDECARS:
+            self._world.plant(_make_workload("Deployment", name, namespace, {"replicas": 3}))
+        self._world.plant(_make_workload("DaemonSet", "longhorn-csi-plugin", namespace, {}))
+        self._plant_class(namespace)
+
+    def _plant_class(self, namespace: str) -> None:
+        """Create the StorageClass that the chart leaves to longhorn-manager in a ConfigMap."""
+        config = self._world.store.get("configmaps", namespace, "longhorn-storageclass")
+        if config is None:
+            return
+        loaded = yaml.safe_load(text(config, "data", "storageclass.yaml"))
+        if isinstance(loaded, dict):
+            self._world.plant(loaded)
+
+    def _judge_volume(self, place: Place) -> None:
+        volume = self._world.find(place)
+        if volume is None:
+            return
+        user = self._find_user(place.name)
+        nodes = {
+            name_of(node)
+            for node in self._world.store.all(_NODES, place.namespace)
+            if any(item.get("status") == "True" for item in maps(node, "status", "conditions"))
+        }
+        wanted = number(volume, "spec", "numberOfReplicas", default=3)
+        healthy = "healthy" if len(nodes) >= wanted else "degraded" if nodes else "faulted"
+        node = text(user or {}, "spec", "nodeName")
+
+        def change(obj: Object) -> None:
+            grow(obj, "spec")["nodeID"] = node
+            grow(obj, "status").update(
+                {
+                    "state": "attached" if node else "detached",
+                    "robustness": healthy if node else "unknown",
+                    "currentNodeID": node,
+                    "ownerID": node,
+                }
+            )
+
+        self._world.edit(place, change)
+
+    def _find_user(self, volume: str) -> Object | None:
+        """Find a pod on a node that mounts the volume's claim."""
+        backing = self._world.store.get("persistentvolumes", "", volume)
+        claim = at(backing, "spec", "claimRef")
+        for pod in self._world.store.all("pods", text(claim, "namespace")) if claim else ():
+            mounted = {
+                text(item, "persistentVolumeClaim", "claimName")
+                for item in maps(pod, "spec", "volumes")
+            }
+            if text(claim, "name") in mounted and dig(pod, "status", "phase") == "Running":
+                return pod
+        return None
+
+
+def is_longhorn_ready(world: World) -> bool:
+    """Tell whether Longhorn provisions: its CSI provisioner runs on a ready manager."""
+    return any(
+        name_of(deployment) == "csi-provisioner" and number(deployment, "status", "readyReplicas")
+        for deployment in world.store.all("deployments.apps")
+    )
+
+
+def plant_volume(world: World, claim: Object, storage: Object, name: str) -> None:
+    """Create the Longhorn Volume behind a claim, where Longhorn's CRD exists."""
+    namespaces = [
+        namespace_of(deployment)
+        for deployment in world.store.all("deployments.apps")
+        if name_of(deployment) == "csi-provisioner"
+    ]
+    if not world.api.serves(_API, "Volume") or not namespaces:
+        return
+    parameters = at(storage, "parameters")
+    replicas = text(parameters, "numberOfReplicas")
+    labels: Object = {"longhornvolume": name}
+    world.plant(
+        {
+            "apiVersion": _API,
+            "kind": "Volume",
+            "metadata": {"name": name, "namespace": namespaces[0], "labels": labels},
+            "spec": {
+                "size": text(claim, "spec", "resources", "requests", "storage"),
+                "numberOfReplicas": int(replicas) if replicas.isdigit() else 3,
+                "accessMode": "rwo",
+                "frontend": "blockdev",
+            },
+            "status": {
+                "state": "detached",
+                "robustness": "unknown",
+                "kubernetesStatus": {
+                    "namespace": namespace_of(claim),
+                    "pvcName": name_of(claim),
+                    "pvName": name,
+                    "pvStatus": "Bound",
+                },
+            },
+        }
+    )
+
+
+def _make_workload(kind: str, name: str, namespace: str, spec: Object) -> Object:
+    labels: Object = {"app": name}
+    containers: list[Json] = [{"name": name, "image": f"longhornio/{name}:lab"}]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace, "labels": clone_map(labels)},
+        "spec": {
+            **spec,
+            "selector": {"matchLabels": clone_map(labels)},
+            "template": {
+                "metadata": {"labels": clone_map(labels)},
+                "spec": {"containers": containers},
+            },
+        },
+    }

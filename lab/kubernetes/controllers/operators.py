@@ -1,0 +1,119 @@
+"""Small things that operators make once they run, and that other pods wait for."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Iterable
+
+from lab.kubernetes.controllers.world import World, set_condition
+from lab.kubernetes.durations import OPERATOR_START_S
+from lab.kubernetes.store import Change, Place
+from lab.kubernetes.values import (
+    Object,
+    grow,
+    maps,
+    name_of,
+    namespace_of,
+    number,
+    text,
+    texts,
+    uid_of,
+)
+
+__all__ = ["Databases", "Secretaries"]
+
+_CLUSTERS = "clusters.postgresql.cnpg.io"
+
+
+class Secretaries:
+    """Secrets that a running Deployment or a finished Job makes: MetalLB's, certgen's."""
+
+    resources = frozenset({"deployments.apps", "jobs.batch"})
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def places(self, change: Change) -> Iterable[Place]:
+        """Whoever runs or is done."""
+        ready = number(change.object, "status", "readyReplicas")
+        if ready or number(change.object, "status", "succeeded"):
+            yield change.place
+
+    def reconcile(self, place: Place) -> None:
+        """Make the Secret that a container's arguments or environment name."""
+        owner = self._world.find(place)
+        for container in maps(owner, "spec", "template", "spec", "containers") if owner else ():
+            for variable in maps(container, "env"):
+                if text(variable, "name") == "METALLB_ML_SECRET_NAME":
+                    self._plant(place.namespace, text(variable, "value"), "secretkey")
+            for argument in texts(container, "args"):
+                if argument.startswith("--secret-name="):
+                    self._plant(place.namespace, argument.partition("=")[2], "cert")
+
+    def _plant(self, namespace: str, name: str, key: str) -> None:
+        value = base64.b64encode(secrets.token_bytes(32)).decode()
+        metadata: Object = {"name": name, "namespace": namespace}
+        self._world.plant(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {key: value}}
+        )
+
+
+class Databases:
+    """CloudNativePG: a Cluster is healthy, with its application Secret, once the operator runs."""
+
+    resources = frozenset({_CLUSTERS, "deployments.apps"})
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def places(self, change: Change) -> Iterable[Place]:
+        """A Cluster; all of them when the operator changed."""
+        if change.resource == _CLUSTERS:
+            yield change.place
+        elif "cloudnative-pg" in name_of(change.object) or "cnpg" in name_of(change.object):
+            for cluster in self._world.store.all(_CLUSTERS):
+                yield Place(_CLUSTERS, namespace_of(cluster), name_of(cluster))
+
+    def reconcile(self, place: Place) -> None:
+        """Bring one Cluster up, in a while."""
+        cluster = self._world.find(place)
+        if cluster is None or text(cluster, "status", "phase") or not self._runs():
+            return
+        self._world.later(
+            f"cnpg/{uid_of(cluster)}",
+            OPERATOR_START_S,
+            f"database {place.namespace}/{place.name} healthy",
+            lambda: self._finish(place),
+        )
+
+    def _runs(self) -> bool:
+        return any(
+            ("cloudnative-pg" in name_of(deployment) or "cnpg" in name_of(deployment))
+            and number(deployment, "status", "readyReplicas")
+            for deployment in self._world.store.all("deployments.apps")
+        )
+
+    def _finish(self, place: Place) -> None:
+        for suffix in ("app", "superuser"):
+            secret = base64.b64encode(secrets.token_hex(16).encode()).decode()
+            host = base64.b64encode(f"{place.name}-rw".encode()).decode()
+            self._world.plant(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Secret",
+                    "metadata": {"name": f"{place.name}-{suffix}", "namespace": place.namespace},
+                    "data": {"password": secret, "host": host},
+                }
+            )
+        now = self._world.api.now()
+
+        def change(obj: Object) -> None:
+            instances = number(obj, "spec", "instances", default=1)
+            status = grow(obj, "status")
+            status.update({"phase": "Cluster in healthy state", "readyInstances": instances})
+            status["instances"] = instances
+            message = "Cluster is Ready"
+            set_condition(status, "Ready", "True", "ClusterIsReady", message, now=now)
+
+        self._world.edit(place, change)
