@@ -189,14 +189,19 @@ def _wait_until_ready(folder: Path, process: subprocess.Popen[bytes], log: Path)
         if lab and _is_answering(lab):
             return lab
         if process.poll() is not None:
-            raise LifecycleError(
-                f"lab ended with exit code {process.returncode}: {_read_tail(log)}",
-                hint="install what it needs with `pip install 'talos-lifecycle[lab]'`, or see "
-                f"{log}",
-            )
+            raise _describe_end(process.returncode, log)
         time.sleep(_POLL_S)
     raise LifecycleError(
         f"lab is not ready after {_START_TIMEOUT_S:.0f} s: {_read_tail(log)}", hint=f"see {log}"
+    )
+
+
+def _describe_end(returncode: int, log: Path) -> LifecycleError:
+    tail = _read_tail(log)
+    is_incomplete = "No module named" in tail
+    return LifecycleError(
+        f"lab ended with exit code {returncode}: {tail}",
+        hint="run `pip install 'talos-lifecycle[lab]'`" if is_incomplete else f"see {log}",
     )
 
 

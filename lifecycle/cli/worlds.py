@@ -10,6 +10,7 @@ from pathlib import Path
 
 from inventory import Inventory
 from lifecycle.cli.age_keys import find_age_key
+from lifecycle.cli.allowed import check_allowed
 from lifecycle.cli.wiring import Inputs, Prepared
 from lifecycle.clock import SystemClock
 from lifecycle.drivers.addresses import AddressBook
@@ -77,6 +78,9 @@ async def _build_world(inputs: Inputs, clock: SystemClock, private: PrivateFolde
         sops=Sops(tools.program("sops"), runner, age_key if age_key.reveal() else None),
         private=private,
         redactor=inputs.redactor,
+    )
+    check_allowed(
+        repository.inventory, accepted=inputs.accepted, consented_disks=inputs.consented_disks
     )
     return _assemble(inputs, clock, _Doors(runner, tools, cache), repository)
 

@@ -77,11 +77,11 @@ def test_new_world_forgets_the_old_one(
 
 def test_lab_that_ends_says_why(monkeypatch: pytest.MonkeyPatch, state: ClusterState) -> None:
     """The error ends with what the lab said last, and how to get what it needs."""
-    serve(monkeypatch, "import sys; sys.exit('no module named grpclib')")
+    serve(monkeypatch, "import sys; sys.exit(\"No module named 'grpclib'\")")
     with pytest.raises(LifecycleError) as caught:
         lab.start_lab(state, TARGET)
 
-    assert "lab ended with exit code 1: no module named grpclib" == caught.value.message
+    assert "lab ended with exit code 1: No module named 'grpclib'" == caught.value.message
     assert "pip install 'talos-lifecycle[lab]'" in caught.value.hint
 
 
