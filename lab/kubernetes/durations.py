@@ -11,6 +11,7 @@ __all__ = [
     "CERTIFICATE_ISSUE_S",
     "CRD_ESTABLISH_S",
     "CSR_FIRST_RETRY_S",
+    "CSR_KEPT_S",
     "CSR_LONGEST_RETRY_S",
     "CSR_SIGN_S",
     "IMAGE_PULL_S",
@@ -40,6 +41,8 @@ NODE_LEASE_S = 10.0
 CSR_FIRST_RETRY_S = 120.0
 CSR_LONGEST_RETRY_S = 900.0
 CSR_SIGN_S = 0.5
+# pkg/controller/certificates/cleaner: pending requests are kept for a day.
+CSR_KEPT_S = 86400.0
 # kubelet-csr-approver reconciles at once, then resolves names.
 IN_CLUSTER_APPROVAL_S = 1.0
 # Typically 50 to 150 MB compressed at 100 Mbit/s.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from datetime import datetime
 
 from lab.kubernetes.controllers.world import World, is_true, set_condition
 from lab.kubernetes.durations import (
     CSR_FIRST_RETRY_S,
+    CSR_KEPT_S,
     CSR_LONGEST_RETRY_S,
     CSR_SIGN_S,
     IN_CLUSTER_APPROVAL_S,
@@ -147,11 +149,22 @@ def has_serving_certificate(world: World, node: str) -> bool:
     )
 
 
+def _clean_up(world: World, user: User) -> None:
+    """Drop what nobody approved for a day, as kube-controller-manager's csrcleaner does."""
+    now = world.clock.now()
+    for request in world.store.all(_CSRS):
+        created = datetime.fromisoformat(text(request, "metadata", "creationTimestamp"))
+        old = (now - created).total_seconds() > CSR_KEPT_S
+        if old and text(request, "spec", "username") == user.name:
+            world.delete(Place(_CSRS, "", name_of(request)))
+
+
 def request_serving(world: World, facts: NodeFacts, wait_s: float = CSR_FIRST_RETRY_S) -> None:
     """Ask for a node's serving certificate, and again with back-off while none is issued."""
     if facts.name not in world.nodes or has_serving_certificate(world, facts.name):
         return
     user = User(f"system:node:{facts.name}", ("system:nodes", "system:authenticated"))
+    _clean_up(world, user)
     request = base64.b64encode(make_kubelet_request(facts)).decode()
     world.api.create(
         {

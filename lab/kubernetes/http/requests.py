@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import yaml
 
 from lab.kubernetes.errors import BadRequestError, NotFoundError
+from lab.kubernetes.http.protobuf import MAGIC, read_message
 from lab.kubernetes.users import User
 from lab.kubernetes.values import Json, Object
 
@@ -59,6 +60,8 @@ async def read_body(request: web.Request) -> Json:
     raw = await request.read()
     if not raw:
         return None
+    if raw.startswith(MAGIC):
+        return read_message(raw)
     try:
         if raw[:1] in b"{[":
             return cast("Json", json.loads(raw))
