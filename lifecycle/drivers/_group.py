@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 __all__ = ["ProcessGroup"]
@@ -58,21 +58,18 @@ class ProcessGroup(asyncio.SubprocessProtocol):
                 pipe.write(data)
             pipe.close()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield stdout as it comes, keeping nothing of it."""
+    async def next_chunk(self) -> bytes:
+        """Return stdout as it comes, piece by piece, keeping nothing of it; empty at its end."""
         self._streaming = True
-        while True:
-            while self._stdout:
-                chunk = self._stdout.pop(0)
-                self._stdout_bytes -= len(chunk)
-                yield chunk
+        while not self._stdout:
             if self._pipes_closed.is_set() or self._exited.is_set():
                 await self._drained()
-                if not self._stdout:
-                    return
-                continue
+                break
             self._arrived.clear()
             await self._arrived.wait()
+        chunk = b"".join(self._stdout)
+        self._stdout.clear()
+        return chunk
 
     async def finished(self) -> None:
         """Wait for the process to end and for its pipes, which a child of it may hold open."""
@@ -81,7 +78,7 @@ class ProcessGroup(asyncio.SubprocessProtocol):
 
     @property
     def stdout(self) -> bytes:
-        """What it wrote to stdout and nobody took from `chunks`."""
+        """What it wrote to stdout and `next_chunk` did not take."""
         return b"".join(self._stdout)
 
     @property

@@ -8,8 +8,8 @@ as they come, and the end of a process is one callback.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -145,9 +145,12 @@ class ProcessRunner:
             CommandTimedOutError: It ran too long.
             ToolMissingError: There is no such program.
         """
-        async with self._started(argv, cwd, env, timeout_s, proxied=proxied) as group:
+        variables = self._variables(env or {}, proxied=proxied)
+        async with self._started(argv, cwd, variables) as group:
             group.feed(stdin.reveal() if isinstance(stdin, Secret) else stdin)
-            await group.finished()
+            with self._told_as_timeout(argv, timeout_s):
+                async with asyncio.timeout(timeout_s):
+                    await group.finished()
         completed = _completed(argv, group)
         if group.overflowed:
             raise self.failure(completed, said=f"more than {self._capture_limit} bytes of output")
@@ -170,16 +173,23 @@ class ProcessRunner:
             CommandTimedOutError: It ran too long.
             ToolMissingError: There is no such program.
         """
-        async with self._started(argv, cwd, env, timeout_s) as group:
+        # The time is bounded around each wait, never around a `yield`: a timeout that ends while
+        # the caller is at work would cancel the caller.
+        until_s = asyncio.get_running_loop().time() + timeout_s
+        async with self._started(argv, cwd, self._variables(env or {}, proxied=False)) as group:
             group.feed(b"")
             rest = b""
-            async for chunk in group.chunks():
+            while True:
+                with self._told_as_timeout(argv, timeout_s):
+                    async with asyncio.timeout_at(until_s):
+                        chunk = await group.next_chunk()
                 *whole, rest = (rest + chunk).split(b"\n")
                 for line in whole:
                     yield line.decode("utf-8", "replace")
+                if not chunk:
+                    break
             if rest:
                 yield rest.decode("utf-8", "replace")
-            await group.finished()
         completed = _completed(argv, group)
         if completed.returncode != 0:
             raise self.failure(completed)
@@ -195,28 +205,25 @@ class ProcessRunner:
 
     @asynccontextmanager
     async def _started(
-        self,
-        argv: Sequence[str],
-        cwd: Path | None,
-        env: Mapping[str, str | Secret] | None,
-        timeout_s: float,
-        *,
-        proxied: bool = False,
+        self, argv: Sequence[str], cwd: Path | None, variables: Mapping[str, str]
     ) -> AsyncIterator[ProcessGroup]:
-        """Start the command, bound its time, and end its whole group whatever happens."""
-        variables = self._variables(env or {}, proxied=proxied)
+        """Start the command, and end its whole group whatever happens."""
         shown = self._redacted(argv)
         self._tell("command.started", shown)
         group = ProcessGroup(self._capture_limit)
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._start(group, argv, cwd, variables)
-                yield group
-        except TimeoutError as error:
-            raise CommandTimedOutError(shown, timeout_s=timeout_s) from error
+            await self._start(group, argv, cwd, variables)
+            yield group
         finally:
             await group.end(self._grace_s)
             self._tell("command.finished", shown, group)
+
+    @contextmanager
+    def _told_as_timeout(self, argv: Sequence[str], timeout_s: float) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError as error:
+            raise CommandTimedOutError(self._redacted(argv), timeout_s=timeout_s) from error
 
     async def _start(
         self,

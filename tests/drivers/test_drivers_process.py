@@ -179,6 +179,19 @@ async def test_lines_come_while_it_runs(runner: ProcessRunner, stub: Stub) -> No
     assert await until_gone([int(first)])
 
 
+async def test_line_without_end_times_out(runner: ProcessRunner, stub: Stub) -> None:
+    """A streamed command that says nothing more is ended, and its caller is not cancelled."""
+    tool = stub("tool", "import time; print('one', flush=True); time.sleep(60)")
+    seen: list[str] = []
+
+    with pytest.raises(CommandTimedOutError):  # noqa: PT012 - the loop is the act
+        async for line in runner.lines([str(tool)], timeout_s=0.4):
+            seen.append(line)
+            await asyncio.sleep(0.5)
+
+    assert seen == ["one"]
+
+
 async def test_lines_of_a_failing_command_end_in_its_error(
     runner: ProcessRunner, stub: Stub
 ) -> None:

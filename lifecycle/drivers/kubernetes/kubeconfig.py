@@ -8,7 +8,7 @@ import os
 import ssl
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,8 +28,8 @@ class Kubeconfig:
     """The current context of a kubeconfig: a server and an identity, certificates as PEM."""
 
     server: str
-    ca: bytes
-    certificate: bytes
+    ca: bytes = field(repr=False)
+    certificate: bytes = field(repr=False)
     key: Secret
     token: Secret
     cluster: str

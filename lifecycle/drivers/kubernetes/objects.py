@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lifecycle.drivers.documents import (
     JsonObject,
@@ -65,11 +65,17 @@ class Condition:
         return self.status == "True"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class KubernetesObject:
-    """A Kubernetes object; `raw` is the document as it came and is never changed."""
+    """A Kubernetes object; `raw` is the document as it came and is never changed.
 
-    raw: JsonObject = field(repr=False)
+    Its `repr` is its name only: a Secret's data must not show up in a message.
+    """
+
+    raw: JsonObject
+
+    def __repr__(self) -> str:
+        return f"KubernetesObject({self.ref})"
 
     @property
     def ref(self) -> ObjectRef:

@@ -49,6 +49,8 @@ _RETRYABLE = _UNREACHABLE | {Failure.NOT_READY}
 # In this order: a TLS text is wrapped in `code = Unavailable`, and a cut connection may be
 # reported as `Canceled`; the innermost cause is the one that counts.
 _TEXTS: tuple[tuple[str, Failure], ...] = (
+    ("failed to create etcd client", Failure.NOT_READY),  # a deadline of the node's, not of ours
+    ("no controlplane endpoints discovered yet", Failure.NOT_READY),
     ("certificate signed by unknown authority", Failure.UNKNOWN_AUTHORITY),
     ("tls: certificate required", Failure.CERTIFICATE_REQUIRED),
     ("tls: bad certificate", Failure.CERTIFICATE_REQUIRED),
