@@ -105,6 +105,11 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _GoDumper.add_representer(str, _represent_text)
+# A date is plain text here, as it is to the loader.
+_GoDumper.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in rules if not tag.endswith(":timestamp")]
+    for first, rules in yaml.SafeDumper.yaml_implicit_resolvers.items()
+}
 
 
 def _describe(error: yaml.YAMLError) -> str:

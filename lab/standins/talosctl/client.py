@@ -87,7 +87,7 @@ class Client:
 
     def send_all(self, method: str, requests: Iterable[Message]) -> Message:
         """Call a client-streaming method."""
-        return next(self.stream(method, *requests), {})
+        return self._last(self.stream(method, *requests))
 
     def call(self, method: str, request: Message | None = None) -> tuple[list[Message], str]:
         """Call a one-to-many method.
@@ -99,7 +99,7 @@ class Client:
             RpcError: The call itself failed.
             CommandError: Every node failed.
         """
-        reply = next(self.stream(method, request or {}), {})
+        reply = self._last(self.stream(method, request or {}))
         kept: list[Message] = []
         errors: list[str] = []
         for message in children(reply, "messages"):
@@ -112,6 +112,13 @@ class Client:
         if problem and not kept:
             raise CommandError(problem)
         return kept, problem
+
+    def _last(self, replies: Iterator[Message]) -> Message:
+        # Read to the end: the status follows the message, and may not be OK.
+        reply: Message = {}
+        for item in replies:
+            reply = item
+        return reply
 
     def node_of(self, message: Message) -> str:
         """The node that a message came from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -226,6 +227,7 @@ _GROUPS = frozenset({"etcd", "etcd alarm", "gen", "config"})
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; answers the exit code (0 or 1, as the real one)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     usage = "talosctl [command]"
     try:
         called, rest = _find(arguments)
@@ -245,8 +247,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 1
     except KeyboardInterrupt:
-        notice = "Signal received, aborting, press Ctrl+C once again to abort immediately..."
-        print(notice, file=sys.stderr)  # noqa: T201  same
+        from lab.standins.talosctl.commands.console import SIGNAL_NOTICE, warn  # noqa: PLC0415
+
+        warn(SIGNAL_NOTICE)
         return 1
     return 0
 

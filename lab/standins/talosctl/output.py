@@ -181,7 +181,7 @@ def _read_metadata(resource: Message) -> JsonMap:
         "namespace": text(metadata, "namespace"),
         "type": text(metadata, "type"),
         "id": text(metadata, "id"),
-        "version": int(version) if version.isdigit() else version,
+        "version": _read_plain(version),
         "owner": text(metadata, "owner") or None,
         "phase": text(metadata, "phase"),
         "created": _format_stamp(child(metadata, "created")),
@@ -189,7 +189,7 @@ def _read_metadata(resource: Message) -> JsonMap:
     }
     for key in ("labels", "annotations"):
         pairs: JsonMap = {
-            text(item, "key"): text(item, "value") for item in children(metadata, key)
+            text(item, "key"): _read_plain(text(item, "value")) for item in children(metadata, key)
         }
         if pairs:
             result[key] = pairs
@@ -197,6 +197,13 @@ def _read_metadata(resource: Message) -> JsonMap:
     if finalizers:
         result["finalizers"] = list[Json](finalizers)
     return result
+
+
+def _read_plain(value: str) -> Json:
+    # The real one writes these as plain YAML scalars and reads them again: `1` is a number then.
+    if value in {"true", "false"}:
+        return value == "true"
+    return int(value) if value.isdigit() else value
 
 
 def _format_stamp(stamp: Message) -> str:

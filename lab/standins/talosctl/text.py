@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from lab.standins.talosctl.proto import Message, number
@@ -35,17 +36,20 @@ def format_bytes(size: int) -> str:
     value, unit = float(size), 0
     while value >= 1000 and unit < len(_UNITS) - 1:  # noqa: PLR2004  SI
         value, unit = value / 1000, unit + 1
+    value = math.floor(value * 10 + 0.5) / 10
     return f"{value:.1f} {_UNITS[unit]}" if value < 10 else f"{value:.0f} {_UNITS[unit]}"  # noqa: PLR2004  two digits
 
 
 def format_ago(stamp: Message) -> str:
     """Time since a protobuf timestamp as Go prints a duration rounded to seconds."""
-    left = max(0, round(time.time() - number(stamp, "seconds")))
-    hours, left = divmod(left, 3600)
+    # A lab's clock runs ahead of this one, and then Go prints a minus.
+    since = round(time.time() - number(stamp, "seconds"))
+    sign = "-" if since < 0 else ""
+    hours, left = divmod(abs(since), 3600)
     minutes, seconds = divmod(left, 60)
     if hours:
-        return f"{hours}h{minutes}m{seconds}s"
-    return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+        return f"{sign}{hours}h{minutes}m{seconds}s"
+    return f"{sign}{minutes}m{seconds}s" if minutes else f"{sign}{seconds}s"
 
 
 def quote(text: str) -> str:

@@ -41,6 +41,7 @@ class Connection:
         self._socket = open_socket(host, port, credentials)
         self._decoder = Decoder()
         self._buffer = b""
+        self._block = b""
         self._next_stream = 1
         self._window = _DEFAULT_WINDOW
         self._stream_window = _DEFAULT_WINDOW
@@ -108,33 +109,40 @@ class Connection:
 
     def _receive(self, stream: int) -> Iterator[bytes]:
         headers: dict[str, str] = {}
-        pending, block = b"", b""
-        while True:
+        pending, is_over = b"", False
+        while not is_over:
             try:
                 kind, flags, ident, payload = self._read_frame()
+                headers |= self._take_headers(kind, flags, payload, is_ours=ident == stream)
+                if ident != stream or kind not in {_HEADERS, _DATA, _RST}:
+                    self._control(kind, flags, ident, payload)
+                    continue
             except (OSError, EOFError) as error:
                 raise _broken(error) from error
-            if ident != stream:
-                self._control(kind, flags, ident, payload)
-                continue
             if kind == _RST:
                 raise _reset(payload)
-            if kind in {_HEADERS, _CONTINUATION}:
-                block += _strip(kind, flags, payload)
-                if flags & _END_HEADERS:
-                    headers |= self._decode(block)
-                    block = b""
-            elif kind == _DATA:
+            is_over = bool(flags & _END_STREAM)
+            if kind == _DATA:
                 pending += _strip(kind, flags, payload)
                 while len(pending) >= 5 + _size(pending):
                     end = 5 + _size(pending)
                     message, pending = pending[5:end], pending[end:]
                     yield message
-            else:
-                self._control(kind, flags, ident, payload)
-            if flags & _END_STREAM and kind in {_HEADERS, _DATA}:
-                _check_status(headers)
-                return
+        _check_status(headers)
+
+    def _take_headers(
+        self, kind: int, flags: int, payload: bytes, *, is_ours: bool
+    ) -> dict[str, str]:
+        """Decode a header block, those of an abandoned call too: the table must follow all."""
+        if kind not in {_HEADERS, _CONTINUATION}:
+            return {}
+        block = self._block + _strip(kind, flags, payload)
+        if not flags & _END_HEADERS:
+            self._block = block
+            return {}
+        self._block = b""
+        pairs = self._decode(block)
+        return pairs if is_ours else {}
 
     def _decode(self, block: bytes) -> dict[str, str]:
         pairs = self._decoder.decode(block, raw=True)

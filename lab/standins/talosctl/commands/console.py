@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["warn", "warn_partly", "write"]
+__all__ = ["SIGNAL_NOTICE", "warn", "warn_partly", "write"]
+
+SIGNAL_NOTICE = "Signal received, aborting, press Ctrl+C once again to abort immediately..."
 
 
 def write(line: str) -> None:
@@ -21,4 +23,4 @@ def warn(line: str) -> None:
 def warn_partly(problem: str) -> None:
     """Report the nodes that failed while others answered."""
     if problem:
-        sys.stderr.write(f"WARNING: {problem}" + ("" if problem.endswith("\n") else "\n"))
+        sys.stderr.write(f"WARNING: {problem}\n")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lab.standins.talosctl.client import Client
 from lab.standins.talosctl.command import Call
+from lab.standins.talosctl.commands.console import SIGNAL_NOTICE, warn
 from lab.standins.talosctl.commands.version import check_client_version
 from lab.standins.talosctl.failure import CommandError, RpcError, join_errors
 from lab.standins.talosctl.messages import RESOURCE_DEFINITION
@@ -110,11 +111,16 @@ def _fetch(client: Client, node: str, query: _Query) -> Iterator[Message]:
 
 
 def _watch(client: Client, nodes: list[str], query: _Query, writer: Writer) -> None:
-    if len(nodes) == 1:
+    try:
+        if len(nodes) > 1:
+            _watch_many(client, nodes, query, writer)
+            return
+        is_live = bool(query.ident)
         for event in _watch_node(client, nodes[0], query):
-            _show_event(nodes[0], event, writer)
-        return
-    _watch_many(client, nodes, query, writer)
+            is_live = _show_event(nodes[0], event, writer, is_live=is_live)
+    except KeyboardInterrupt:
+        # Stopping a watch is no failure.
+        warn(SIGNAL_NOTICE)
 
 
 def _watch_many(client: Client, nodes: list[str], query: _Query, writer: Writer) -> None:
@@ -133,11 +139,12 @@ def _watch_many(client: Client, nodes: list[str], query: _Query, writer: Writer)
 
     for node in nodes:
         Thread(target=follow, args=(node,), daemon=True).start()
+    is_live = bool(query.ident)
     while True:
         node, event = events.get()
         if isinstance(event, CommandError):
             raise CommandError(f"error watching resource: {event}")
-        _show_event(node, event, writer)
+        is_live = _show_event(node, event, writer, is_live=is_live)
 
 
 def _watch_node(client: Client, node: str, query: _Query) -> Iterator[Message]:
@@ -152,12 +159,20 @@ def _watch_node(client: Client, node: str, query: _Query) -> Iterator[Message]:
         raise CommandError(f"error watching resource: {error}") from error
 
 
-def _show_event(node: str, event: Message, writer: Writer) -> None:
+def _show_event(node: str, event: Message, writer: Writer, *, is_live: bool) -> bool:
+    """Show one event; what was there before is held back, so that a table has one width.
+
+    Returns:
+        Whether everything that was there before has been shown.
+    """
     kind = number(event, "event_type")
     if kind == _ERRORED:
         raise CommandError(f"error watching resource: {text(event, 'error')}")
     resource = child(event, "resource")
     if kind not in {_BOOTSTRAPPED, _NOOP} and resource:
         writer.add(node, resource, _EVENT_NAMES[kind])
-    writer.flush()
+    is_live = is_live or kind == _BOOTSTRAPPED
+    if is_live:
+        writer.flush()
     sys.stdout.flush()
+    return is_live

@@ -19,6 +19,7 @@ from lab.standins.talosctl.failure import CommandError, RpcError, SilentError
 from lab.standins.talosctl.flags import parse_duration_s
 from lab.standins.talosctl.messages import EVENT_PAYLOADS
 from lab.standins.talosctl.proto import Message, child, children, decode, flag, number, octets, text
+from lab.standins.talosctl.text import quote
 
 __all__ = ["reboot", "reset", "rollback", "shutdown"]
 
@@ -38,8 +39,8 @@ _STAGES = (
     "UPGRADING",
 )
 _RETRIED = frozenset({"Unavailable", "Canceled"})
-# The real retry waits a second between attempts; real time is short in the lab.
-_PAUSE_S = 0.25
+# go-retry's default between attempts.
+_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +115,17 @@ def _run(call: Call, action: _Action) -> None:
         raise SilentError
 
 
+class _AgainError(Exception):
+    """The tracker opens the events again, for this reason."""
+
+
 class _Tracker:
     """Follows one node."""
 
     def __init__(self, call: Call, client: Client, node: str, deadline: float) -> None:
         self._call, self._client, self._node = call, client, node
         self._deadline = deadline
+        self._tail, self._actor = 0, ""
 
     def run(self, action: _Action) -> None:
         """Act once, wait for the event that ends it, check the boot id.
@@ -127,25 +133,30 @@ class _Tracker:
         The event stream is opened before the action, so that nothing is missed.
         """
         before = self._read_boot_id() if action.checks_boot else ""
-        events = self._client.again().stream("Events", {"tail_events": 0}, node=self._node)
-        next(events, None)  # The hello, which is empty.
+        events: Iterator[Message] | None = self._open_events()
         self._say("waiting for actor ID")
         reply = next(self._client.stream(action.method, action.request, node=self._node), {})
         messages = children(reply, "messages")
-        actor = text(messages[0], "actor_id") if messages else ""
-        self._say(f"actor ID: {actor}")
-        while not self._follow(events, actor, action):
+        self._actor = text(messages[0], "actor_id") if messages else ""
+        self._say(f"actor ID: {self._actor}")
+        while not self._follow(events, action):
             self._wait()
-            events = self._reopen()
+            events = None
         self._say("events check condition met")
         if action.checks_boot:
             while not self._has_rebooted(before, action):
                 self._wait()
             self._say("post check passed")
 
-    def _follow(self, events: Iterator[Message], actor: str, action: _Action) -> bool:
+    def _open_events(self) -> Iterator[Message]:
+        request: Message = {"tail_events": self._tail}
+        events = self._client.again().stream("Events", request, node=self._node)
+        next(events, None)  # The hello, which is empty.
+        return events
+
+    def _follow(self, events: Iterator[Message] | None, action: _Action) -> bool:
         try:
-            for event in events:
+            for event in events or self._open_events():
                 data = child(event, "data")
                 kind = text(data, "type_url").rpartition("/")[2]
                 if kind not in EVENT_PAYLOADS:
@@ -153,23 +164,26 @@ class _Tracker:
                 payload = decode(octets(data, "value"), EVENT_PAYLOADS[kind])
                 if action.is_done(kind, payload):
                     return True
-                if text(event, "actor_id") == actor:
+                if text(event, "actor_id") == self._actor:
                     self._report(kind, payload)
+        except _AgainError as reason:
+            self._say(f"error: {reason}")
+            return False
         except RpcError as error:
             if error.code not in _RETRIED:
                 raise
         self._say("unavailable, retrying...")
+        # From the beginning and of any actor: after a boot nobody is behind what happens.
+        self._tail, self._actor = -1, ""
         return False
-
-    def _reopen(self) -> Iterator[Message]:
-        # From the beginning: the event that is waited for may have passed meanwhile.
-        return self._client.again().stream("Events", {"tail_events": -1}, node=self._node)
 
     def _report(self, kind: str, payload: Message) -> None:
         if kind == "machine.SequenceEvent":
             problem = text(child(payload, "error"), "message")
             action = ("NOOP", "START", "STOP")[number(payload, "action")]
             self._say(f"sequence: {text(payload, 'sequence')} action: {action}")
+            if text(payload, "sequence") == "reboot":
+                raise _AgainError("reboot sequence completed")
             if problem:
                 raise CommandError(f"sequence error: {problem}")
         elif kind == "machine.MachineStatusEvent":
@@ -177,7 +191,7 @@ class _Tracker:
             stage = _STAGES[number(payload, "stage")]
             ready = str(flag(status, "ready")).lower()
             unmet = " ".join(
-                f'name:"{text(item, "name")}" reason:"{text(item, "reason")}"'
+                f"name:{quote(text(item, 'name'))}  reason:{quote(text(item, 'reason'))}"
                 for item in children(status, "unmet_conditions")
             )
             self._say(f"stage: {stage} ready: {ready} unmetCond: [{unmet}]")
@@ -185,6 +199,8 @@ class _Tracker:
             word = "phase" if kind == "machine.PhaseEvent" else "task"
             action = ("START", "STOP")[number(payload, "action")]
             self._say(f"{word}: {text(payload, word)} action: {action}")
+            if text(payload, "task") == "stopAllServices":
+                raise _AgainError("stopAllServices task completed")
         else:
             healthy = str(flag(child(payload, "health"), "healthy")).lower()
             self._say(
