@@ -16,7 +16,7 @@ import yaml
 from lab.machines.hardware import Disk, DiskSelector
 from lab.machines.yamltree import Tree
 
-__all__ = ["ConfigError", "MachineConfig", "parse_config"]
+__all__ = ["ConfigError", "MachineConfig", "parse_config", "write_problems"]
 
 _TOP_LEVEL = frozenset({"version", "debug", "persist", "machine", "cluster"})
 _CONTROL_PLANE_TAINT = ("node-role.kubernetes.io/control-plane", "", "NoSchedule")
@@ -52,6 +52,7 @@ class MachineConfig:
     extensions: tuple[str, ...] = ()
     kubelet_version: str = ""
     rotates_server_certificates: bool = False
+    has_talos_api_access: bool = False
     node_labels: Mapping[str, str] = field(default_factory=dict)
     node_taints: tuple[tuple[str, str, str], ...] = ()
     documents: tuple[str, ...] = ()  # kinds of the documents beside v1alpha1
@@ -100,17 +101,24 @@ def _validate(main: Tree) -> None:
     problems = []
     if not main.at("cluster"):
         problems.append("cluster instructions are required")
+    elif not main.at("cluster", "controlPlane", "endpoint").text():
+        problems.append("cluster controlplane endpoint is missing")
     if not main.at("machine"):
         problems.append("machine instructions are required")
-    kind = main.at("machine", "type").text()
-    if kind not in {"controlplane", "worker"}:
-        problems.append(f'invalid machine type: "{kind}"')
-    if not main.at("machine", "ca", "crt").text():
-        problems.append("issuing CA is missing (.machine.ca)")
-    if not main.at("cluster", "controlPlane", "endpoint").text():
-        problems.append("cluster controlplane endpoint is missing")
+    else:
+        problems += _find_machine_problems(main.at("machine"))
     if problems:
         raise ConfigError(write_problems(problems))
+
+
+def _find_machine_problems(machine: Tree) -> list[str]:
+    problems = []
+    kind = machine.at("type").text()
+    if kind not in {"controlplane", "worker"}:
+        problems.append(f'invalid machine type: "{kind}"')
+    if not machine.at("ca", "crt").text():
+        problems.append("issuing CA is missing (.machine.ca)")
+    return problems
 
 
 def write_problems(problems: Sequence[str]) -> str:
@@ -147,6 +155,7 @@ def _read(raw: bytes, main: Tree, others: Mapping[str, Tree]) -> MachineConfig:
         kubelet_version=_read_tag(kubelet.at("image").text()),
         rotates_server_certificates=kubelet.at("extraArgs", "rotate-server-certificates").flag()
         or kubelet.at("extraConfig", "serverTLSBootstrap").flag(),
+        has_talos_api_access=machine.at("features", "kubernetesTalosAPIAccess", "enabled").flag(),
         node_labels=machine.at("nodeLabels").mapping(),
         node_taints=_read_taints(machine, cluster),
         documents=tuple(others),

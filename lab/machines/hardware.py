@@ -22,8 +22,10 @@ _UNITS: Mapping[str, int] = {
     **{f"{unit}ib": 1024 ** (power + 1) for power, unit in enumerate("kmgtp")},
     **{f"{unit}i": 1024 ** (power + 1) for power, unit in enumerate("kmgtp")},
 }
-# cel-go breaks an expression's line at the next operator once it is this long.
+# cel-go breaks the line after an operator that would end at this column or later, counting the
+# operator as it names it, `_&&_` (parser/unparser.go).
 _EXPRESSION_WIDTH = 80
+_OPERATOR = len("_&&_")
 _DEFAULT_SIZE = 256_000_000_000  # bytes; a common NVMe disk
 _DEFAULT_MEMORY = 16 * 1024**3  # bytes
 
@@ -109,7 +111,7 @@ class DiskSelector:
             lines[-1] += term
             if index == len(terms) - 1:
                 break
-            if len(lines[-1]) >= _EXPRESSION_WIDTH:
+            if len(lines[-1]) + _OPERATOR >= _EXPRESSION_WIDTH:
                 lines[-1] += " &&"
                 lines.append("")
             else:

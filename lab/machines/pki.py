@@ -25,6 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 __all__ = [
     "KeyPair",
     "identify_authority",
+    "load_leaf",
     "make_authority",
     "make_server_context",
     "mint_client",
@@ -87,7 +88,9 @@ def mint_client(authority: KeyPair, organization: str, *, common: str = "") -> K
     """
     issuer = _load_key(authority.key)
     if isinstance(issuer, ed25519.Ed25519PrivateKey):
-        key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey = issuer.generate()
+        key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey = (
+            ed25519.Ed25519PrivateKey.generate()
+        )
     else:
         key = ec.generate_private_key(ec.SECP256R1())
     name = _name(organization=organization, common=common)
@@ -99,16 +102,21 @@ def make_server_context(leaf: KeyPair, client_ca: bytes | None) -> ssl.SSLContex
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.set_alpn_protocols(["h2"])
+    load_leaf(context, leaf)
+    if client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=client_ca.decode())
+    return context
+
+
+def load_leaf(context: ssl.SSLContext, leaf: KeyPair) -> None:
+    """Give a context its own certificate."""
     # load_cert_chain reads files only: a private folder that lives for this call.
     with tempfile.TemporaryDirectory(prefix="lab-machine-") as folder:
         path = Path(folder) / "leaf.pem"
         path.touch(mode=0o600)
         path.write_bytes(leaf.key + leaf.crt)
         context.load_cert_chain(path)
-    if client_ca is not None:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(cadata=client_ca.decode())
-    return context
 
 
 def _mint(

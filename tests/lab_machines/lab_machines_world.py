@@ -1,0 +1,209 @@
+"""Simulated machines on loopback, a cluster's configs for them, and a gRPC client of our own."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import yaml
+from grpclib.client import Channel
+
+from lab.clock import LabClock
+from lab.ledger import Ledger
+from lab.machines import Machines, MachineSpec, Stage, derive_hardware, pki
+from lab.machines.protos import machine_pb2
+from lab.machines.protos.machine_grpc import MachineServiceStub
+from lab.ports import KubernetesPki, NodeFacts
+
+SPEED = 2000.0
+PORT = 50000
+# Test processes that run side by side get loopback networks of their own.
+_NET = f"127.{100 + os.getpid() % 100}.{os.getpid() // 100 % 250}"
+
+
+class FakePlane:
+    """Kubernetes as machines see it: remembers what it was told; nodes are ready at once."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.nodes: dict[str, NodeFacts] = {}
+        self.not_ready: set[str] = set()
+
+    async def create(self, pki: KubernetesPki) -> None:
+        """Note it."""
+        self.calls.append("create" if pki.ca_crt else "create without CA")
+
+    async def start_apiserver(self, node: NodeFacts) -> None:
+        """Note it."""
+        self.calls.append(f"start_apiserver {node.name}")
+
+    async def stop_apiserver(self, name: str) -> None:
+        """Note it."""
+        self.calls.append(f"stop_apiserver {name}")
+
+    async def start_kubelet(self, node: NodeFacts) -> None:
+        """Note it."""
+        self.calls.append(f"start_kubelet {node.name}")
+        self.nodes[node.name] = node
+
+    async def stop_kubelet(self, name: str) -> None:
+        """Note it."""
+        self.calls.append(f"stop_kubelet {name}")
+        self.nodes.pop(name, None)
+
+    def is_node_ready(self, name: str) -> bool:
+        """Tell."""
+        return name in self.nodes and name not in self.not_ready
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One cluster's secrets, and the configs and client certificates made of them."""
+
+    talos: pki.KeyPair = field(default_factory=lambda: pki.make_authority("talos"))
+    kubernetes: pki.KeyPair = field(default_factory=lambda: pki.make_authority("kubernetes"))
+    etcd: pki.KeyPair = field(default_factory=lambda: pki.make_authority("etcd"))
+
+    def write_config(self, name: str, *, install: dict[str, object] | None = None) -> bytes:
+        """Write a machine config; names beginning with `cp` are control planes."""
+        is_control_plane = name.startswith("cp")
+        document = {
+            "version": "v1alpha1",
+            "machine": {
+                "type": "controlplane" if is_control_plane else "worker",
+                "token": "abcdef.0123456789abcdef",
+                "ca": _pair(self.talos, with_key=is_control_plane),
+                "network": {"hostname": name},
+                "nodeLabels": {"lab": "yes"},
+                "kubelet": {
+                    "image": "ghcr.io/siderolabs/kubelet:v1.36.3",
+                    "extraArgs": {"rotate-server-certificates": "true"},
+                },
+                "install": install
+                or {"disk": "/dev/sda", "image": "ghcr.io/siderolabs/installer:v1.13.9"},
+            },
+            "cluster": {
+                "clusterName": "lab",
+                "controlPlane": {"endpoint": "https://10.77.0.10:6443"},
+                "ca": _pair(self.kubernetes, with_key=is_control_plane),
+                "etcd": {"ca": _pair(self.etcd, with_key=is_control_plane)},
+            },
+        }
+        return yaml.safe_dump(document).encode()
+
+    def make_client_context(self, role: str = "os:admin") -> ssl.SSLContext:
+        """Make the context of a client with that role, which trusts this cluster's CA only."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.set_alpn_protocols(["h2"])
+        context.load_verify_locations(cadata=self.talos.crt.decode())
+        pki.load_leaf(context, pki.mint_client(self.talos, role))
+        return context
+
+
+@dataclass(slots=True)
+class World:
+    """Running machines, their Kubernetes, the cluster they get their configs from."""
+
+    machines: Machines
+    plane: FakePlane
+    cluster: Cluster
+    clock: LabClock
+    channels: list[Channel] = field(default_factory=list)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The lab's ledger."""
+        return self.clock.ledger
+
+    def connect(self, name: str, *, role: str = "os:admin") -> Channel:
+        """Make a channel to a configured machine."""
+        return self._open(name, self.cluster.make_client_context(role))
+
+    def connect_insecure(self, name: str) -> Channel:
+        """Make a channel that trusts anything and shows nothing, as `--insecure` does."""
+        return self._open(name, make_insecure_context())
+
+    async def apply(self, *names: str) -> None:
+        """Send each machine in maintenance its config."""
+        for name in names:
+            data = self.cluster.write_config(name)
+            request = machine_pb2.ApplyConfigurationRequest(data=data, mode="AUTO")
+            await MachineServiceStub(self.connect_insecure(name)).ApplyConfiguration(request)
+
+    async def configure(self, *names: str) -> None:
+        """Bring machines to the point where they wait: etcd asked for, or running."""
+        await self.apply(*names)
+        for name in names:
+            await self.until(partial(self._is_configured, name))
+
+    async def bootstrap(self, name: str = "cp1") -> None:
+        """Bootstrap etcd and wait until every configured machine is running and ready."""
+        request = machine_pb2.BootstrapRequest()
+        await MachineServiceStub(self.connect(name)).Bootstrap(request)
+        await self.until(self._all_ready)
+
+    def _is_configured(self, name: str) -> bool:
+        machine = self.machines[name]
+        etcd = machine.boot.services.get("etcd")
+        waits = etcd is not None and etcd.state == "Preparing"
+        is_up = waits or machine.boot.stage is Stage.RUNNING
+        return machine.install is not None and machine.is_reachable and is_up
+
+    def _all_ready(self) -> bool:
+        return all(
+            machine.boot.stage is Stage.RUNNING and machine.boot.ready
+            for machine in self.machines
+            if machine.config is not None
+        )
+
+    async def until(self, holds: Callable[[], bool], *, timeout_s: float = 10.0) -> None:
+        """Wait until something about the world holds."""
+        async with asyncio.timeout(timeout_s):
+            while not holds():  # noqa: ASYNC110 # machines have no event for every wish
+                await asyncio.sleep(0.005)
+
+    def _open(self, name: str, context: ssl.SSLContext) -> Channel:
+        channel = Channel(self.machines[name].spec.loopback, PORT, ssl=context)
+        self.channels.append(channel)
+        return channel
+
+
+MakeWorld = Callable[[Sequence[str]], World]
+
+
+def make_insecure_context() -> ssl.SSLContext:
+    """Make the context of a client that trusts anything and shows nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+def make_world_of(names: Sequence[str]) -> World:
+    """Make machines by name; those beginning with `cp` are meant to become control planes."""
+    plane = FakePlane()
+    clock = LabClock(Ledger(), speed=SPEED)
+    specs = [
+        MachineSpec(
+            name=name,
+            role="controlplane" if name.startswith("cp") else "worker",
+            address=f"10.77.0.{number}",
+            loopback=f"{_NET}.{number}",
+            hardware=derive_hardware(name),
+        )
+        for number, name in enumerate(names, 11)
+    ]
+    return World(Machines(clock, plane, specs), plane, Cluster(), clock)
+
+
+def _pair(pair: pki.KeyPair, *, with_key: bool) -> dict[str, str]:
+    encoded = {"crt": base64.b64encode(pair.crt).decode()}
+    if with_key:
+        encoded["key"] = base64.b64encode(pair.key).decode()
+    return encoded
