@@ -32,6 +32,7 @@ class NodeFacts:
     kubelet_version: str = "v1.36.3"
     os_image: str = "Talos (v1.13.9)"
     rotates_server_certificates: bool = True
+    has_talos_api_access: bool = False  # machine.features.kubernetesTalosAPIAccess.enabled
     cluster_endpoint: str = ""  # https://VIP:6443
     cert_sans: tuple[str, ...] = ()
 

@@ -101,7 +101,11 @@ class Builder:
         key = hashlib.sha256(f"{folder} {json.dumps(overlay)}".encode()).hexdigest()
         if key not in self._built:
             self._built[key] = await self._build_overlay(folder, overlay)
-        return parse_manifests(self._built[key])
+        objects = parse_manifests(self._built[key])
+        # A kustomization that lists its own file comes out of the build; Flux passes over it
+        # (fluxcd/pkg ssa/utils, IsKustomization).
+        own = "kustomize.config.k8s.io/"
+        return [obj for obj in objects if not text(obj, "apiVersion").startswith(own)]
 
     async def _build_overlay(self, folder: Path, overlay: Object) -> str:
         has_own = any((folder / name).is_file() for name in _KUSTOMIZATIONS)

@@ -12,6 +12,7 @@ from lab.kubernetes.client import KubernetesClient
 from lab.kubernetes.controllers.bootstrap import (
     plant_bootstrap,
     plant_static_pods,
+    plant_talos_access,
     remove_static_pods,
 )
 from lab.kubernetes.controllers.csrs import request_serving
@@ -74,6 +75,7 @@ class Kubernetes:
         await self._stop_controllers()
         self._api.reset()
         self._world.pki = pki
+        self._world.networked.clear()
         self._kubelets = Kubelets(self._world)
         plant_bootstrap(self._world)
         self._dispatcher = Dispatcher(self._world, make_controllers(self._world, self._kubelets))
@@ -110,6 +112,8 @@ class Kubernetes:
         await self._settle_vip()
         self._api.is_available = True
         self._available.set()
+        if node.has_talos_api_access:
+            plant_talos_access(self._world)
         if node.name in self._world.nodes and self._world.store.get("nodes", "", node.name):
             plant_static_pods(self._world, node)
 

@@ -31,7 +31,9 @@ class ChartsAreThere:
         releases = [
             release
             for release in self.world.inventory.releases
-            if not accepted & {release.name, release.component} and not release.suspend
+            if not accepted & {release.name, release.component}
+            and not release.suspend
+            and release.chart  # without a source there is none; the repository's gate says so
         ]
         limit = asyncio.Semaphore(_AT_ONCE)
 

@@ -20,6 +20,7 @@ __all__ = ["Builds"]
 
 _SOURCE_GROUP = "source.toolkit.fluxcd.io/"
 _KUSTOMIZE_GROUP = "kustomize.toolkit.fluxcd.io/"
+_OWN_GROUP = "kustomize.config.k8s.io/"
 # Fields of a Flux Kustomization's spec that are a kustomization's own, by its name for them.
 _OVERLAY_FIELDS = {
     "patches": "patches",
@@ -136,7 +137,9 @@ class Builds:
 
 def _parse(text: bytes) -> tuple[JsonObject, ...]:
     documents = yaml.load_all(text, Loader=yaml.CSafeLoader)
-    return tuple(as_object(document) for document in documents if document)
+    objects = (as_object(document) for document in documents if document)
+    # A kustomization that lists its own file comes out of the build; Flux passes over it, too.
+    return tuple(o for o in objects if not text_at(o, "apiVersion").startswith(_OWN_GROUP))
 
 
 def _key_of(document: JsonObject) -> Key:

@@ -8,7 +8,13 @@ from lab.kubernetes.controllers.world import World
 from lab.kubernetes.values import Json, Object, reference_of
 from lab.ports import NodeFacts
 
-__all__ = ["COREDNS_IMAGE", "plant_bootstrap", "plant_static_pods", "remove_static_pods"]
+__all__ = [
+    "COREDNS_IMAGE",
+    "plant_bootstrap",
+    "plant_static_pods",
+    "plant_talos_access",
+    "remove_static_pods",
+]
 
 # Talos' bootstrap manifests: internal/app/machined/pkg/controllers/k8s/internal/k8stemplates.
 COREDNS_IMAGE = "registry.k8s.io/coredns/coredns:v1.14.6"
@@ -22,6 +28,37 @@ def plant_bootstrap(world: World) -> None:
         world.plant({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     for obj in (*_rbac(), *_priorities(), *_services(), *_coredns()):
         world.plant(obj)
+
+
+def plant_talos_access(world: World) -> None:
+    """Create the CRD by which pods ask for access to the Talos API (Talos, k8stemplates)."""
+    schema: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    names: Object = {
+        "kind": "ServiceAccount",
+        "listKind": "ServiceAccountList",
+        "plural": "serviceaccounts",
+        "singular": "serviceaccount",
+        "shortNames": ["tsa"],
+    }
+    version: Object = {
+        "name": "v1alpha1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+    }
+    world.plant(
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": "serviceaccounts.talos.dev"},
+            "spec": {
+                "group": "talos.dev",
+                "scope": "Namespaced",
+                "names": names,
+                "versions": [version],
+            },
+        }
+    )
 
 
 def plant_static_pods(world: World, facts: NodeFacts) -> None:
