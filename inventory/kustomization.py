@@ -15,8 +15,17 @@ from typing import TypeAlias
 
 from inventory import transformers
 from inventory.documents import Document
+from inventory.generators import generate, rename_references
 from inventory.model import Finding, Json, JsonObject, Position, Severity
-from inventory.objects import get_flag, get_list, get_mapping, get_mappings, get_text, group_of
+from inventory.objects import (
+    get_flag,
+    get_list,
+    get_mapping,
+    get_mappings,
+    get_text,
+    group_of,
+    name_of,
+)
 from inventory.patches import PatchError, patches_of, read_patches
 from inventory.resources import Resource
 from inventory.tree import YAML_SUFFIXES, Tree, join, normalise
@@ -91,7 +100,7 @@ class Builder:
                 self._merge(resources, self._load(item, here, (key, index)))
         for index, item in enumerate(get_list(value, "components")):
             resources = self._component(item, here, ("components", index), resources)
-        self._merge(resources, self._generated(value, here))
+        resources = self._generate_objects(resources, value, here)
         return self._transform(resources, value, here)
 
     def _apply_spec(
@@ -236,17 +245,21 @@ class Builder:
             elif not is_directory and name.endswith(YAML_SUFFIXES) and name not in _IGNORED_FILES:
                 yield child
 
-    def _generated(self, value: JsonObject, here: _Here) -> list[Resource]:
+    def _generate_objects(
+        self, resources: list[Resource], value: JsonObject, here: _Here
+    ) -> list[Resource]:
         has_hash = not get_flag(value, "generatorOptions", "disableNameSuffixHash")
-        found: list[Resource] = []
         for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
+            names: dict[str, str] = {}
             for item in get_mappings(value, key):
                 if get_text(item, "behavior") in ("merge", "replace"):
                     continue
                 read = partial(self._read_generated, here, key)
-                made = transformers.generated_object(kind, item, read, has_hash=has_hash)
-                found.append(here.resource(made, here.document, here.path))
-        return found
+                made, name = generate(kind, item, read, has_hash=has_hash)
+                names[name] = name_of(made)
+                self._merge(resources, [here.resource(made, here.document, here.path)])
+            resources = rename_references(resources, kind, names)
+        return resources
 
     def _read_generated(self, here: _Here, key: str, name: str) -> str | None:
         target = normalise(join(here.path, name))

@@ -8,8 +8,10 @@ from typing import Final
 
 from inventory.model import Inventory, Position
 
-# Kubernetes makes these itself.
-GIVEN_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-lease", "default"})
+# Kubernetes makes these itself; Flux' own is there before it applies anything.
+GIVEN_NAMESPACES: Final = frozenset(
+    {"kube-system", "kube-public", "kube-node-lease", "default", "flux-system"}
+)
 
 
 def undeclared_namespaces(

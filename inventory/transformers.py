@@ -5,9 +5,7 @@ https://github.com/kubernetes-sigs/kustomize/blob/master/api/internal/target/kus
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from inventory.model import Json, JsonObject
 from inventory.objects import (
@@ -19,7 +17,6 @@ from inventory.objects import (
     group_of,
     kind_of,
     name_of,
-    namespace_of,
     with_value,
 )
 from inventory.patches import Patch, PatchError, matches_selector
@@ -152,46 +149,3 @@ def split_path(path: str) -> list[str]:
             depth += (character == "[") - (character == "]")
             current += character
     return [*parts, current]
-
-
-def generated_object(
-    kind: str, item: JsonObject, read_file: Callable[[str], str | None], *, has_hash: bool
-) -> JsonObject:
-    """Return the ConfigMap or Secret of one generator item, its name with kustomize's hash."""
-    data: dict[str, Json] = {}
-    for path in (*get_list_of_text(item, "envs"), get_text(item, "env")):
-        if path:
-            data.update(_pairs((read_file(path) or "").splitlines()))
-    data.update(_pairs(get_list_of_text(item, "literals")))
-    for spec in get_list_of_text(item, "files"):
-        key, _, path = spec.rpartition("=")
-        data[key or path.rpartition("/")[2]] = read_file(path) or ""
-    name = get_text(item, "name")
-    has_hash = has_hash and not get_flag(item, "options", "disableNameSuffixHash")
-    metadata: dict[str, Json] = {"name": f"{name}-{_hash(kind, name, data)}" if has_hash else name}
-    if get_text(item, "namespace"):
-        metadata["namespace"] = get_text(item, "namespace")
-    field = "stringData" if kind == "Secret" else "data"
-    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, field: data}
-
-
-def _pairs(lines: Iterable[str]) -> dict[str, Json]:
-    found: dict[str, Json] = {}
-    for line in lines:
-        key, separator, value = line.strip().partition("=")
-        if separator and not key.startswith("#"):
-            found[key] = value.strip("\"'")
-    return found
-
-
-def _hash(kind: str, name: str, data: Mapping[str, Json]) -> str:
-    """Return a suffix in kustomize's form (its exact value for ConfigMaps of text)."""
-    content = {"data": dict(data), "kind": kind, "name": name}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
-    return digest.translate(str.maketrans("013ae", "ghkmt"))
-
-
-def namespace_or(value: JsonObject, default: str) -> str:
-    """Return the object's namespace, or `default` when it has none."""
-    return namespace_of(value) or default
