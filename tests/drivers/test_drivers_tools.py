@@ -89,6 +89,35 @@ async def test_missing_tool_says_how_to_get_it(runner: ProcessRunner, tmp_path: 
     assert "ClusterTool" in caught.value.hint
 
 
+async def test_version_is_asked_once_and_again_after_a_change(
+    runner: ProcessRunner, stub: Stub, tmp_path: Path
+) -> None:
+    """A lab's stand-in is asked for its version once, and again when its file changes."""
+    code = f"open({str(tmp_path / 'asked')!r}, 'a').write('x'); print('Talos v1.13.9')"
+    folder = stub("talosctl", code).parent
+    versions = []
+
+    for _ in range(2):
+        tools = await find_tools(["talosctl"], runner, path="", cache=tmp_path, folders=[folder])
+        versions.append(tools.found["talosctl"].version)
+    stub("talosctl", code.replace("1.13.9", "1.14.10"))
+    tools = await find_tools(["talosctl"], runner, path="", cache=tmp_path, folders=[folder])
+
+    assert [*versions, tools.found["talosctl"].version] == ["1.13.9", "1.13.9", "1.14.10"]
+    assert (tmp_path / "asked").read_text() == "xx"
+
+
+async def test_launcher_of_a_version_manager_is_asked_every_time(
+    runner: ProcessRunner, stub: Stub, tmp_path: Path
+) -> None:
+    """A script on PATH may start another version tomorrow, so what it said is not kept."""
+    folder = str(stub("flux", "print('flux: v2.9.4')").parent)
+
+    await find_tools(["flux"], runner, path=folder, cache=tmp_path / "cache")
+
+    assert not (tmp_path / "cache").exists()
+
+
 async def test_wrong_version_is_as_good_as_missing(
     runner: ProcessRunner, stub: Stub, tmp_path: Path
 ) -> None:
@@ -143,7 +172,7 @@ async def test_helm_is_fetched_once_when_allowed(redactor: Redactor, tmp_path: P
     assert list(forbidden.missing) == ["helm"]
     assert fetched.found == again.found
     assert (fetched.found["helm"].version, runner.installs) == ("4.2.3", 1)
-    assert [path.name for path in cache.iterdir()] == ["helm-4.2.3"]
+    assert (cache / "helm-4.2.3" / "helm").is_file()
 
 
 async def test_flux_manifests_are_exported(scripted: ScriptedRunner) -> None:
