@@ -44,11 +44,11 @@ class Terminal:
     def show(self, renderable: RenderableType) -> None:
         """Show a table: data, hence on stdout; nothing in JSON mode."""
         if not self.is_json:
-            self._make_console(self.stdout).print(renderable)
+            self._print(self.stdout, renderable)
 
     def show_aside(self, renderable: RenderableType) -> None:
         """Show something on stderr, also in JSON mode."""
-        self._make_console(self.stderr).print(renderable)
+        self._print(self.stderr, renderable)
 
     def say(self, text: str) -> None:
         """Write one line to stderr."""
@@ -77,6 +77,17 @@ class Terminal:
         if self.is_live:
             # Past the stream's buffer: a signal handler may have interrupted a write to it.
             os.write(self.stderr.fileno(), b"\x1b[?25h\n")
+
+    def _print(self, stream: TextIO, renderable: RenderableType) -> None:
+        console = self._make_console(stream)
+        if stream.isatty():
+            console.print(renderable)
+            return
+        with console.capture() as capture:
+            console.print(renderable)
+        # rich fills each line with blanks up to the width: of no use in a file.
+        stream.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+        stream.flush()
 
     def _make_console(self, stream: TextIO) -> Console:
         from rich.console import Console  # noqa: PLC0415 (start-up)

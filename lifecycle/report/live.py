@@ -21,6 +21,7 @@ __all__ = ["LiveTable", "PlainLines", "Watched", "watch_run"]
 _FRAMES_PER_S = 4  # enough for seconds to tick; more costs processor time
 _FRAME_LINES = 4  # header, bar, notice, and the line that the cursor stands on
 _BAR_CELLS = 30
+_FIXED_CELLS = 18  # mark and word, time, and the blanks between columns
 _QUIET_S = 30.0  # a long wait says what it sees this often, so that a CI log shows life
 
 
@@ -128,15 +129,21 @@ def draw_board(board: Board, console: Console, height: int) -> Group:
     is_plain = console.options.ascii_only
     table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=5)
+    table.add_column(no_wrap=True, overflow="ellipsis", width=_fit_titles(board, console.width))
     table.add_column(no_wrap=True, justify="right", min_width=5)
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=4)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for line in choose_lines(board, height):
         table.add_row(*_draw_line(line, is_plain=is_plain))
     parts: list[RenderableType] = [_draw_header(board), _draw_bar(board, is_plain=is_plain), table]
     if board.notice:
         parts.append(Text(board.notice, style="yellow", overflow="ellipsis", no_wrap=True))
     return Group(*parts)
+
+
+def _fit_titles(board: Board, width: int) -> int:
+    """Return the same width for every frame, so that columns stand still."""
+    longest = max((len(row.title) for row in board.rows), default=0)
+    return min(longest + 2, (width - _FIXED_CELLS) * 2 // 3)
 
 
 def _draw_header(board: Board) -> Table:

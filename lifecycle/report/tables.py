@@ -68,8 +68,9 @@ def draw_result(board: Board, result: RunResult) -> RenderableType:
     table = _make_table("Result", "Step or gate", "Took", "What was last seen")
     now = board.now()
     for row in board.rows:
-        took = format_elapsed(row.measure_s(now)) if row.is_changed or not row.is_ended else ""
-        _add(table, _look_of_row(row), row.title, took, row.seen)
+        look = _look_of_row(row)
+        took = "" if look.word == "unchanged" else format_elapsed(row.measure_s(now))
+        _add(table, look, row.title, took, row.seen)
     return Group(table, Text(_sum_up(board, result)))
 
 
@@ -80,9 +81,10 @@ def draw_status(
     look = _look_of_run(run, is_killed=is_killed)
     resumed = f", resumed {run.resumed} times" if run.resumed > 1 else ""
     resumed = ", resumed once" if run.resumed == 1 else resumed
-    took = format_elapsed(((run.ended_at or now) - run.started_at).total_seconds())
+    seconds = ((run.ended_at or now) - run.started_at).total_seconds()
+    took = "" if is_killed else f", {format_elapsed(seconds)}"  # nobody knows when it was killed
     head = Text.assemble(
-        (f"{run.kind} {run.cluster}: ", "bold"), (look.word, look.style), f"{resumed}, {took}"
+        (f"{run.kind} {run.cluster}: ", "bold"), (look.word, look.style), f"{resumed}{took}"
     )
     table = _make_table("State", "Step or gate", "Tries", "What was last seen")
     for step in run.steps:

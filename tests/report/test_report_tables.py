@@ -133,7 +133,7 @@ def test_killed_run_says_so_and_how_to_go_on() -> None:
     value = json.loads(json.dumps(value_of_status(record, is_killed=True, log="/l")))
 
     expected = """\
-bootstrap home: killed, resumed once, 10:00
+bootstrap home: killed, resumed once
  State     Step or gate   Tries   What was last seen
 ─────────────────────────────────────────────────────
  done      Do a               1   all there
