@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import random
+import binascii
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lab.standins.talosctl.failure import CODES, CommandError, RpcError, join_errors
 from lab.standins.talosctl.messages import METHODS
@@ -19,8 +18,7 @@ __all__ = ["Client", "Target", "open_client", "open_maintenance"]
 _PORT = 50000
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """The global flags: which file, which context, which nodes through which endpoints."""
 
     talosconfig: str = ""
@@ -133,7 +131,7 @@ class Client:
 
     def _connect(self) -> Connection:
         if self._connection is None:
-            order = random.sample(self._endpoints, len(self._endpoints))
+            order = _shuffle(self._endpoints)
             for position, endpoint in enumerate(order, start=1):
                 try:
                     self._connection = Connection(*_split_endpoint(endpoint), self._credentials)
@@ -184,7 +182,7 @@ def open_maintenance(target: Target, fingerprints: tuple[str, ...] = ()) -> Clie
         raise CommandError("failed to determine endpoints")
     for item in fingerprints:
         try:
-            base64.b64decode(item, validate=True)
+            _decode_base64(item)
         except ValueError as error:
             raise CommandError(
                 f'error parsing certificate fingerprint "{item}": illegal base64 data'
@@ -204,7 +202,7 @@ def _read_credentials(context: Context, prefix: str) -> Credentials:
     decoded: list[bytes] = []
     for what, value in (("CA", context.ca), ("certificate", context.crt), ("key", context.key)):
         try:
-            decoded.append(base64.b64decode(value, validate=True))
+            decoded.append(_decode_base64(value))
         except ValueError as error:
             raise CommandError(f"{prefix}error decoding {what}: illegal base64 data") from error
     return Credentials(ca=decoded[0], crt=decoded[1], key=decoded[2])
@@ -217,6 +215,18 @@ def _describe(metadata: Message) -> str:
     code = number(status, "code")
     name = CODES[code] if code < len(CODES) else f"Code({code})"
     return f"rpc error: code = {name} desc = {text(status, 'message')}"
+
+
+def _decode_base64(text: str) -> bytes:
+    return binascii.a2b_base64(text.replace("\n", ""), strict_mode=True)
+
+
+def _shuffle(endpoints: tuple[str, ...]) -> list[str]:
+    if len(endpoints) < 2:  # noqa: PLR2004  nothing to choose
+        return list(endpoints)
+    import random  # noqa: PLC0415  slow to import
+
+    return random.sample(endpoints, len(endpoints))
 
 
 def _split_endpoint(endpoint: str) -> tuple[str, int]:

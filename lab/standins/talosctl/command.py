@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lab.standins.talosctl.client import Client, Target, open_client, open_maintenance
 from lab.standins.talosctl.failure import CommandError, SilentError
@@ -34,8 +34,7 @@ _REBOOT_MODES = ("default", "powercycle", "force")
 _WIPE_MODES = ("all", "system-disk", "user-disks")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One command line, ready to run."""
 
     name: str
@@ -75,8 +74,7 @@ class Call:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Command:
+class _Command(NamedTuple):
     """A command: the module and function that run it, its flags, how many arguments it takes."""
 
     module: str

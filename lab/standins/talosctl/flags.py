@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lab.standins.talosctl.failure import CommandError
 
@@ -15,8 +15,7 @@ _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _TRUE, _FALSE = frozenset({"true", "1", "t"}), frozenset({"false", "0", "f"})
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """One flag; `kind` is `bool`, `text`, `slice` (commas split) or `array` (they do not)."""
 
     name: str
@@ -34,13 +33,13 @@ class FlagSet:
         self.by_short: Mapping[str, Flag] = {item.short: item for item in flags if item.short}
 
 
-@dataclass(slots=True)
 class Parsed:
     """What a command line says: flags by name, and the words between them."""
 
-    flags: FlagSet
-    values: dict[str, list[str]] = field(default_factory=dict)
-    words: list[str] = field(default_factory=list)
+    def __init__(self, flags: FlagSet) -> None:
+        self.flags = flags
+        self.values: dict[str, list[str]] = {}
+        self.words: list[str] = []
 
     def text(self, name: str) -> str:
         """The last value given, or the flag's default."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lab.standins.talosctl.proto import Schema, schema
 
@@ -17,8 +17,7 @@ _DATA = schema("metadata:1 bytes:2!", metadata=_METADATA)
 _CONTAINERD = schema("driver:1u namespace:2u")
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(NamedTuple):
     """One gRPC method: where it lives, what it takes and answers."""
 
     path: str

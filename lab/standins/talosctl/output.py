@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Protocol, TextIO
+from typing import NamedTuple, Protocol, TextIO
 
 from lab.standins.talosctl.failure import CommandError
 from lab.standins.talosctl.jsonpath import JsonPath, JsonPathError
@@ -19,8 +18,7 @@ _EVENT_MARKS = {"created": "+", "destroyed": "-", "updated": " "}
 _MACHINE_CONFIG = "MachineConfigs.config.talos.dev"
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):
     """A resource type: its full name, the one people read, where it lives, extra columns."""
 
     kind: str

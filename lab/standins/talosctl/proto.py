@@ -7,8 +7,7 @@ a whole call to a machine. It also makes the stand-in an independent reader of t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 __all__ = [
     "Message",
@@ -33,8 +32,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SIGN_BIT = 1 << 63
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(NamedTuple):
     name: str
     number: int
     kind: str  # s text, u unsigned, i signed, ? bool, ! bytes, m message
@@ -42,8 +40,7 @@ class _Field:
     nested: Schema | None
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(NamedTuple):
     """Fields of a message, by number."""
 
     fields: Mapping[int, _Field]

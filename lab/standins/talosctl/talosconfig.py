@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from lab.standins.talosctl.failure import CommandError
 
@@ -16,35 +16,33 @@ _PAIR = re.compile(r"^( *)([A-Za-z0-9_.-]+): ?(.*)$")
 _ITEM = re.compile(r"^( *)- (.+)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """Where a cluster is and how to be let in; certificates as base64 of PEM."""
 
     endpoints: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     ca: str = ""
     crt: str = ""
-    key: str = field(default="", repr=False)
+    key: str = ""
     cluster: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Talosconfig:
+class Talosconfig(NamedTuple):
     """All contexts and the name of the current one."""
 
     context: str = ""
-    contexts: dict[str, Context] = field(default_factory=dict)
+    contexts: Mapping[str, Context] = {}
 
 
-def find_path(given: str) -> Path:
+def find_path(given: str) -> str:
     """The file to use: `--talosconfig`, `$TALOSCONFIG`, `$TALOS_HOME/config`, `~/.talos/config`."""
     if given:
-        return Path(given)
+        return given
     if os.environ.get("TALOSCONFIG"):
-        return Path(os.environ["TALOSCONFIG"])
+        return os.environ["TALOSCONFIG"]
     if os.environ.get("TALOS_HOME"):
-        return Path(os.environ["TALOS_HOME"]) / "config"
-    return Path.home() / ".talos" / "config"
+        return f"{os.environ['TALOS_HOME']}/config"
+    return f"{os.environ.get('HOME', '')}/.talos/config"
 
 
 def read_talosconfig(given: str) -> Talosconfig:
@@ -54,11 +52,12 @@ def read_talosconfig(given: str) -> Talosconfig:
         CommandError: Worded as talosctl words it.
     """
     path = find_path(given)
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(_EMPTY)
-    text = path.read_text()
+    try:
+        with open(path) as file:  # noqa: PTH123  pathlib is slow to import
+            text = file.read()
+    except FileNotFoundError:
+        text = _EMPTY
+        _write_private(path, text)
     if not text.strip():
         raise CommandError(f'failed to open config file "{given}": EOF')
     tree = _read_simple(text)
@@ -77,9 +76,15 @@ def write_talosconfig(config: Talosconfig, given: str) -> None:
             value = str(getattr(context, key))
             if value:
                 lines.append(f"        {key}: {value}")
-    path = find_path(given)
-    path.touch(mode=0o600)
-    path.write_text("\n".join(lines) + "\n")
+    _write_private(find_path(given), "\n".join(lines) + "\n")
+
+
+def _write_private(path: str, text: str) -> None:
+    folder = path.rpartition("/")[0]
+    if folder:
+        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103  pathlib is slow to import
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
 
 
 def _list_lines(key: str, values: tuple[str, ...], *, always: bool) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lab.standins.talosctl.failure import RpcError, unavailable
 
@@ -33,8 +33,7 @@ _ALERTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """What a connection trusts and shows; all empty for the maintenance API.
 
     Attributes:
@@ -46,7 +45,7 @@ class Credentials:
 
     ca: bytes = b""
     crt: bytes = b""
-    key: bytes = field(default=b"", repr=False)
+    key: bytes = b""
     fingerprints: tuple[str, ...] = ()
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import ssl
 import struct
 from collections.abc import Iterable, Iterator
-from urllib.parse import unquote
-
-from hpack import Decoder
 
 from lab.standins.talosctl.failure import CODES, RpcError, unavailable
+from lab.standins.talosctl.hpack import HeaderReader
 from lab.standins.talosctl.tls import Credentials, describe_alert, open_socket
 
 __all__ = ["Connection"]
@@ -39,7 +37,7 @@ class Connection:
         self.peer = host
         self._authority = f"{host}:{port}"
         self._socket = open_socket(host, port, credentials)
-        self._decoder = Decoder()
+        self._headers = HeaderReader()
         self._buffer = b""
         self._block = b""
         self._next_stream = 1
@@ -141,12 +139,8 @@ class Connection:
             self._block = block
             return {}
         self._block = b""
-        pairs = self._decode(block)
+        pairs = dict(self._headers.read(block))
         return pairs if is_ours else {}
-
-    def _decode(self, block: bytes) -> dict[str, str]:
-        pairs = self._decoder.decode(block, raw=True)
-        return {bytes(name).decode(): bytes(value).decode() for name, value in pairs}
 
     def _send_data(self, stream: int, data: bytes) -> None:
         while data:
@@ -240,6 +234,8 @@ def _check_status(headers: dict[str, str]) -> None:
     if status != "0":
         index = int(status)
         name = CODES[index] if index < len(CODES) else f"Code({status})"
+        from urllib.parse import unquote  # noqa: PLC0415  only failures have a message
+
         raise RpcError(name, unquote(headers.get("grpc-message", "")))
 
 

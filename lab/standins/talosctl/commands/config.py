@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import time
-from dataclasses import replace
 
 from lab.standins.talosctl.command import Call
 from lab.standins.talosctl.commands.console import write
@@ -88,13 +87,13 @@ def list_contexts(call: Call) -> None:
 def set_endpoints(call: Call) -> None:
     """`config endpoint IP...`."""
     config, context = _open(call)
-    _save(call, config, replace(context, endpoints=tuple(call.words)))
+    _save(call, config, context._replace(endpoints=tuple(call.words)))
 
 
 def set_nodes(call: Call) -> None:
     """`config node IP...`."""
     config, context = _open(call)
-    _save(call, config, replace(context, nodes=tuple(call.words)))
+    _save(call, config, context._replace(nodes=tuple(call.words)))
 
 
 def choose_context(call: Call) -> None:
@@ -103,7 +102,7 @@ def choose_context(call: Call) -> None:
     name = call.words[0]
     if name not in config.contexts:
         raise CommandError(f'context "{name}" is not defined')
-    write_talosconfig(replace(config, context=name), call.target.talosconfig)
+    write_talosconfig(config._replace(context=name), call.target.talosconfig)
 
 
 def _open(call: Call) -> tuple[Talosconfig, Context]:
@@ -118,8 +117,8 @@ def _open(call: Call) -> tuple[Talosconfig, Context]:
 
 def _save(call: Call, config: Talosconfig, context: Context) -> None:
     name = call.target.context or config.context
-    contexts = config.contexts | {name: context}
-    write_talosconfig(replace(config, contexts=contexts), call.target.talosconfig)
+    contexts = {**config.contexts, name: context}
+    write_talosconfig(config._replace(contexts=contexts), call.target.talosconfig)
 
 
 def _relate(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lab.standins.talosctl.client import Client
 from lab.standins.talosctl.command import Call
@@ -30,8 +30,7 @@ _CREATED, _UPDATED, _DESTROYED, _BOOTSTRAPPED, _ERRORED, _NOOP = range(6)
 _EVENT_NAMES = ("created", "updated", "destroyed", "bootstrapped", "errored", "noop")
 
 
-@dataclass(frozen=True, slots=True)
-class _Query:
+class _Query(NamedTuple):
     """What to get, once the type's name is known."""
 
     definition: Definition

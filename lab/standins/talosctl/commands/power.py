@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lab.standins.talosctl.client import Client
 from lab.standins.talosctl.command import Call
@@ -43,8 +43,7 @@ _RETRIED = frozenset({"Unavailable", "Canceled"})
 _PAUSE_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Action:
+class _Action(NamedTuple):
     """What to ask of a node, and how to see that it is done."""
 
     method: str

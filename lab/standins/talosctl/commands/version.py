@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import platform
+import os
 
 from lab.standins.talosctl.client import Client
 from lab.standins.talosctl.command import Call
@@ -37,6 +36,8 @@ def show_version(call: Call) -> None:
     warn_partly(problem)
     for message in messages:
         if parsed.is_set("json"):
+            import json  # noqa: PLC0415  a hidden flag
+
             write(json.dumps(_to_json(message), separators=(",", ":")) + "\n")
             continue
         write(f"\tNODE:        {client.node_of(message)}\n")
@@ -46,7 +47,8 @@ def show_version(call: Call) -> None:
 
 
 def _own_version() -> Message:
-    arch = _ARCHITECTURES.get(platform.machine(), platform.machine())
+    machine = os.uname().machine
+    arch = _ARCHITECTURES.get(machine, machine)
     return {
         "tag": _CLIENT_VERSION,
         "sha": "lab",
