@@ -8,6 +8,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+
+from lab.clock import LabClock
+from lab.kubernetes import Kubernetes
+from lab.kubernetes.values import dig
+from lab.ledger import Ledger
 from tests.lab_kubernetes.lab_kubernetes_cluster import (
     CONTROL_PLANE,
     PORT,
@@ -18,11 +23,6 @@ from tests.lab_kubernetes.lab_kubernetes_cluster import (
     condition,
     make_pki,
 )
-
-from lab.clock import LabClock
-from lab.kubernetes import Kubernetes
-from lab.kubernetes.values import dig
-from lab.ledger import Ledger
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def cluster(empty: Cluster) -> Cluster:
     """A cluster of one control plane and one worker, NotReady for want of a CNI."""
     for facts in (CONTROL_PLANE, WORKER):
         await empty.plane.start_kubelet(facts)
-        node = await empty.see("v1", "Node", facts.name)
+        node = empty.see("v1", "Node", facts.name)
         await node.until(lambda obj: bool(dig(obj, "status", "conditions")))
     return empty
 
@@ -62,6 +62,6 @@ async def ready(cluster: Cluster) -> Cluster:
     """A cluster whose nodes are Ready."""
     await cluster.client.apply(cni(), manager="test")
     for name in ("cp-1", "worker-1"):
-        node = await cluster.see("v1", "Node", name)
+        node = cluster.see("v1", "Node", name)
         await node.until(lambda obj: condition(obj, "Ready") == "True")
     return cluster

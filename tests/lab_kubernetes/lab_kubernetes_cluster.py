@@ -39,6 +39,10 @@ class Cluster:
         """Where the first control plane listens."""
         return f"https://{CONTROL_PLANE.loopback}:{PORT}"
 
+    def anonymous_context(self) -> ssl.SSLContext:
+        """TLS for a client without a certificate."""
+        return ssl.create_default_context(cadata=self.pki.ca_crt.decode())
+
     def client_context(self, user: str = "admin", group: str = "system:masters") -> ssl.SSLContext:
         """TLS for a client of the cluster."""
         certificate, key = issue_certificate(self.pki, user, (group,))
@@ -78,7 +82,7 @@ class Cluster:
         path.write_text(yaml.safe_dump(config))
         return path
 
-    async def see(self, api_version: str, kind: str, name: str, namespace: str = "") -> Watcher:
+    def see(self, api_version: str, kind: str, name: str, namespace: str = "") -> Watcher:
         """Prepare to wait for something about one object."""
         return Watcher(self.client, (api_version, kind), name, namespace)
 
@@ -175,3 +179,52 @@ def condition(obj: Object, kind: str) -> str:
         if isinstance(item, dict) and item.get("type") == kind:
             return str(item.get("status"))
     return ""
+
+
+def deployment(name: str, namespace: str = "default", *, image: str = "x:1") -> Object:
+    """A Deployment of one container `c`."""
+    labels: Object = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "selector": {"matchLabels": dict(labels)},
+            "template": {
+                "metadata": {"labels": dict(labels)},
+                "spec": {"containers": [{"name": "c", "image": image}]},
+            },
+        },
+    }
+
+
+def crd(
+    plural: str = "things",
+    kind: str = "Thing",
+    group: str = "example.org",
+    scope: str = "Namespaced",
+) -> Object:
+    """A CRD with two versions and a status subresource."""
+    schema: Object = {
+        "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
+            "versions": [
+                {
+                    "name": name,
+                    "served": True,
+                    "storage": name == "v1",
+                    "schema": dict(schema),
+                    "subresources": {"status": {}},
+                }
+                for name in ("v1beta1", "v1", "v1beta2")
+            ],
+        },
+    }

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tests.lab_kubernetes.lab_kubernetes_cluster import Cluster, condition
-
 from lab.kubernetes.values import dig
+from tests.lab_kubernetes.lab_kubernetes_cluster import Cluster, condition
 
 
 async def test_nodes_wait_for_a_network(cluster: Cluster) -> None:
@@ -18,7 +17,7 @@ async def test_nodes_wait_for_a_network(cluster: Cluster) -> None:
 
 async def test_nodes_become_ready_with_a_cni(ready: Cluster) -> None:
     """A DaemonSet that is a CNI makes every node Ready and lets CoreDNS run."""
-    coredns = await ready.see("apps/v1", "Deployment", "coredns", "kube-system")
+    coredns = ready.see("apps/v1", "Deployment", "coredns", "kube-system")
     await coredns.until(lambda obj: dig(obj, "status", "readyReplicas") == 2)
 
     assert ready.plane.is_node_ready("worker-1") is True

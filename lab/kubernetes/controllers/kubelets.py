@@ -76,6 +76,7 @@ class Kubelets:
 
     def stop_pods(self, node: str) -> None:
         """Stop what runs on a node: its machine goes down."""
+        self._world.networked.discard(node)
         now = self._world.api.now()
         for pod in self._world.store.all("pods"):
             if text(pod, "spec", "nodeName") == node:
@@ -89,7 +90,7 @@ class Kubelets:
         self._pulled = {pulled for pulled in self._pulled if pulled[0] != node}
 
     def _begin(self, place: Place, pod: Object, node: str) -> None:
-        if not dig(pod, "spec", "hostNetwork") and not self._has_network(node):
+        if not dig(pod, "spec", "hostNetwork") and node not in self._world.networked:
             self._block(place, pod, "ContainerCreating", "")
             return
         if claim := self._find_unbound(pod):
@@ -171,9 +172,6 @@ class Kubelets:
         del pod
         self._blocked[place] = None
         self._world.edit(place, lambda obj: podstatus.mark_waiting(obj, reason, message))
-
-    def _has_network(self, node: str) -> bool:
-        return podstatus.has_network(self._world.store, node)
 
     def _find_unbound(self, pod: Object) -> str:
         for claim in claims_of(pod):

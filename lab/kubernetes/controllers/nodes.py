@@ -43,6 +43,10 @@ class Nodes:
             return
         running = place.name in self._world.nodes
         ready = running and has_network(self._world.store, place.name)
+        if ready:
+            self._world.networked.add(place.name)
+        else:
+            self._world.networked.discard(place.name)
         now = self._world.api.now()
 
         def change(obj: Object) -> None:

@@ -76,6 +76,7 @@ class World:
         self.clock = clock
         self.pki: KubernetesPki | None = None
         self.nodes: dict[str, NodeFacts] = {}  # whose kubelet runs
+        self.networked: set[str] = set()  # nodes whose pod network works
         self.faults = Faults()
         self.queue: Callable[[Controller, Place], None] = lambda _controller, _place: None
         self._timers: dict[str, asyncio.Task[None]] = {}

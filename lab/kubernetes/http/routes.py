@@ -154,7 +154,8 @@ def _answer_json(
     body: Object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     return web.Response(
-        text=json.dumps(body, separators=(",", ":")),
+        # Bytes, since text would add a charset, and lightkube knows a `Status` by the bare type.
+        body=json.dumps(body, separators=(",", ":")).encode(),
         status=status,
         content_type="application/json",
         headers=headers,

@@ -1,0 +1,142 @@
+"""The API over HTTPS, as httpx2 and lightkube see it."""
+
+from __future__ import annotations
+
+import json
+
+import httpx2
+import pytest
+from lightkube import AsyncClient, KubeConfig
+from lightkube.core.exceptions import ApiError
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import ConfigMap, Node
+
+from lab.kubernetes.values import Json, Object, dig, maps, name_of, text
+from tests.lab_kubernetes.lab_kubernetes_cluster import Cluster, deployment
+
+PODS = "/api/v1/namespaces/default/pods"
+
+
+def body(response: httpx2.Response) -> Json:
+    """The answer's JSON."""
+    found: Json = response.json()
+    return found
+
+
+async def test_health_needs_a_certificate(empty: Cluster, web: httpx2.AsyncClient) -> None:
+    """With a client certificate `/readyz` is ok, without one it is 401, as Talos sets it up."""
+    context = empty.anonymous_context()
+    async with httpx2.AsyncClient(base_url=empty.url, verify=context) as stranger:
+        refused = await stranger.get("/readyz")
+    answered = await web.get("/readyz")
+
+    assert (401, "Unauthorized") == (refused.status_code, dig(body(refused), "reason"))
+    assert (200, "ok") == (answered.status_code, answered.text)
+
+
+async def test_strangers_are_forbidden(empty: Cluster) -> None:
+    """A user of no known group may do nothing."""
+    context = empty.client_context("eve", "nobody")
+    async with httpx2.AsyncClient(base_url=empty.url, verify=context) as eve:
+        answer = await eve.get(PODS)
+
+    assert 403 == answer.status_code
+    assert 'User "eve" cannot list resource "pods"' in text(body(answer), "message")
+
+
+async def test_discovery_in_both_forms(web: httpx2.AsyncClient) -> None:
+    """Old clients read `/api/v1`, new ones the aggregated document."""
+    old = await web.get("/api/v1")
+    accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+    new = await web.get("/apis", headers={"Accept": accept})
+
+    assert "pods/eviction" in [text(item, "name") for item in maps(body(old), "resources")]
+    assert "apps" in [name_of(item) for item in maps(body(new), "items")]
+
+
+async def test_unknown_kinds_are_not_found(web: httpx2.AsyncClient) -> None:
+    """A path of a kind that is not served gets the real server's words."""
+    answer = await web.get("/apis/example.org/v1/things")
+
+    assert 404 == answer.status_code
+    assert "the server could not find the requested resource" == dig(body(answer), "message")
+
+
+async def test_patches_in_every_format(web: httpx2.AsyncClient) -> None:
+    """JSON, merge and strategic merge patches do what their RFCs and kubectl mean."""
+    path = "/apis/apps/v1/namespaces/default/deployments"
+    await web.post(path, json=deployment("web"))
+    operations: Json = [{"op": "replace", "path": "/spec/replicas", "value": 4}]
+    strategic: Object = {
+        "spec": {"template": {"spec": {"containers": [{"name": "side", "image": "y"}]}}}
+    }
+    patches: list[tuple[str, Json]] = [
+        ("application/json-patch+json", operations),
+        ("application/merge-patch+json", {"metadata": {"labels": {"a": "b"}}}),
+        ("application/strategic-merge-patch+json", strategic),
+    ]
+    answers = [
+        await web.patch(
+            f"{path}/web", content=json.dumps(patch), headers={"Content-Type": content_type}
+        )
+        for content_type, patch in patches
+    ]
+    result = body(answers[-1])
+
+    assert 4 == dig(result, "spec", "replicas")
+    assert "b" == dig(result, "metadata", "labels", "a")
+    containers = maps(result, "spec", "template", "spec", "containers")
+
+    assert ["c", "side"] == [text(item, "name") for item in containers]
+
+
+async def test_lists_are_tables_for_kubectl(web: httpx2.AsyncClient) -> None:
+    """`as=Table` shows names and ages."""
+    accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+    answer = await web.get("/api/v1/namespaces", headers={"Accept": accept})
+    columns = [text(column, "name") for column in maps(body(answer), "columnDefinitions")]
+
+    assert ["Name", "Status", "Age"] == columns
+
+
+async def test_watches_stream_and_mark(web: httpx2.AsyncClient) -> None:
+    """A watch begins with what there is, then a bookmark, then changes."""
+    query = {"watch": "1", "sendInitialEvents": "true", "allowWatchBookmarks": "true"}
+    seen: list[tuple[str, str]] = []
+    path = "/api/v1/namespaces/kube-public/configmaps"
+    async with web.stream("GET", path, params=query) as stream:
+        lines = stream.aiter_lines()
+        async for line in lines:
+            event: Json = json.loads(line)
+            seen.append((text(event, "type"), text(event, "object", "metadata", "name")))
+            if seen[-1][0] == "BOOKMARK":
+                late: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "z"}}
+                await web.post(path, json=late)
+            if seen[-1][1] == "z":
+                break
+
+    assert ("BOOKMARK", "") in seen
+    assert ("ADDED", "z") == seen[-1]
+
+
+async def test_old_versions_are_gone(web: httpx2.AsyncClient) -> None:
+    """Watching from a version that is not known is 410 Expired."""
+    answer = await web.get("/api/v1/pods", params={"watch": "1", "resourceVersion": "999999"})
+
+    assert (410, "Expired") == (answer.status_code, dig(body(answer), "reason"))
+
+
+async def test_lightkube_works_with_it(empty: Cluster) -> None:
+    """The client of the tool itself: apply, get, list, conflict."""
+    config = KubeConfig.from_file(empty.kubeconfig())
+    client = AsyncClient(config=config, field_manager="lifecycle")
+    wanted = ConfigMap(metadata=ObjectMeta(name="a", namespace="default"), data={"x": "1"})
+    made = await client.apply(wanted)
+    found = await client.get(ConfigMap, "a", namespace="default")
+    nodes = [node async for node in client.list(Node)]
+    with pytest.raises(ApiError, match='configmaps "b" not found'):
+        await client.get(ConfigMap, "b", namespace="default")
+    await client.close()
+
+    assert {"x": "1"} == made.data == found.data
+    assert [] == nodes
