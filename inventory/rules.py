@@ -202,9 +202,18 @@ _FLUX = (
     _rule(
         "dependency-cycle",
         _ERROR,
-        "Components wait for each other over dependsOn, CRDs or namespaces. On an empty cluster"
-        " none of them can become ready, and what waits for them neither.",
-        "move the objects that close the circle into a component of their own",
+        "Components wait for each other over dependsOn alone, so Flux never applies any of them,"
+        " nor what waits for them.",
+        "remove one of the dependencies",
+    ),
+    _rule(
+        "cold-start-cycle",
+        _ERROR,
+        "Components wait for each other over dependsOn together with CRDs or namespaces. A running"
+        " cluster does not show it; on an empty one none of them becomes ready, and what waits for"
+        " them neither.",
+        "this tool applies CRDs and namespaces first; for Flux alone, move the objects that close"
+        " the circle into a component of their own",
     ),
     _rule(
         "namespace-not-declared",

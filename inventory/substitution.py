@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from inventory.documents import parse_documents, resolve_scalar
+from inventory.documents import parse_documents
 from inventory.model import Json, JsonObject
 from inventory.objects import get_text
+from inventory.scalars import resolve_scalar
 
 Parts: TypeAlias = "tuple[str | Reference, ...]"
 

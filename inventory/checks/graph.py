@@ -32,9 +32,14 @@ def check_graph(facts: Facts) -> Iterator[Finding]:
             message = f"component `{edge.consumer}` {edge.reason}, without dependsOn"
             yield _finding(edge, "crd-order-not-declared", message)
     yield from _providers(facts)
-    hard = (*inventory.edges, *crds, *namespace_edges(inventory), *release_edges(inventory))
-    for cycle in find_cycles(hard):
-        yield _cycle(facts, cycle)
+    waits = (*inventory.edges, *release_edges(inventory))
+    declared_cycles = find_cycles(waits)
+    for cycle in declared_cycles:
+        yield _cycle(facts, cycle, "dependency-cycle")
+    known = {cycle.components for cycle in declared_cycles}
+    for cycle in find_cycles((*waits, *crds, *namespace_edges(inventory))):
+        if cycle.components not in known:
+            yield _cycle(facts, cycle, "cold-start-cycle")
 
 
 def _finding(edge: Edge, name: str, message: str) -> Finding:
@@ -55,7 +60,7 @@ def _providers(facts: Facts) -> Iterator[Finding]:
         yield make_finding("provider-not-live", message, item.position)
 
 
-def _cycle(facts: Facts, cycle: Cycle) -> Finding:
+def _cycle(facts: Facts, cycle: Cycle, name: str) -> Finding:
     closing = min(
         (edge for edge in cycle.edges if edge.consumer in cycle.chain),
         key=lambda edge: (edge.kind is EdgeKind.DEPENDS_ON, edge.position),
@@ -66,7 +71,7 @@ def _cycle(facts: Facts, cycle: Cycle) -> Finding:
     reasons = "; ".join(f"{edge.consumer} {edge.reason}" for edge in cycle.edges)
     waiting = f"; {len(cycle.blocked)} more wait behind them" if cycle.blocked else ""
     message = f"components wait for each other: `{' -> '.join(cycle.chain)}` ({reasons}){waiting}"
-    return make_finding("dependency-cycle", message, place)
+    return make_finding(name, message, place)
 
 
 def _reachable(edges: tuple[Edge, ...]) -> dict[str, set[str]]:

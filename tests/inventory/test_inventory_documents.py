@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inventory import Json
-from inventory.documents import MAX_DEPTH, parse_documents, resolve_scalar
+from inventory.documents import MAX_DEPTH, parse_documents
+from inventory.scalars import resolve_scalar
 
 
 def read(text: str) -> Json:

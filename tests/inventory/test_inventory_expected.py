@@ -270,7 +270,7 @@ FAULTS = {
     "version-drift": "version-drift",
     "helm-repos-lists-itself": "lists-itself",
     "entry-not-in-tree": "entry-not-in-tree",
-    "dependency-cycle": "dependency-cycle",
+    "dependency-cycle": "cold-start-cycle",
     "settings-drift": "settings-drift",
     "name-differs-from-directory": "name-differs-from-directory",
     "source-defined-twice": "source-defined-twice",

@@ -1,0 +1,75 @@
+"""Who waits for whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from inventory.model._basics import Position
+from inventory.model._flux import Layer
+
+
+class EdgeKind(StrEnum):
+    """Why one component waits for another."""
+
+    DEPENDS_ON = "dependsOn"  # spec.dependsOn of a Kustomization
+    RELEASE = "release"  # spec.dependsOn of a HelmRelease
+    PARENT = "parent"  # a Kustomization is applied by another one
+    CRD = "crd"
+    SOURCE = "source"
+    NAMESPACE = "namespace"
+    SUBSTITUTION = "substitution"
+    CLASS = "class"  # StorageClass, VolumeSnapshotClass, IngressClass, ClusterIssuer
+    RANK = "rank"  # the layer's place in the bootstrap order
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`consumer` waits for `provider`; both are component names (or an entry's).
+
+    Attributes:
+        reason: Why, for people, e.g. `applies PodMonitor, whose CRD kube-prometheus-stack brings`.
+        subjects: What the edge is about: kinds, a namespace, a source.
+        is_declared: Whether the repository says so itself; the rest is inferred.
+    """
+
+    consumer: str
+    provider: str
+    kind: EdgeKind
+    reason: str
+    position: Position
+    subjects: tuple[str, ...] = ()
+    is_declared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Components that wait for each other.
+
+    Attributes:
+        components: Members, sorted.
+        edges: The edges between them.
+        chain: One way round, first member repeated at the end.
+        blocked: Components outside that wait for a member, directly or not; sorted.
+    """
+
+    components: tuple[str, ...]
+    edges: tuple[Edge, ...]
+    chain: tuple[str, ...]
+    blocked: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """Components of one layer in an order that fits their dependencies.
+
+    Attributes:
+        layer: The layer; its own order of components is that of the build.
+        components: Names, each after what it depends on, as far as that is possible.
+        deferred: Those of them that the repository lists in an earlier layer, but that depend on
+            something in this one.
+    """
+
+    layer: Layer
+    components: tuple[str, ...]
+    deferred: tuple[str, ...] = ()

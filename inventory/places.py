@@ -1,0 +1,122 @@
+"""Find values in YAML text again, by the keys that lead to them.
+
+Positions are needed for findings only, so they are looked up then instead of kept for every value.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import cast
+
+import yaml
+
+from inventory.events import Event, Refused, is_kind
+
+
+def locate(text: str, index: int, keys: tuple[str | int, ...]) -> tuple[int, int]:
+    """Return line and column (from 1) of a value in document `index` of `text`.
+
+    The deepest existing parent answers when the value is absent, the start of
+    the text when nothing can be read.
+    """
+    finder = Finder(text)
+    with contextlib.suppress(yaml.YAMLError, UnicodeError, Refused):
+        finder.find(index, keys)
+    return finder.line, finder.column
+
+
+def locate_items(text: str, index: int, keys: tuple[str | int, ...]) -> list[tuple[int, int]]:
+    """Return line and column (from 1) of every item of a list; none when there is no list."""
+    finder = Finder(text)
+    try:
+        finder.find(index, keys)
+        return finder.items()
+    except (yaml.YAMLError, UnicodeError, Refused):
+        return []
+
+
+class Finder:
+    """Walks the events of a text towards one value, remembering how far it came."""
+
+    def __init__(self, text: str) -> None:
+        self.line = 1
+        self.column = 1
+        self._last: Event | None = None
+        self._loader = yaml.CSafeLoader(text)
+
+    def find(self, index: int, keys: tuple[str | int, ...]) -> None:
+        """Move `line` and `column` to the value under `keys` of document `index`."""
+        while (event := self._next()) is not None:
+            if is_kind(event, yaml.DocumentStartEvent):
+                if index == 0:
+                    self._descend(keys)
+                    return
+                index -= 1
+
+    def items(self) -> list[tuple[int, int]]:
+        """Return the places of the items of the list that `find` came to."""
+        places: list[tuple[int, int]] = []
+        if self._last is None or not is_kind(self._last, yaml.SequenceStartEvent):
+            return places
+        while not is_kind(event := self._take(), yaml.SequenceEndEvent):
+            places.append((event.start_mark.line + 1, event.start_mark.column + 1))
+            self._skip(event)
+        return places
+
+    def _next(self) -> Event | None:
+        return cast("Event | None", self._loader.get_event())
+
+    def _take(self) -> Event:
+        event = self._next()
+        if event is None:
+            raise yaml.YAMLError("unexpected end of the text")
+        return event
+
+    def _descend(self, keys: tuple[str | int, ...]) -> None:
+        event = self._take()
+        self._here(event)
+        for key in keys:
+            if is_kind(event, yaml.MappingStartEvent):
+                found = self._find_key(str(key))
+            elif is_kind(event, yaml.SequenceStartEvent) and isinstance(key, int):
+                found = self._find_item(key)
+            else:
+                return
+            if found is None:
+                return
+            event = found
+            self._here(event)
+
+    def _here(self, event: Event) -> None:
+        self._last = event
+        self.line, self.column = event.start_mark.line + 1, event.start_mark.column + 1
+
+    def _find_key(self, wanted: str) -> Event | None:
+        while not is_kind(event := self._take(), yaml.MappingEndEvent):
+            is_wanted = is_kind(event, yaml.ScalarEvent) and event.value == wanted
+            self._skip(event)
+            value = self._take()
+            if is_wanted:
+                return value
+            self._skip(value)
+        return None
+
+    def _find_item(self, wanted: int) -> Event | None:
+        position = 0
+        while not is_kind(event := self._take(), yaml.SequenceEndEvent):
+            if position == wanted:
+                return event
+            self._skip(event)
+            position += 1
+        return None
+
+    def _skip(self, event: Event) -> None:
+        depth = 0
+        while True:
+            if is_kind(event, yaml.MappingStartEvent, yaml.SequenceStartEvent):
+                depth += 1
+            elif is_kind(event, yaml.MappingEndEvent, yaml.SequenceEndEvent):
+                depth -= 1
+            if depth <= 0:
+                return
+            event = self._take()
