@@ -17,7 +17,7 @@ from lab.kubernetes.controllers.jobs import Jobs
 from lab.kubernetes.controllers.kubelets import Kubelets
 from lab.kubernetes.controllers.longhorn import Longhorn
 from lab.kubernetes.controllers.nodes import Nodes
-from lab.kubernetes.controllers.operators import Databases, Secretaries
+from lab.kubernetes.controllers.operators import Databases, KindBringers, Secretaries
 from lab.kubernetes.controllers.scheduling import Scheduler
 from lab.kubernetes.controllers.services import Services
 from lab.kubernetes.controllers.sets import DaemonSets, StatefulSets
@@ -49,5 +49,6 @@ def make_controllers(world: World, kubelets: Kubelets) -> tuple[Controller, ...]
         Longhorn(world),
         CertManager(world),
         Secretaries(world),
+        KindBringers(world),
         Databases(world),
     )

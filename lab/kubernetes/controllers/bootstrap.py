@@ -32,33 +32,30 @@ def plant_bootstrap(world: World) -> None:
 
 def plant_talos_access(world: World) -> None:
     """Create the CRD by which pods ask for access to the Talos API (Talos, k8stemplates)."""
+    world.plant(make_open_crd("talos.dev", "v1alpha1", "ServiceAccount", "serviceaccounts"))
+
+
+def make_open_crd(group: str, version: str, kind: str, plural: str) -> Object:
+    """Make the CRD of a namespaced kind that takes anything."""
     schema: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     names: Object = {
-        "kind": "ServiceAccount",
-        "listKind": "ServiceAccountList",
-        "plural": "serviceaccounts",
-        "singular": "serviceaccount",
-        "shortNames": ["tsa"],
+        "kind": kind,
+        "listKind": f"{kind}List",
+        "plural": plural,
+        "singular": kind.lower(),
     }
-    version: Object = {
-        "name": "v1alpha1",
+    served: Object = {
+        "name": version,
         "served": True,
         "storage": True,
         "schema": {"openAPIV3Schema": schema},
     }
-    world.plant(
-        {
-            "apiVersion": "apiextensions.k8s.io/v1",
-            "kind": "CustomResourceDefinition",
-            "metadata": {"name": "serviceaccounts.talos.dev"},
-            "spec": {
-                "group": "talos.dev",
-                "scope": "Namespaced",
-                "names": names,
-                "versions": [version],
-            },
-        }
-    )
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [served]},
+    }
 
 
 def plant_static_pods(world: World, facts: NodeFacts) -> None:

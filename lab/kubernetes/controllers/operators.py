@@ -6,6 +6,7 @@ import base64
 import secrets
 from collections.abc import Iterable
 
+from lab.kubernetes.controllers.bootstrap import make_open_crd
 from lab.kubernetes.controllers.world import World, set_condition
 from lab.kubernetes.durations import OPERATOR_START_S
 from lab.kubernetes.store import Change, Place
@@ -21,9 +22,13 @@ from lab.kubernetes.values import (
     uid_of,
 )
 
-__all__ = ["Databases", "Secretaries"]
+__all__ = ["Databases", "KindBringers", "Secretaries"]
 
 _CLUSTERS = "clusters.postgresql.cnpg.io"
+# By a part of the image: group, version, kind, plural.
+_BROUGHT_KINDS = {
+    "system-upgrade-controller": ("upgrade.cattle.io", "v1", "Plan", "plans"),
+}
 
 
 class Secretaries:
@@ -57,6 +62,32 @@ class Secretaries:
         self._world.plant(
             {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {key: value}}
         )
+
+
+class KindBringers:
+    """CRDs that a controller registers itself when it starts, not its chart.
+
+    system-upgrade-controller does so (rancher/system-upgrade-controller,
+    pkg/upgrade/controller.go), so its Plans are unknown until it runs.
+    """
+
+    resources = frozenset({"deployments.apps"})
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def places(self, change: Change) -> Iterable[Place]:
+        """Whoever runs."""
+        if number(change.object, "status", "readyReplicas"):
+            yield change.place
+
+    def reconcile(self, place: Place) -> None:
+        """Create the CRDs that go with an image."""
+        owner = self._world.find(place)
+        for container in maps(owner, "spec", "template", "spec", "containers") if owner else ():
+            for part, (group, version, kind, plural) in _BROUGHT_KINDS.items():
+                if part in text(container, "image"):
+                    self._world.plant(make_open_crd(group, version, kind, plural))
 
 
 class Databases:
