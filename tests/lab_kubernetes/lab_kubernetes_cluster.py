@@ -202,7 +202,6 @@ def crd(
     plural: str = "things",
     kind: str = "Thing",
     group: str = "example.org",
-    scope: str = "Namespaced",
 ) -> Object:
     """A CRD with two versions and a status subresource."""
     schema: Object = {

@@ -1,0 +1,141 @@
+"""What machines drive: API servers, the VIP, kubelets that come and go, certificates."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+
+import httpx2
+import pytest
+from cryptography import x509
+
+from lab.kubernetes.values import Json, Object, dig, grow, maps, name_of, text
+from tests.lab_kubernetes.lab_kubernetes_cluster import (
+    CONTROL_PLANE,
+    PORT,
+    WORKER,
+    Cluster,
+    condition,
+    deployment,
+    make_pki,
+)
+
+CSR = ("certificates.k8s.io/v1", "CertificateSigningRequest")
+SECOND = replace(CONTROL_PLANE, name="cp-2", address="10.42.0.12", loopback="127.42.0.12")
+
+
+async def test_declared_and_loopback_names_are_served(empty: Cluster) -> None:
+    """The server's certificate carries declared, loopback and VIP addresses."""
+    context = empty.client_context()
+    async with httpx2.AsyncClient(verify=context) as client:
+        answers = [
+            await client.get(f"https://{host}:{PORT}/version")
+            for host in (CONTROL_PLANE.loopback, CONTROL_PLANE.vip_loopback)
+        ]
+
+    assert [200, 200] == [answer.status_code for answer in answers]
+
+
+async def test_the_vip_moves(empty: Cluster) -> None:
+    """When the holder's API server stops, another control plane answers on the VIP."""
+    await empty.plane.start_apiserver(SECOND)
+    await empty.plane.stop_apiserver("cp-1")
+    async with httpx2.AsyncClient(verify=empty.client_context()) as client:
+        answer = await client.get(f"https://{CONTROL_PLANE.vip_loopback}:{PORT}/readyz")
+        with pytest.raises(httpx2.ConnectError):
+            await client.get(f"https://{CONTROL_PLANE.loopback}:{PORT}/readyz")
+
+    assert 200 == answer.status_code
+
+
+async def test_creating_again_begins_empty(empty: Cluster) -> None:
+    """A second bootstrap loses everything, and both are counted."""
+    space: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "web"}}
+    await empty.client.create(space)
+    await empty.plane.create(make_pki())
+
+    assert await empty.client.find("v1", "Namespace", "web") is None
+    assert 2 == empty.ledger.acts["kubernetes.create"]
+
+
+async def test_control_planes_show_static_pods(cluster: Cluster) -> None:
+    """A control plane's static pods have mirrors with the labels that talosctl looks for."""
+    pod = await cluster.see("v1", "Pod", "kube-apiserver-cp-1", "kube-system").until(
+        lambda obj: condition(obj, "Ready") == "True"
+    )
+
+    assert "kube-apiserver" == text(pod, "metadata", "labels", "k8s-app")
+    assert "1" == text(pod, "metadata", "annotations", "talos.dev/config-version")
+
+
+async def _first_request(cluster: Cluster, node: str) -> Object:
+    async for event in cluster.client.watch(*CSR):
+        if text(event.object, "spec", "username") == f"system:node:{node}":
+            return event.object
+    raise AssertionError(node)
+
+
+async def test_kubelets_ask_for_serving_certificates(cluster: Cluster) -> None:
+    """A kubelet's request names itself and its declared address, as system:nodes."""
+    request = await _first_request(cluster, "worker-1")
+    pem = base64.b64decode(text(request, "spec", "request"))
+    csr = x509.load_pem_x509_csr(pem)
+    names = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+
+    assert "O=system:nodes,CN=system:node:worker-1" in {
+        csr.subject.rfc4514_string(),
+        ",".join(reversed(csr.subject.rfc4514_string().split(","))),
+    }
+    assert ["worker-1"] == names.get_values_for_type(x509.DNSName)
+    assert ["10.42.0.21"] == [str(ip) for ip in names.get_values_for_type(x509.IPAddress)]
+    assert csr.is_signature_valid
+
+
+async def test_approved_requests_are_signed(cluster: Cluster) -> None:
+    """Approval through the subresource brings a certificate of the CA, and is counted."""
+    request = await _first_request(cluster, "worker-1")
+    approval: Json = {
+        "type": "Approved",
+        "status": "True",
+        "reason": "test",
+        "message": "declared node",
+    }
+    grow(request, "status")["conditions"] = [approval]
+    async with httpx2.AsyncClient(base_url=cluster.url, verify=cluster.client_context()) as web:
+        path = f"/apis/{CSR[0]}/certificatesigningrequests/{name_of(request)}/approval"
+        answer = await web.put(path, json=request)
+    signed = await cluster.see(*CSR, name_of(request)).until(
+        lambda obj: bool(dig(obj, "status", "certificate"))
+    )
+    certificate = x509.load_pem_x509_certificate(
+        base64.b64decode(text(signed, "status", "certificate"))
+    )
+    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(cluster.pki.ca_crt))
+
+    assert 200 == answer.status_code
+    assert 1 == cluster.ledger.acts["csr.approved/worker-1"]
+
+
+async def test_the_in_cluster_approver_takes_over(ready: Cluster) -> None:
+    """kubelet-csr-approver, once ready, approves by itself."""
+    await ready.client.apply(deployment("kubelet-csr-approver", "kube-system"), manager="m")
+    request = await _first_request(ready, "cp-1")
+    signed = await ready.see(*CSR, name_of(request)).until(
+        lambda obj: bool(dig(obj, "status", "certificate"))
+    )
+
+    assert "kubelet-csr-approver" == text(maps(signed, "status", "conditions")[0], "reason")
+
+
+async def test_a_reboot_is_seen(ready: Cluster) -> None:
+    """A stopped kubelet makes the node NotReady; back again, its pods restart, then it is Ready."""
+    await ready.plane.stop_kubelet("worker-1")
+    node = ready.see("v1", "Node", "worker-1")
+    down = await node.until(lambda obj: condition(obj, "Ready") == "False")
+    was_ready = ready.plane.is_node_ready("worker-1")
+    await ready.plane.start_kubelet(replace(WORKER, kubelet_version="v1.36.4"))
+    up = await node.until(lambda obj: condition(obj, "Ready") == "True")
+
+    assert was_ready is False
+    assert "node is shutting down" in str(dig(down, "status", "conditions"))
+    assert "v1.36.4" == text(up, "status", "nodeInfo", "kubeletVersion")
