@@ -1,7 +1,8 @@
 """ClusterTool: machine configs made from a repository, always in a private copy of it.
 
 It decrypts the whole repository in place, logs failures and goes on, and exits with 0 all the
-same (`pkg/gencmd/genconfig.go`), so only its last line and the files that it wrote count.
+same (`pkg/gencmd/genconfig.go`), so only its last line and the files that it wrote count. It
+also goes to the internet: to check time and DNS at its start, and to the Image Factory.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lifecycle.drivers.agekeys import with_recipient
 from lifecycle.drivers.process import Completed, Runner
 from lifecycle.errors import CommandFailedError
 from lifecycle.secrets import Secret
@@ -72,7 +74,7 @@ class Clustertool:
     async def _run(self, command: str, last_words: str) -> Completed:
         argv = [self.program, "--cluster", self.cluster, command]
         completed = await self.runner.run(
-            argv, timeout_s=_TIMEOUT_S, cwd=self.repository, check=False
+            argv, timeout_s=_TIMEOUT_S, cwd=self.repository, check=False, proxied=True
         )
         if last_words not in _plain(completed):
             raise self._incomplete(completed)
@@ -90,7 +92,7 @@ class Clustertool:
         path = self.repository / _KEY_FILE
         path.touch(mode=0o600)
         path.chmod(0o600)
-        path.write_bytes(age_key.reveal())
+        path.write_bytes(with_recipient(age_key).reveal())
 
 
 def _plain(completed: Completed) -> str:

@@ -44,6 +44,7 @@ SAYS: dict[str, str] = {
     "git": "git version 2.39.5 (Apple Git-154)",
     "clustertool": "unknown flag: --version",
 }
+AGE_KEY = Secret("# public key: age1public\nAGE-SECRET-KEY-1PRIVATE\n")
 EXPECTED = {
     "talosctl": "1.13.9",
     "flux": "2.9.4",
@@ -199,7 +200,7 @@ async def test_generated_files_are_found_by_host(scripted: ScriptedRunner, tmp_p
     )
     scripted.answer("clustertool --cluster home genconfig", said)
 
-    generated = await Clustertool("clustertool", scripted, tmp_path, "home").generate(Secret("K"))
+    generated = await Clustertool("clustertool", scripted, tmp_path, "home").generate(AGE_KEY)
 
     assert generated.machine_configs == {"cp-1": folder / "home-cp-1.yaml"}
     assert stat.S_IMODE((tmp_path / "age.agekey").stat().st_mode) == 0o600
@@ -212,7 +213,7 @@ async def test_exit_code_of_clustertool_is_not_believed(
     scripted.answer("genconfig", "INF Cluster name: home\nFTL failed to parse talconfig: bad\n")
 
     with pytest.raises(CommandFailedError, match="failed to parse talconfig: bad"):
-        await Clustertool("clustertool", scripted, tmp_path, "home").generate(Secret("K"))
+        await Clustertool("clustertool", scripted, tmp_path, "home").generate(AGE_KEY)
 
 
 async def test_nobody_listening_is_told() -> None:
