@@ -208,6 +208,11 @@ def _validate_authorities(machine: JsonMap, cluster: JsonMap, kind: str) -> list
             problems.append(
                 "issuing Talos API CA key is not allowed on non-controlplane nodes (.machine.ca)"
             )
+        if "ca" in machine and not authority.get("crt") and not as_list(machine.get("acceptedCAs")):
+            problems.append(
+                "trusted CA certificates are required on non-controlplane nodes "
+                "(.machine.ca.crt, .machine.acceptedCAs)"
+            )
         if as_map(cluster.get("ca")).get("key"):
             problems.append(
                 "issuing Kubernetes API CA key is not allowed on non-controlplane nodes "
