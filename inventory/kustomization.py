@@ -16,7 +16,7 @@ from typing import TypeAlias
 from inventory import transformers
 from inventory.documents import Document
 from inventory.generators import generate, rename_references
-from inventory.model import Finding, Json, JsonObject, Position, Severity
+from inventory.model import Json, JsonObject, Position
 from inventory.objects import (
     get_flag,
     get_list,
@@ -26,8 +26,9 @@ from inventory.objects import (
     group_of,
     name_of,
 )
-from inventory.patches import PatchError, patches_of, read_patches
+from inventory.patches import PatchError, read_patches
 from inventory.resources import Resource
+from inventory.rules import make_finding
 from inventory.tree import YAML_SUFFIXES, Tree, join, normalise
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -127,7 +128,6 @@ class Builder:
                     "duplicate-id",
                     f"object is defined twice in one build: `{kind}/{name}`",
                     resource.position,
-                    "keep one of the two definitions; kustomize refuses the whole build",
                 )
                 continue
             known.add(resource.identity)
@@ -142,15 +142,9 @@ class Builder:
         if target is not None and self._tree.is_directory(target):
             return self._directory(target, here, keys)
         if _is_remote(item):
-            self._tree.report(
-                Finding(
-                    "remote-resource",
-                    Severity.INFO,
-                    f"resource lies outside the repository: `{item}`",
-                    here.document.locate(*keys),
-                    "keep a copy in Git, so that a rebuild needs no other server",
-                )
-            )
+            message = f"resource lies outside the repository: `{item}`"
+            place = here.document.locate(*keys)
+            self._tree.report(make_finding("remote-resource", message, place))
             return []
         self._missing(item, here, keys, target)
         return []
@@ -161,7 +155,6 @@ class Builder:
             "missing-resource",
             f"resource {reason}: `{item}`",
             here.document.locate(*keys),
-            "correct the path or remove the line; kustomize refuses the whole build",
         )
 
     def _directory(self, target: str, here: _Here, keys: _Keys) -> list[Resource]:
@@ -171,7 +164,6 @@ class Builder:
                 "kustomization-cycle",
                 f"kustomization contains itself: `{target}`",
                 here.document.locate(*keys),
-                "remove one of the two references",
             )
             return []
         if inner is None:
@@ -179,7 +171,6 @@ class Builder:
                 "missing-kustomization-file",
                 f"directory has no kustomization.yaml: `{target}`",
                 here.document.locate(*keys),
-                "add a kustomization.yaml there; only a Flux Kustomization's own path may lack one",
             )
             return []
         return self._accumulate(here.below(target, inner), [])
@@ -218,7 +209,6 @@ class Builder:
                 "not-an-object",
                 f"document is no Kubernetes object: it has no `{missing}`",
                 document.position,
-                "remove the file from the kustomization, or complete it",
             )
             return False
         return True
@@ -271,29 +261,11 @@ class Builder:
     def _transform(
         self, resources: list[Resource], value: JsonObject, here: _Here
     ) -> list[Resource]:
-        resources = self._patch(resources, value, here)
-        namespace = get_text(value, "namespace")
-        if namespace:
-            resources = transformers.set_namespace(resources, namespace)
-        prefix, suffix = get_text(value, "namePrefix"), get_text(value, "nameSuffix")
-        if prefix or suffix:
-            resources = transformers.add_affixes(resources, prefix, suffix)
-        for key, labels in _metadata_of(value):
-            resources = transformers.add_metadata(resources, key, labels)
-        for replacement in get_mappings(value, "replacements"):
-            resources = transformers.apply_replacement(resources, replacement)
-        return resources
+        for keys, item in transformers.patches_in(value):
+            resources = self._patch(resources, item, here, keys)
+        return transformers.transform(resources, value)
 
-    def _patch(self, resources: list[Resource], value: JsonObject, here: _Here) -> list[Resource]:
-        for key in ("patchesStrategicMerge", "patches", "patchesJson6902"):
-            items = patches_of(value, key)
-            if key == "patchesStrategicMerge":
-                items = tuple(_inline_or_file(item) for item in get_list(value, key))
-            for index, item in enumerate(items):
-                resources = self._patch_one(resources, item, here, (key, index))
-        return resources
-
-    def _patch_one(
+    def _patch(
         self, resources: list[Resource], item: JsonObject, here: _Here, keys: _Keys
     ) -> list[Resource]:
         text = get_text(item, "patch")
@@ -305,12 +277,12 @@ class Builder:
                 resources = transformers.apply_patch(resources, patch)
         except PatchError as error:
             place = here.document.locate(*keys)
-            self._error("patch-failed", str(error), place, "correct the patch or its target")
+            self._error("patch-failed", str(error), place)
         return resources
 
-    def _error(self, name: str, message: str, position: Position, hint: str) -> None:
+    def _error(self, name: str, message: str, position: Position) -> None:
         self._has_failed = True
-        self._tree.report(Finding(name, Severity.ERROR, message, position, hint))
+        self._tree.report(make_finding(name, message, position))
 
 
 def _flatten(value: Json) -> Iterator[JsonObject]:
@@ -320,19 +292,6 @@ def _flatten(value: Json) -> Iterator[JsonObject]:
         yield from get_mappings(value, "items")
     else:
         yield value
-
-
-def _metadata_of(value: JsonObject) -> Iterator[tuple[str, JsonObject]]:
-    for name, key in (("commonLabels", "labels"), ("commonAnnotations", "annotations")):
-        if get_mapping(value, name):
-            yield key, get_mapping(value, name)
-    for item in get_mappings(value, "labels"):
-        yield "labels", get_mapping(item, "pairs")
-
-
-def _inline_or_file(item: Json) -> JsonObject:
-    text = item if isinstance(item, str) else ""
-    return {"patch": text} if "\n" in text else {"path": text}
 
 
 def _is_remote(item: str) -> bool:

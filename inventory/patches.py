@@ -13,7 +13,6 @@ from functools import lru_cache
 from inventory.documents import parse_documents
 from inventory.model import Json, JsonObject
 from inventory.objects import (
-    get_list,
     get_mapping,
     get_text,
     group_of,
@@ -280,8 +279,3 @@ def _change_item(items: list[Json], key: str, rest: Sequence[str], name: str, ne
     else:
         copy[index] = new
     return copy
-
-
-def patches_of(owner: JsonObject, key: str = "patches") -> tuple[JsonObject, ...]:
-    """Return the inline patch items of a kustomization or of a Flux Kustomization's spec."""
-    return tuple(item for item in get_list(owner, key) if isinstance(item, Mapping))

@@ -5,12 +5,13 @@ https://github.com/kubernetes-sigs/kustomize/blob/master/api/internal/target/kus
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from inventory.model import Json, JsonObject
 from inventory.objects import (
     get,
     get_flag,
+    get_list,
     get_mapping,
     get_mappings,
     get_text,
@@ -23,6 +24,31 @@ from inventory.patches import Patch, PatchError, matches_selector
 from inventory.resources import Resource, is_cluster_scoped
 
 _UNPREFIXED = frozenset({"CustomResourceDefinition", "APIService", "Namespace"})
+
+
+def transform(resources: list[Resource], value: JsonObject) -> list[Resource]:
+    """Apply everything of a kustomization `value` that comes after its patches."""
+    namespace = get_text(value, "namespace")
+    if namespace:
+        resources = set_namespace(resources, namespace)
+    prefix, suffix = get_text(value, "namePrefix"), get_text(value, "nameSuffix")
+    if prefix or suffix:
+        resources = add_affixes(resources, prefix, suffix)
+    for key, added in _metadata_of(value):
+        resources = add_metadata(resources, key, added)
+    for replacement in get_mappings(value, "replacements"):
+        resources = apply_replacement(resources, replacement)
+    return resources
+
+
+def patches_in(value: JsonObject) -> Iterator[tuple[tuple[str, int], JsonObject]]:
+    """Yield the patches of a kustomization in the order they apply, with the keys to each."""
+    for key in ("patchesStrategicMerge", "patches", "patchesJson6902"):
+        for index, item in enumerate(get_list(value, key)):
+            if key == "patchesStrategicMerge" and isinstance(item, str):
+                yield (key, index), {"patch": item} if "\n" in item else {"path": item}
+            elif isinstance(item, dict):
+                yield (key, index), item
 
 
 def set_namespace(resources: Iterable[Resource], namespace: str) -> list[Resource]:
@@ -149,3 +175,11 @@ def split_path(path: str) -> list[str]:
             depth += (character == "[") - (character == "]")
             current += character
     return [*parts, current]
+
+
+def _metadata_of(value: JsonObject) -> Iterator[tuple[str, JsonObject]]:
+    for name, key in (("commonLabels", "labels"), ("commonAnnotations", "annotations")):
+        if get_mapping(value, name):
+            yield key, get_mapping(value, name)
+    for item in get_mappings(value, "labels"):
+        yield "labels", get_mapping(item, "pairs")

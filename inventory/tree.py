@@ -10,7 +10,8 @@ import stat
 from collections.abc import Iterator, Mapping
 
 from inventory.documents import Document, parse_documents
-from inventory.model import Finding, Position, Severity
+from inventory.model import Finding, Position
+from inventory.rules import make_finding
 
 MAX_FILE_BYTES = 16 * 1024 * 1024  # the largest real file seen is a 5 MB dashboard
 YAML_SUFFIXES = (".yaml", ".yml")
@@ -197,7 +198,7 @@ class Tree:
 
     def _fail(self, path: str, name: str, message: str, position: Position) -> None:
         self._failed.add(path)
-        self.findings.append(Finding(name, Severity.ERROR, message, position))
+        self.findings.append(make_finding(name, message, position))
 
 
 def normalise(path: str) -> str | None:

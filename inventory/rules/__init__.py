@@ -1,0 +1,45 @@
+"""Every kind of finding: its id, severity, what it means and how it is repaired.
+
+The reference page of findings is made from this table. May live here: rules. May not: checks.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from inventory.model import Finding, Position
+from inventory.rules._cluster import SECRETS, TALOS, UPGRADES
+from inventory.rules._files import BUILDS, FILES
+from inventory.rules._flux import CRDS, FLUX, VARIABLES
+from inventory.rules._rule import Rule
+
+__all__ = ["RULES", "Rule", "blocks_bootstrap", "make_finding"]
+
+RULES: Final[dict[str, Rule]] = {
+    rule.id: rule
+    for rule in (
+        *FILES,
+        *BUILDS,
+        *FLUX,
+        *CRDS,
+        *VARIABLES,
+        *TALOS,
+        *SECRETS,
+        *UPGRADES,
+    )
+}
+
+
+def make_finding(name: str, message: str, position: Position, hint: str = "") -> Finding:
+    """Return a finding of a declared rule.
+
+    Raises:
+        KeyError: There is no such rule.
+    """
+    rule = RULES[name]
+    return Finding(name, rule.severity, message, position, hint or rule.repair)
+
+
+def blocks_bootstrap(finding: Finding) -> bool:
+    """Say whether a bootstrap must not start with this finding."""
+    return finding.id in RULES and RULES[finding.id].blocks

@@ -1,0 +1,101 @@
+"""Findings about machines, secrets and upgrades."""
+
+from __future__ import annotations
+
+from inventory.rules._rule import ERROR, INFO, WARNING, blocking, rule
+
+TALOS = (
+    blocking(
+        "no-nodes",
+        "talconfig.yaml declares no control plane.",
+        "declare the machines under nodes",
+    ),
+    blocking(
+        "undefined-talos-variable",
+        "talconfig.yaml uses a name that neither clusterenv.yaml defines nor ClusterTool derives.",
+        "define it in clusterenv.yaml",
+    ),
+    blocking(
+        "duplicate-node",
+        "Two nodes have the same host name or address.",
+        "give each machine its own",
+    ),
+    blocking(
+        "vip-is-node",
+        "The shared address of the control planes is also a node's own address.",
+        "choose a free address for the VIP",
+    ),
+    blocking(
+        "vip-in-pool",
+        "The control planes' shared address lies in METALLB_RANGE, so a service may get it.",
+        "choose a VIP outside the range, or shrink the range",
+    ),
+    blocking(
+        "node-in-pool",
+        "A node's address or the gateway lies inside METALLB_RANGE, so a service may get it.",
+        "shrink the range",
+    ),
+    blocking(
+        "networks-overlap",
+        "Pod network, service network and node addresses overlap, so packets go astray.",
+        "choose networks that do not overlap",
+    ),
+    rule(
+        "even-control-planes",
+        WARNING,
+        "An even number of control planes tolerates no more failures than one fewer.",
+        "use one, three or five control planes",
+    ),
+    rule(
+        "disk-by-size-only",
+        WARNING,
+        "The install disk is chosen by its size alone. When a disk is added or fails, another one"
+        " may match, and Talos then overwrites it.",
+        "select the disk by serial, wwid, model or busPath",
+    ),
+    rule(
+        "generated-patches",
+        INFO,
+        "talconfig.yaml names patches that Git does not hold: ClusterTool generates them, and a"
+        " plain talhelper run on a fresh clone fails.",
+        "generate them with ClusterTool, or keep them in Git",
+    ),
+)
+
+SECRETS = (
+    rule(
+        "plaintext-secret",
+        ERROR,
+        ".sops.yaml says that this file must be encrypted, but it is plain text.",
+        "encrypt it with sops before it is committed; treat its values as known",
+    ),
+    rule(
+        "sops-key-in-tree",
+        WARNING,
+        "The repository holds the Secret with its own age key, encrypted with that key. A first"
+        " install needs the key from outside all the same.",
+        "keep the age key outside Git, in two places",
+    ),
+)
+
+UPGRADES = (
+    rule(
+        "two-upgraders",
+        ERROR,
+        "system-upgrade-controller plans and tuppr upgrade objects are live together; they upgrade"
+        " the same nodes behind each other's back.",
+        "keep one of the two",
+    ),
+    rule(
+        "version-drift",
+        WARNING,
+        "The repository states different versions of the same thing in different places.",
+        "make them the same; an upgrade controller goes to the version it is told",
+    ),
+    rule(
+        "image-skew",
+        INFO,
+        "A kubectl image is more than one minor version away from the cluster's Kubernetes.",
+        "use an image of the cluster's minor version",
+    ),
+)

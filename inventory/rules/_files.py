@@ -1,0 +1,123 @@
+"""Findings about files and kustomize builds."""
+
+from __future__ import annotations
+
+from inventory.rules._rule import ERROR, INFO, WARNING, rule
+
+FILES = (
+    rule(
+        "invalid-yaml",
+        ERROR,
+        "The file is not the YAML that Kubernetes' tools read, so the build that lists it fails.",
+        "correct the file at this position",
+    ),
+    rule(
+        "duplicate-key",
+        ERROR,
+        "A mapping has the same key twice. Kustomize and Flux refuse the file.",
+        "keep one of the two keys",
+    ),
+    rule(
+        "not-text",
+        ERROR,
+        "The file has the name of a YAML file but is not UTF-8 or UTF-16 text.",
+        "save it as UTF-8, or give it another suffix",
+    ),
+    rule(
+        "file-unreadable",
+        ERROR,
+        "The file exists but cannot be read: no permission, or not a regular file.",
+        "make it a readable regular file",
+    ),
+    rule(
+        "file-too-large",
+        ERROR,
+        "The file is larger than any Kubernetes object may be and is not read.",
+        "split it, or keep it outside the GitOps folders",
+    ),
+    rule(
+        "path-escapes",
+        ERROR,
+        "A path or symbolic link leads outside the repository. Flux never follows it.",
+        "move the target into the repository",
+    ),
+)
+
+BUILDS = (
+    rule(
+        "missing-resource",
+        ERROR,
+        "A kustomization lists something that does not exist, so its whole build fails.",
+        "correct the path or remove the line",
+    ),
+    rule(
+        "missing-kustomization-file",
+        ERROR,
+        "A kustomization lists a directory that has no kustomization.yaml. Flux makes one only for"
+        " the path of a Flux Kustomization itself.",
+        "add a kustomization.yaml to that directory",
+    ),
+    rule(
+        "kustomization-cycle",
+        ERROR,
+        "A kustomization contains itself through its resources, so its build never ends.",
+        "remove one of the references",
+    ),
+    rule(
+        "not-an-object",
+        ERROR,
+        "A listed file holds a document without kind or metadata.name, so the build fails.",
+        "remove the file from the kustomization, or complete it",
+    ),
+    rule(
+        "duplicate-id",
+        ERROR,
+        "One build holds two objects of the same kind, namespace and name. Kustomize refuses it.",
+        "keep one of the two definitions",
+    ),
+    rule(
+        "patch-failed",
+        ERROR,
+        "A patch cannot be read, fits no object, or names a path that does not exist.",
+        "correct the patch or its target",
+    ),
+    rule(
+        "remote-resource",
+        INFO,
+        "A kustomization fetches a resource from another server, which a rebuild then needs too.",
+        "keep a copy in Git",
+    ),
+    rule(
+        "missing-path",
+        ERROR,
+        "The path of a Flux Kustomization does not exist, so it never becomes Ready.",
+        "correct spec.path, or remove the Kustomization",
+    ),
+    rule(
+        "no-kustomization-file",
+        WARNING,
+        "The path of a Flux Kustomization has no kustomization.yaml. Flux makes one of all"
+        " manifests below it, so a stray file gets applied.",
+        "add a kustomization.yaml that lists what is wanted",
+    ),
+    rule(
+        "empty-live-file",
+        INFO,
+        "A kustomization lists a file that holds no object, for example only comments.",
+        "remove the line, or the file",
+    ),
+    rule(
+        "lists-itself",
+        INFO,
+        "A kustomization.yaml lists itself as a resource. Flux skips the object that comes of it,"
+        " other tools do not.",
+        "remove the line",
+    ),
+    rule(
+        "object-owned-twice",
+        WARNING,
+        "Two Kustomizations apply the same object. They overwrite each other, and removing one of"
+        " them deletes the object of the other.",
+        "keep the object in one of them",
+    ),
+)

@@ -1,0 +1,172 @@
+"""Findings about Flux objects, CRDs and variables."""
+
+from __future__ import annotations
+
+from inventory.rules._rule import ERROR, INFO, WARNING, blocking, rule
+
+FLUX = (
+    blocking(
+        "no-entry",
+        "No Flux Kustomization reaches the cluster's folder, so Flux would apply nothing.",
+        "add clusters/<name>/kubernetes/flux-entry.yaml",
+    ),
+    blocking(
+        "entry-build-failed",
+        "The build of an entry fails, so nothing of the cluster can be applied.",
+        "repair the error findings in the entry's files first",
+    ),
+    rule(
+        "entry-not-in-tree",
+        INFO,
+        "No kustomization lists this entry: something outside the tree applies it, and edits to it"
+        " never arrive by themselves.",
+        "apply it by hand after each edit, or list it in a kustomization",
+    ),
+    rule(
+        "missing-source",
+        ERROR,
+        "A HelmRelease or Kustomization names a source that nothing live declares; it never"
+        " becomes Ready.",
+        "declare the source, or correct its kind, name and namespace",
+    ),
+    rule(
+        "unused-source",
+        INFO,
+        "A live source is fetched all the time although nothing live uses it.",
+        "remove it",
+    ),
+    rule(
+        "source-defined-twice",
+        INFO,
+        "Two files declare the same source, only one of them is live.",
+        "remove the other file",
+    ),
+    rule(
+        "missing-dependency",
+        ERROR,
+        "dependsOn names a Kustomization or HelmRelease that is not live, so it waits for ever.",
+        "correct the name and namespace, or remove the dependency",
+    ),
+    rule(
+        "dependency-cycle",
+        ERROR,
+        "Components wait for each other over dependsOn alone, so Flux never applies any of them,"
+        " nor what waits for them.",
+        "remove one of the dependencies",
+    ),
+    rule(
+        "cold-start-cycle",
+        ERROR,
+        "Components wait for each other over dependsOn together with CRDs or namespaces. A running"
+        " cluster does not show it; on an empty one none of them becomes ready, and what waits for"
+        " them neither.",
+        "this tool applies CRDs and namespaces first; for Flux alone, move the objects that close"
+        " the circle into a component of their own",
+    ),
+    rule(
+        "namespace-not-declared",
+        ERROR,
+        "Objects live in a namespace that no live manifest creates. install.createNamespace does"
+        " not help: the HelmRelease object itself needs the namespace first.",
+        "add a Namespace manifest beside the objects",
+    ),
+    rule(
+        "layer-not-listed",
+        ERROR,
+        "A directory beside the layers holds Kustomizations, but no kustomization lists it, so none"
+        " of them is deployed.",
+        "list the directory in the entry's kustomization.yaml, or remove it",
+    ),
+    rule(
+        "dead-object",
+        INFO,
+        "A Flux object lies on disk but nothing live leads to it.",
+        "list it, or remove the file",
+    ),
+    rule(
+        "suspended",
+        INFO,
+        "spec.suspend is true: Flux leaves the object alone, and a rebuild does not bring it back.",
+        "resume it when it is wanted",
+    ),
+    rule(
+        "name-differs-from-directory",
+        INFO,
+        "A Kustomization has another name than its directory; dependsOn uses the name.",
+        "nothing to do; use the name in commands",
+    ),
+    rule(
+        "removed-api-version",
+        WARNING,
+        "The object uses an API version that current Flux or Kubernetes releases no longer serve.",
+        "change apiVersion to the current one",
+    ),
+    rule(
+        "unpinned-version",
+        WARNING,
+        "The chart's version is a range or missing, so a rebuild may install another version.",
+        "pin an exact version",
+    ),
+)
+
+CRDS = (
+    rule(
+        "crd-beside-release",
+        ERROR,
+        "Custom resources lie in one Kustomization with the release that brings their CRD. Flux"
+        " dry-runs all of a Kustomization before it applies any of it, so on an empty cluster the"
+        " release is never applied.",
+        "this tool applies the CRDs first; for Flux alone, move the custom resources into a"
+        " Kustomization of their own that depends on this one",
+    ),
+    rule(
+        "crd-in-entry",
+        ERROR,
+        "The entry itself applies custom resources whose CRD a component brings. One missing CRD"
+        " keeps Flux from applying the whole entry on an empty cluster.",
+        "move the custom resources into a Kustomization of their own",
+    ),
+    rule(
+        "crd-order-not-declared",
+        WARNING,
+        "A component holds custom resources of another component's CRDs without dependsOn; on an"
+        " empty cluster it fails until the other happens to be there.",
+        "add dependsOn to the Kustomization",
+    ),
+    rule(
+        "provider-not-live",
+        ERROR,
+        "A live component holds custom resources, but what brings their CRD is not live.",
+        "deploy the provider, or remove the custom resources",
+    ),
+)
+
+VARIABLES = (
+    rule(
+        "undefined-variable",
+        ERROR,
+        "A ${NAME} is in none of the Kustomization's substitution sources. Flux puts an empty"
+        " string there without a word.",
+        "define it in a substitution source, give it a default, or write $${NAME} for a literal",
+    ),
+    rule(
+        "malformed-substitution",
+        ERROR,
+        "A ${...} is not in Flux' substitution grammar, which fails the whole Kustomization.",
+        "write $${ for a literal, or set the annotation"
+        " kustomize.toolkit.fluxcd.io/substitute: disabled",
+    ),
+    rule(
+        "missing-substitution-source",
+        ERROR,
+        "substituteFrom names a ConfigMap or Secret that nothing live declares; the Kustomization"
+        " never becomes Ready.",
+        "declare it, or mark it optional",
+    ),
+    rule(
+        "settings-drift",
+        INFO,
+        "clusterenv.yaml and the substitution sources made from it have different names.",
+        "generate the cluster settings again",
+    ),
+)

@@ -1,0 +1,36 @@
+"""A kind of finding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from inventory.model import Severity
+
+ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of finding.
+
+    Attributes:
+        explanation: One paragraph: what is wrong and what it leads to.
+        repair: What to do; also the default hint.
+        blocks: Whether a bootstrap must not start while such a finding exists.
+    """
+
+    id: str
+    severity: Severity
+    explanation: str
+    repair: str
+    blocks: bool = False
+
+
+def rule(name: str, severity: Severity, explanation: str, repair: str) -> Rule:
+    """Return a rule."""
+    return Rule(name, severity, explanation, repair)
+
+
+def blocking(name: str, explanation: str, repair: str) -> Rule:
+    """Return a rule of severity error that keeps a bootstrap from starting."""
+    return Rule(name, ERROR, explanation, repair, blocks=True)

@@ -1,0 +1,168 @@
+"""Follow Flux Kustomizations from the entries down, each one once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from inventory import flux
+from inventory.discovery import EntryCandidate
+from inventory.documents import Document
+from inventory.kustomization import Build, Builder
+from inventory.layers import build_layers, layer_of
+from inventory.model import (
+    Component,
+    Entry,
+    JsonObject,
+    Layer,
+    ObjectRef,
+    SourceKey,
+    VariableSet,
+)
+from inventory.objects import get_mapping, get_mappings, kind_of, name_of, namespace_of
+from inventory.resources import Resource, refer_to
+from inventory.rules import make_finding
+from inventory.tree import Tree
+from inventory.variables import read_set
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A Kustomization that a build produced and that is to be followed."""
+
+    resource: Resource
+    layer: str
+    parent: str
+
+
+class Walk:
+    """What the walk has found so far; `run` fills it."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.entries: list[Entry] = []
+        self.components: list[Component] = []
+        self.layers: list[Layer] = []
+        self.live: set[tuple[str, int]] = set()
+        self.objects: list[tuple[str, Resource]] = []
+        self._tree = tree
+        self._builder = Builder(tree)
+        self._local: set[SourceKey] = set()
+        self._visited: set[tuple[str, str]] = set()
+        self._self_applied: dict[tuple[str, str], JsonObject] = {}
+
+    def run(self, candidates: list[EntryCandidate], cluster: str) -> None:
+        """Follow every entry; call once."""
+        self._visited = {candidate.key for candidate in candidates}
+        self._local = {_source_of(candidate) for candidate in candidates}
+        for candidate in candidates:
+            self._entry(candidate, cluster)
+        self.entries = [self._finish(entry) for entry in self.entries]
+
+    def variable_sets(self) -> dict[tuple[str, str, str], VariableSet]:
+        """Return every live ConfigMap and Secret that some `substituteFrom` names."""
+        sources = [source for entry in self.entries for source in entry.substitute_from]
+        sources += [source for item in self.components for source in item.substitute_from]
+        wanted = {(source.kind, source.namespace, source.name) for source in sources}
+        found: dict[tuple[str, str, str], VariableSet] = {}
+        for _, resource in self.objects:
+            value = resource.value
+            key = (kind_of(value), namespace_of(value), name_of(value))
+            if key in wanted:
+                found.setdefault(key, read_set(value, resource.position))
+        return found
+
+    def _entry(self, candidate: EntryCandidate, cluster: str) -> None:
+        name = name_of(candidate.value)
+        self.live.add((candidate.document.path, candidate.document.index))
+        build = self._build(candidate.path, candidate.value, name, candidate.document)
+        references = [(resource, refer_to(resource)) for resource in build.resources]
+        self.entries.append(_read_entry(candidate, references, build))
+        before = len(self.components)
+        for resource, _ in references:
+            layer = layer_of(resource.top, candidate.path)
+            self._follow(_Pending(resource, layer, name))
+        if candidate.path.startswith(f"clusters/{cluster}") or len(self.entries) == 1:
+            plain = {id(r): not flux.is_kustomization(r.value) for r in build.resources}
+            added = self.components[before:]
+            self.layers += build_layers(name, candidate.path, references, added, plain)
+
+    def _follow(self, pending: _Pending) -> None:
+        value = pending.resource.value
+        if not flux.is_kustomization(value):
+            return
+        key = (namespace_of(value) or flux.DEFAULT_NAMESPACE, name_of(value))
+        if key in self._visited:
+            self._self_applied.setdefault(key, value)
+            return
+        self._visited.add(key)
+        position = pending.resource.position
+        component = flux.read_component(value, position, pending.layer, pending.parent)
+        if component.source not in self._local:
+            self.components.append(replace(component, is_local=False))
+            return
+        build = self._build(component.path, value, component.name, pending.resource.document)
+        self.components.append(
+            replace(
+                component,
+                objects=tuple(refer_to(resource) for resource in build.resources),
+                build_failed=build.has_failed,
+                has_kustomization_file=build.has_file,
+            )
+        )
+        for resource in build.resources:
+            self._follow(_Pending(resource, pending.layer, component.name))
+
+    def _build(self, path: str, value: JsonObject, name: str, document: Document) -> Build:
+        spec = get_mapping(value, "spec")
+        if not self._tree.is_directory(path):
+            message = f"path of Kustomization `{name}` does not exist: `{path}`"
+            place = document.locate("spec", "path")
+            self._tree.report(make_finding("missing-path", message, place))
+            return Build((), has_failed=True, has_file=False)
+        build = self._builder.build(path, spec)
+        for resource in build.resources:
+            self.live.add((resource.document.path, resource.document.index))
+            self.objects.append((name, resource))
+        return build
+
+    def _finish(self, entry: Entry) -> Entry:
+        applied = self._self_applied.get((entry.namespace, entry.name))
+        if applied is None:
+            return entry
+        spec = get_mapping(applied, "spec")
+        return replace(
+            entry,
+            is_self_applied=True,
+            raw=applied,
+            decryption=get_mapping(spec, "decryption"),
+            substitute_from=flux.substitute_sources(spec, entry.namespace),
+        )
+
+
+def _source_of(candidate: EntryCandidate) -> SourceKey:
+    namespace = candidate.key[0]
+    return flux.source_key(get_mapping(candidate.value, "spec", "sourceRef"), namespace)
+
+
+def _read_entry(
+    candidate: EntryCandidate, references: list[tuple[Resource, ObjectRef]], build: Build
+) -> Entry:
+    value = candidate.value
+    spec = get_mapping(value, "spec")
+    namespace, name = candidate.key
+    return Entry(
+        name=name,
+        namespace=namespace,
+        path=candidate.path,
+        file=candidate.document.path,
+        source=_source_of(candidate),
+        is_self_applied=False,
+        is_synthetic=candidate.is_synthetic,
+        decryption=get_mapping(spec, "decryption"),
+        substitute=flux.inline_variables(spec),
+        substitute_from=flux.substitute_sources(spec, namespace),
+        patches=get_mappings(spec, "patches"),
+        objects=tuple(reference for _, reference in references),
+        build_failed=build.has_failed,
+        raw=value,
+        position=candidate.document.position,
+    )
