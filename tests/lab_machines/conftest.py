@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from tests.lab_machines.lab_machines_world import MakeWorld, World, make_world_of
+from tests.lab_machines.lab_machines_world import SPEED, MakeWorld, World, make_world_of
 
 
 @pytest.fixture
@@ -14,8 +14,8 @@ async def make_world() -> AsyncIterator[MakeWorld]:
     """Make worlds of machines by name; they are switched off when the test ends."""
     worlds: list[World] = []
 
-    def make(names: Sequence[str]) -> World:
-        world = make_world_of(names)
+    def make(names: Sequence[str], speed: float = SPEED) -> World:
+        world = make_world_of(names, speed)
         worlds.append(world)
         return world
 

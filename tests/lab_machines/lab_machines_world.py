@@ -6,9 +6,10 @@ import asyncio
 import base64
 import os
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 import yaml
 from grpclib.client import Channel
@@ -69,7 +70,7 @@ class Cluster:
     kubernetes: pki.KeyPair = field(default_factory=lambda: pki.make_authority("kubernetes"))
     etcd: pki.KeyPair = field(default_factory=lambda: pki.make_authority("etcd"))
 
-    def write_config(self, name: str, *, install: dict[str, object] | None = None) -> bytes:
+    def write_config(self, name: str, *, install: Mapping[str, object] | None = None) -> bytes:
         """Write a machine config; names beginning with `cp` are control planes."""
         is_control_plane = name.startswith("cp")
         document = {
@@ -84,7 +85,7 @@ class Cluster:
                     "image": "ghcr.io/siderolabs/kubelet:v1.36.3",
                     "extraArgs": {"rotate-server-certificates": "true"},
                 },
-                "install": install
+                "install": dict(install or {})
                 or {"disk": "/dev/sda", "image": "ghcr.io/siderolabs/installer:v1.13.9"},
             },
             "cluster": {
@@ -139,13 +140,21 @@ class World:
         """Bring machines to the point where they wait: etcd asked for, or running."""
         await self.apply(*names)
         for name in names:
-            await self.until(partial(self._is_configured, name))
+            await self.wait_configured(name)
+
+    async def wait_configured(self, name: str) -> None:
+        """Wait until a machine that got its config waits for etcd, or runs."""
+        await self.until(partial(self._is_configured, name))
+
+    async def wait_ready(self) -> None:
+        """Wait until every configured machine is running and ready."""
+        await self.until(self._all_ready)
 
     async def bootstrap(self, name: str = "cp1") -> None:
         """Bootstrap etcd and wait until every configured machine is running and ready."""
         request = machine_pb2.BootstrapRequest()
         await MachineServiceStub(self.connect(name)).Bootstrap(request)
-        await self.until(self._all_ready)
+        await self.wait_ready()
 
     def _is_configured(self, name: str) -> bool:
         machine = self.machines[name]
@@ -173,7 +182,12 @@ class World:
         return channel
 
 
-MakeWorld = Callable[[Sequence[str]], World]
+class MakeWorld(Protocol):
+    """Makes worlds that are switched off when the test ends."""
+
+    def __call__(self, names: Sequence[str], speed: float = SPEED) -> World:
+        """Make machines by name."""
+        ...
 
 
 def make_insecure_context() -> ssl.SSLContext:
@@ -185,10 +199,10 @@ def make_insecure_context() -> ssl.SSLContext:
     return context
 
 
-def make_world_of(names: Sequence[str]) -> World:
+def make_world_of(names: Sequence[str], speed: float = SPEED) -> World:
     """Make machines by name; those beginning with `cp` are meant to become control planes."""
     plane = FakePlane()
-    clock = LabClock(Ledger(), speed=SPEED)
+    clock = LabClock(Ledger(), speed=speed)
     specs = [
         MachineSpec(
             name=name,
