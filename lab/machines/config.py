@@ -67,11 +67,22 @@ class MachineConfig:
         """Tag of the installer image: the Talos version that an install writes."""
         return _read_tag(self.install_image)
 
+    def find_install_problem(self, disks: Sequence[Disk]) -> str:
+        """Say why Talos could not be installed by this config, "" when it could."""
+        if not self.has_install:
+            is_unattended = "UnattendedInstallConfig" in self.documents
+            return "" if is_unattended else 'install instructions are required in "metal" mode'
+        if not self.install_disk and self.install_selector is None:
+            return "either install disk or diskSelector should be defined"
+        if self.install_selector is None or self.install_selector.find_disks(disks):
+            return ""
+        return f"no disks matched the expression: {self.install_selector.write_expression()}"
+
     def find_install_disks(self, disks: Sequence[Disk]) -> tuple[Disk, ...]:
         """Find the disks that `machine.install` means; Talos takes the first."""
         if self.install_selector is not None:
             return self.install_selector.find_disks(disks)
-        return tuple(disk for disk in disks if disk.dev_path == self.install_disk)
+        return tuple(disk for disk in disks if disk.has_path(self.install_disk))
 
 
 def parse_config(raw: bytes) -> MachineConfig:
@@ -167,7 +178,10 @@ def _read_selector(tree: Tree) -> DiskSelector | None:
         return None
     fields = ("size", "model", "serial", "modalias", "uuid", "wwid", "type")
     given = {name: tree.at(name).text() for name in fields}
-    return DiskSelector(**given, bus_path=tree.at("busPath").text())
+    try:
+        return DiskSelector(**given, bus_path=tree.at("busPath").text())
+    except ValueError as error:
+        raise ConfigError(write_problems([f"install disk selector is invalid: {error}"])) from error
 
 
 def _read_vip(machine: Tree, others: Mapping[str, Tree]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
 
@@ -47,11 +47,16 @@ class Disk:
     readonly: bool = False
     cdrom: bool = False
     holds: str = ""
+    symlinks: tuple[str, ...] = ()
 
     @property
     def dev_path(self) -> str:
         """Path of the device node."""
         return f"/dev/{self.name}"
+
+    def has_path(self, path: str) -> bool:
+        """Tell whether `path` is this device, or a link to it."""
+        return path == self.dev_path or path in self.symlinks
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +81,18 @@ class Hardware:
     manufacturer: str = "Lab"
     product: str = "Simulated"
 
-    def get_disk(self, dev_path: str) -> Disk | None:
-        """Find a disk by its device path."""
-        return next((disk for disk in self.disks if disk.dev_path == dev_path), None)
-
-    def with_disk(self, changed: Disk) -> Hardware:
-        """Replace the disk of the same name."""
-        disks = tuple(changed if disk.name == changed.name else disk for disk in self.disks)
-        return replace(self, disks=disks)
+    def get_disk(self, path: str) -> Disk | None:
+        """Find a disk by its device path, or a link to it."""
+        return next((disk for disk in self.disks if disk.has_path(path)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class DiskSelector:
-    """`machine.install.diskSelector`: every given field must match; `*` is the only wildcard."""
+    """`machine.install.diskSelector`: every given field must match; `*` is the only wildcard.
+
+    Raises:
+        ValueError: the size cannot be read.
+    """
 
     size: str = ""
     model: str = ""
@@ -98,6 +102,10 @@ class DiskSelector:
     wwid: str = ""
     type: str = ""
     bus_path: str = ""
+
+    def __post_init__(self) -> None:
+        if self.size:
+            _split_size(self.size)
 
     def find_disks(self, disks: Sequence[Disk]) -> tuple[Disk, ...]:
         """Find every disk that matches, in the machine's order; Talos installs to the first."""
@@ -218,10 +226,11 @@ def _derive_disk(digest: str, path: str, selector: DiskSelector) -> Disk:
         selector.type, "nvme" if path.startswith("/dev/nvme") else "sata"
     )
     default_name = {"nvme": "nvme0n1", "mmc": "mmcblk0"}.get(transport, "sda")
-    # by-id and by-path links are names of the same device; the lab has no links.
-    plain = path.removeprefix("/dev/") if path.count("/") == 2 else ""  # noqa: PLR2004 # /dev/x
+    # /dev/sdx is a device, /dev/disk/by-id/… a link to one.
+    plain = path.removeprefix("/dev/")
+    is_link = "/" in plain
     return Disk(
-        name=plain or default_name,
+        name=default_name if is_link or not plain else plain,
         size=_derive_size(selector.size),
         model=_fill_glob(selector.model) or "LAB SSD 256",
         serial=_fill_glob(selector.serial) or f"S{digest[:12].upper()}",
@@ -231,6 +240,7 @@ def _derive_disk(digest: str, path: str, selector: DiskSelector) -> Disk:
         bus_path=_fill_glob(selector.bus_path) or "/pci0000:00/0000:00:1f.2/ata1",
         transport=transport,
         rotational=selector.type == "hdd",
+        symlinks=(path,) if is_link else (),
     )
 
 

@@ -150,7 +150,8 @@ async def _install(machine: Machine) -> PowerRequest:
 async def _fail_install(machine: Machine) -> None:
     message = "failed to pull the installer image"
     if not machine.has_fault(Fault.INSTALL_FAILS):
-        message = "install disk does not exist"
+        path = machine.config.install_disk if machine.config else ""
+        message = f"lstat {path}: no such file or directory"
     machine.log(f"install sequence failed: {message}")
     machine.publish(
         machine_pb2.SequenceEvent(

@@ -32,8 +32,18 @@ def list_disks(machine: Machine, _: MachineTable) -> Iterator[Value]:
             "sub_system": "/sys/class/block",
             "transport": disk.transport,
             "rotational": disk.rotational,
+            "symlinks": list(disk.symlinks),
         }
-        optional = ("model", "serial", "modalias", "wwid", "uuid", "transport", "rotational")
+        optional = (
+            "model",
+            "serial",
+            "modalias",
+            "wwid",
+            "uuid",
+            "transport",
+            "rotational",
+            "symlinks",
+        )
         yield Value(disk.name, {k: v for k, v in spec.items() if v or k not in optional})
 
 

@@ -71,6 +71,24 @@ def test_install_disk_names_the_device() -> None:
     assert derive_hardware("a", disk="/dev/nvme0n1").disks[0].dev_path == "/dev/nvme0n1"
 
 
+def test_install_disk_may_be_a_link() -> None:
+    """A by-id path is a link to the machine's one disk."""
+    path = "/dev/disk/by-id/ata-LAB"
+
+    disk = derive_hardware("a", disk=path).get_disk(path)
+
+    assert disk is not None
+    assert disk.name == "sda"
+
+
+def test_unreadable_size_is_an_error() -> None:
+    """A selector's size that is no size makes the config invalid."""
+    install = {"diskSelector": {"size": "< much"}, "image": "i:v1.13.9"}
+
+    with pytest.raises(ConfigError, match="install disk selector is invalid"):
+        parse_config(Cluster().write_config("cp1", install=install))
+
+
 def test_selectors_leave_mediums_out() -> None:
     """Read-only disks, CD-ROMs and devices without a transport never match."""
     disks = (

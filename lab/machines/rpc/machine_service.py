@@ -118,10 +118,8 @@ def _check_config(call: Call, raw: bytes) -> MachineConfig:
         config = parse_config(raw)
     except ConfigError as error:
         raise GRPCError(Status.INVALID_ARGUMENT, str(error)) from error
-    selector, disks = config.install_selector, call.machine.hardware.disks
-    is_installed = call.machine.install is not None
-    if selector is not None and not is_installed and not selector.find_disks(disks):
-        problem = f"no disks matched the expression: {selector.write_expression()}"
+    problem = config.find_install_problem(call.machine.hardware.disks)
+    if call.machine.install is None and problem:
         raise GRPCError(Status.INVALID_ARGUMENT, write_problems([problem]))
     return config
 
