@@ -76,14 +76,16 @@ def describe_alert(error: ssl.SSLError) -> str:
 
 
 def _dial(host: str, port: int) -> socket.socket:
-    prefix = f"transport: Error while dialing: dial tcp {host}:{port}: "
+    try:
+        address = socket.gethostbyname(host)
+    except OSError as error:
+        raise RpcError("Unavailable", "name resolver error: produced zero addresses") from error
+    prefix = f"transport: Error while dialing: dial tcp {address}:{port}: "
     limit_s = _CONNECT_TIMEOUT_S / float(os.environ.get(_SPEED_VARIABLE, "1"))
     try:
-        plain = socket.create_connection((host, port), timeout=limit_s)
+        plain = socket.create_connection((address, port), timeout=limit_s)
     except TimeoutError as error:
         raise unavailable(f"{prefix}i/o timeout") from error
-    except socket.gaierror as error:
-        raise RpcError("Unavailable", "name resolver error: produced zero addresses") from error
     except OSError as error:
         text = (error.strerror or str(error)).lower()
         raise unavailable(f"{prefix}connect: {text}") from error
