@@ -62,6 +62,7 @@ class Kubernetes:
         self._heart: asyncio.Task[None] | None = None
         self._api.admission.append(Webhooks(self._world))
         self._starting: dict[str, object] = {}
+        self._booted: set[str] = set()  # nodes whose pods must be started again
         self.client = KubernetesClient(self._api)
 
     @property
@@ -97,11 +98,14 @@ class Kubernetes:
             message = f"{node.name}: no cluster was created, so there is no API to serve"
             raise RuntimeError(message)
         mine = self._starting[node.name] = object()
-        await self._clock.wait(APISERVER_START_S, f"kube-apiserver of {node.name} ready")
-        # Stopped meanwhile, perhaps even started again: then this start is not the one any more.
-        if self._starting.get(node.name) is mine:
-            del self._starting[node.name]
-            await self._serve(node, self._world.pki)
+        try:
+            await self._clock.wait(APISERVER_START_S, f"kube-apiserver of {node.name} ready")
+            # Stopped meanwhile, perhaps started again: then this start is not the one any more.
+            if self._starting.get(node.name) is mine:
+                await self._serve(node, self._world.pki)
+        finally:
+            if self._starting.get(node.name) is mine:
+                del self._starting[node.name]
 
     async def _serve(self, node: NodeFacts, pki: KubernetesPki) -> None:
         routes = Routes(self._api, self._clock.now, node.kubelet_version)
@@ -134,7 +138,12 @@ class Kubernetes:
         await self._settle_vip()
 
     async def start_kubelet(self, node: NodeFacts) -> None:
-        """Register or refresh the Node once an API server answers, and run its pods."""
+        """Register or refresh the Node once an API server answers, and run its pods.
+
+        Called for a kubelet that runs, it only refreshes: pods survive a kubelet's restart.
+        """
+        if node.name not in self._world.nodes:
+            self._booted.add(node.name)
         self._world.nodes[node.name] = node
         self._register_soon(node)
 
@@ -197,7 +206,9 @@ class Kubernetes:
         if node.name not in self._world.nodes:
             return
         register_node(self._world, node)
-        self._kubelets.restart_pods(node.name)
+        if node.name in self._booted:
+            self._booted.discard(node.name)
+            self._kubelets.restart_pods(node.name)
         if node.name in self._control_planes:
             plant_static_pods(self._world, node)
         self._touch_node(node.name)

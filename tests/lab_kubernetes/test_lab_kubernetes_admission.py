@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lab.kubernetes.controllers import webhooks
 from lab.kubernetes.errors import InternalError
 from lab.kubernetes.values import Object, at, dig, maps
 from tests.lab_kubernetes.lab_kubernetes_cluster import Cluster, condition, crd, deployment
@@ -89,8 +90,11 @@ async def test_an_ignored_webhook_may_be_away(cluster: Cluster) -> None:
     assert "own" == dig(made, "metadata", "name")
 
 
-async def test_ready_comes_before_answering(ready: Cluster) -> None:
+async def test_ready_comes_before_answering(
+    ready: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """cert-manager's webhook is Ready a little before its certificate is trusted."""
+    monkeypatch.setattr(webhooks, "WEBHOOK_LAG_S", 1e9)
     await _install_cert_manager(ready)
     await ready.see("apps/v1", "Deployment", "cert-manager-webhook", "cert-manager").until(
         lambda obj: dig(obj, "status", "readyReplicas") == 1

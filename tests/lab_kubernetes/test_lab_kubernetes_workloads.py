@@ -106,7 +106,9 @@ async def _install_longhorn(cluster: Cluster) -> None:
     manager = deployment("longhorn-manager", "longhorn-system")
     manager["kind"] = "DaemonSet"
     await cluster.client.apply(manager, manager="m")
-    await cluster.client.apply(deployment("longhorn-driver-deployer", home), manager="m")
+    await cluster.client.apply(
+        deployment("longhorn-driver-deployer", "longhorn-system"), manager="m"
+    )
     storage = (
         "kind: StorageClass\napiVersion: storage.k8s.io/v1\nmetadata:\n  name: longhorn\n"
         "provisioner: driver.longhorn.io\nparameters:\n  numberOfReplicas: '2'\n"
