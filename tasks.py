@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
@@ -9,6 +12,8 @@ from invoke.tasks import task
 from lifecycle.cli.tasks import namespace as of_users
 
 __all__ = ["namespace"]
+
+_PYTHON = shlex.quote(sys.executable)  # the one that has everything installed
 
 
 @task(
@@ -22,7 +27,7 @@ def test(context: Context, *, only: str = "") -> None:  # noqa: PT028 (Invoke's 
       invoke test
       invoke test --only tests/engine
     """
-    context.run(f"python -m pytest -n 2 {only}", pty=False, echo=True)
+    context.run(f"{_PYTHON} -m pytest -n 2 {only}", pty=False, echo=True)
 
 
 @task(auto_shortflags=False)
@@ -32,7 +37,7 @@ def bench(context: Context) -> None:
     Example:
       invoke bench
     """
-    context.run("python -m ci.bench", pty=False)
+    context.run(f"{_PYTHON} -m ci.bench", pty=False)
 
 
 @task(auto_shortflags=False, help={"check": "Comparison only; fails when a page is out of date"})
@@ -43,7 +48,7 @@ def docs(context: Context, *, check: bool = False) -> None:
       invoke docs
       invoke docs --check
     """
-    context.run("python -m ci.docs" + (" --check" if check else ""), pty=False)
+    context.run(f"{_PYTHON} -m ci.docs" + (" --check" if check else ""), pty=False)
 
 
 namespace = Collection(*of_users.tasks.values(), test, bench, docs, **of_users.collections)

@@ -82,8 +82,9 @@ def start_lab(
     Raises:
         LifecycleError: the lab ended, or was not ready in time; the message ends with its log.
     """
-    clear_state(state)
     folder = find_lab_folder(state)
+    _end_remains(folder)
+    clear_state(state)
     folder.mkdir(mode=0o700)
     log = folder / "lab.log"
     with log.open("wb") as output:
@@ -112,6 +113,7 @@ def stop_lab(state: ClusterState) -> bool:
     lab = find_lab(state)
     if lab:
         _end(lab.pid)
+    _end_remains(find_lab_folder(state))
     clear_state(state)
     return lab is not None
 
@@ -233,6 +235,21 @@ def _is_answering(lab: StandingLab) -> bool:
     except OSError:
         return False
     return True
+
+
+def _end_remains(folder: Path) -> None:
+    """End labs of this folder that do not answer: their starter was killed, or they hang.
+
+    They would hold the addresses that the next lab needs.
+    """
+    wanted = "\0".join(("", "-m", "lab", "serve", "--dir", str(folder), "")).encode()
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            is_ours = wanted in process.read_bytes()
+        except OSError:
+            continue  # it ended meanwhile
+        if is_ours:
+            _end(int(process.parent.name))
 
 
 def _end(pid: int) -> None:

@@ -19,6 +19,7 @@ from lifecycle.clock import SystemClock
 from lifecycle.engine import (
     Event,
     EventName,
+    Failure,
     HasWarning,
     Listener,
     PlannedNode,
@@ -215,9 +216,7 @@ class _Run:
         for note in prepared.notes:
             terminal.say(f"note: {note}")
         for failure in result.failures:
-            row = board.find(failure.step)
-            where = f"{row.title}: " if row else ""
-            terminal.say(self._redact(f"error: {where}{failure.error.message}"))
+            terminal.say(self._redact(f"error: {_describe_failure(board, failure)}"))
             if failure.error.hint:
                 terminal.say(self._redact(f"hint: {failure.error.hint}"))
         if result.state is not RunState.FINISHED:
@@ -245,6 +244,13 @@ def _describe_stop(board: Board) -> str:
     acting = [row.title for row in board.rows if row.state is StepState.RUNNING]
     after = f" after: {', '.join(acting)}" if acting else ""
     return f"stopping{after}; Ctrl-C again stops at once"
+
+
+def _describe_failure(board: Board, failure: Failure) -> str:
+    row = board.find(failure.step)
+    message = failure.error.message
+    # A gate that ran out of patience names itself.
+    return message if row is None or message.startswith(row.title) else f"{row.title}: {message}"
 
 
 def _judge(result: RunResult) -> int:

@@ -21,6 +21,7 @@ __all__ = ["LiveTable", "PlainLines", "Watched", "watch_run"]
 _FRAMES_PER_S = 4  # enough for seconds to tick; more costs processor time
 _FRAME_LINES = 4  # header, bar, notice, and the line that the cursor stands on
 _BAR_CELLS = 30
+_NARROWEST_TITLE = 8
 _FIXED_CELLS = 18  # mark and word, time, and the blanks between columns
 _QUIET_S = 30.0  # a long wait says what it sees this often, so that a CI log shows life
 
@@ -143,7 +144,7 @@ def draw_board(board: Board, console: Console, height: int) -> Group:
 def _fit_titles(board: Board, width: int) -> int:
     """Return the same width for every frame, so that columns stand still."""
     longest = max((len(row.title) for row in board.rows), default=0)
-    return min(longest + 2, (width - _FIXED_CELLS) * 2 // 3)
+    return max(min(longest + 2, (width - _FIXED_CELLS) * 2 // 3), _NARROWEST_TITLE)
 
 
 def _draw_header(board: Board) -> Table:

@@ -17,7 +17,17 @@ from lifecycle.cli.plan import show_plan
 from lifecycle.cli.session import RunFrame, run_in_frame
 from lifecycle.cli.wiring import Inputs, Prepare, Prepared
 from lifecycle.clock import SystemClock
-from lifecycle.engine import Answer, Blocked, Needed, Patience, Satisfied, make_plan
+from lifecycle.engine import (
+    Answer,
+    Blocked,
+    Event,
+    EventName,
+    Listener,
+    Needed,
+    Patience,
+    Satisfied,
+    make_plan,
+)
 from lifecycle.errors import PermanentError
 from lifecycle.secrets import Redactor, Secret
 
@@ -34,6 +44,7 @@ class FileStep:
     trouble: str = ""
     after: tuple[str, ...] = ()
     warning: str = ""
+    listener: Listener | None = None  # told of a command that is only pretended
     patience: Patience = Patience(poll=timedelta(seconds=0.01))
 
     @property
@@ -52,6 +63,9 @@ class FileStep:
     async def apply(self) -> None:
         """Write the file, or fail as scripted."""
         (self.world / f"{self.name}.begun").touch()
+        if self.listener:
+            told = {"tool": "git", "argv": "status"}
+            self.listener(Event(EventName.COMMAND_STARTED, SystemClock().now(), fields=told))
         await asyncio.sleep(self.seconds)
         if self.trouble == "bug":
             raise ValueError(SECRET)
@@ -77,6 +91,7 @@ def make_prepare(world: Path, script: Sequence[Mapping[str, object]]) -> Prepare
                     str(row.get("trouble", "")),
                     after,
                     str(row.get("warning", "")),
+                    inputs.listener if row.get("runs") else None,
                 )
             )
         yield Prepared(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -93,6 +94,17 @@ def test_lab_that_is_never_ready_is_ended(
     monkeypatch.setattr(lab, "_START_TIMEOUT_S", 0.5)
     with pytest.raises(LifecycleError, match=r"lab is not ready after 0 s: still waking up"):
         lab.start_lab(state, TARGET)
+
+
+def test_remains_of_a_killed_start_are_ended(state: ClusterState) -> None:
+    """A lab whose starter was killed before it was ready does not keep its addresses."""
+    folder = lab.find_lab_folder(state)
+    sleeper = "import time; time.sleep(60)"
+    argv = [sys.executable, "-c", sleeper, "-m", "lab", "serve", "--dir", str(folder)]
+    with subprocess.Popen(argv) as remains:
+        lab.stop_lab(state)
+
+        assert remains.poll() is not None
 
 
 def test_stale_description_is_no_lab(state: ClusterState) -> None:

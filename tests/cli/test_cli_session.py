@@ -91,6 +91,17 @@ def test_refusal_before_any_change_is_code_4(
     assert "VIP is taken: `10.0.0.1`\nhint: release it" in capsys.readouterr().err
 
 
+def test_verbose_tells_each_command(
+    repo: Path, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --verbose every command that is run is a line, while tables stay."""
+    run_command("bootstrap --yes --verbose", repo, [{"name": "one", "runs": True}], environ)
+    out, err = capsys.readouterr()
+
+    assert "$ git status" in err
+    assert "1 of 1 done" in out
+
+
 def test_bug_shows_no_traceback_but_keeps_it(
     repo: Path, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

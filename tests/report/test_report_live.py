@@ -55,6 +55,16 @@ def test_table_fits_the_terminal(plans: Plans, height: int) -> None:
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.parametrize("width", [10, 20, 40, 200])
+def test_any_width_can_be_drawn(plans: Plans, width: int) -> None:
+    """A very narrow window shortens the texts and breaks nothing."""
+    console = Console(file=io.StringIO(), width=width, height=24, force_terminal=False)
+    with console.capture() as capture:
+        console.print(draw_board(begin_large(plans).board, console, 20))
+
+    assert max(map(len, capture.get().splitlines())) <= width
+
+
 @pytest.mark.parametrize("height", [12, 24, 100])
 def test_what_is_under_way_is_always_shown(plans: Plans, height: int) -> None:
     """Folding away details never hides a step under way."""
