@@ -28,7 +28,7 @@ def check_talos(facts: Facts) -> Iterator[Finding]:
 def _nodes(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
     for name in talos.variables_undefined:
         message = f"talconfig uses a name that is not defined: `{name}`"
-        yield make_finding("undefined-talos-variable", message, _mention(facts, talos, name))
+        yield make_finding("undefined-talos-variable", message, _mention(facts, talos, "${" + name))
     count = len(talos.control_planes)
     if count == 0:
         place = facts.locate(talos.position, "nodes")
@@ -46,12 +46,12 @@ def _nodes(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
                 yield make_finding("duplicate-node", message, node.position)
 
 
-def _mention(facts: Facts, talos: TalosConfig, name: str) -> Position:
-    """Return where a name first stands in talconfig."""
+def _mention(facts: Facts, talos: TalosConfig, text: str) -> Position:
+    """Return where a text first stands in talconfig."""
     document = facts.document(talos.position)
     lines = document.text.splitlines() if document is not None else []
     for number, line in enumerate(lines, 1):
-        column = line.find("${" + name)
+        column = line.find(text)
         if column >= 0:
             return Position(talos.path, number, column + 1)
     return talos.position
@@ -69,17 +69,8 @@ def _disks(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
 def _patches(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
     for path in talos.missing_patch_files:
         message = f"talconfig names a patch that Git does not hold: `{path}`"
-        name = path.rpartition("/")[2]
-        yield make_finding("generated-patches", message, _mention_file(facts, talos, name))
-
-
-def _mention_file(facts: Facts, talos: TalosConfig, name: str) -> Position:
-    document = facts.document(talos.position)
-    lines = document.text.splitlines() if document is not None else []
-    for number, line in enumerate(lines, 1):
-        if "@" in line and line.rstrip(" '\"").endswith(name):
-            return Position(talos.path, number, line.index("@") + 1)
-    return talos.position
+        place = _mention(facts, talos, "/" + path.rpartition("/")[2])
+        yield make_finding("generated-patches", message, place)
 
 
 def _addresses(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
