@@ -24,6 +24,7 @@ _CURED_BY_THE_RUN = frozenset(
 )
 # What harms an upgrade, not a bootstrap: upgrade controllers are held until its end.
 _LATER = frozenset({"two-upgraders"})
+_TOLERATED = _CURED_BY_THE_RUN | _LATER
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,12 @@ class RepositoryIsSound:
             more = f"\nand {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
             return Blocked("\n".join(shown) + more, self._hint(errors[0]))
         inventory = self.world.inventory
-        accepted = sum(finding.id not in _CURED_BY_THE_RUN | _LATER for finding in inventory.errors())
+        accepted = sum(finding.id not in _TOLERATED for finding in inventory.errors())
         text = f"{len(inventory.components)} components, {len(inventory.releases)} releases"
         return Satisfied(f"{text}, {accepted} accepted as broken" if accepted else text)
 
     def _is_accepted(self, finding: Finding) -> bool:
-        if finding.id in self.world.options.accepted | _CURED_BY_THE_RUN | _LATER:
+        if finding.id in self.world.options.accepted | _TOLERATED:
             return True
         return bool(self._names(finding) & self.world.options.accepted)
 

@@ -57,10 +57,13 @@ class ApplyMachineConfig:
             return await self._judge_failure(error)
         if status.stage not in _BOOTED:
             return Unknown(status.stage)
-        if not await self.world.talosctl.get(self.node.address, "systemdisk"):
+        if status.stage == "booting" and not await self._is_installed():
             # Between taking the config and installing, the machine says `booting`, too.
-            return Unknown(f"{status.stage}, not installed yet")
+            return Unknown("booting, not installed yet")
         return Satisfied(f"installed, {status.stage}")
+
+    async def _is_installed(self) -> bool:
+        return bool(await self.world.talosctl.get(self.node.address, "systemdisk"))
 
     async def _judge_failure(self, error: TalosctlError) -> Answer:
         if error.failure not in {Failure.UNKNOWN_AUTHORITY, Failure.CLIENT}:

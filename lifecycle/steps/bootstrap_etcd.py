@@ -41,9 +41,15 @@ class BootstrapEtcd:
         return f"etcd begins on {self.world.first_control_plane.hostname}, once"
 
     async def probe(self) -> Answer:
-        """Ask every control plane; one that cannot be asked leaves the answer open."""
+        """Ask every control plane; one that cannot be asked leaves the answer open.
+
+        The first one alone is enough when it knows members.
+        """
         nodes = self.world.talos.control_planes
-        states = await asyncio.gather(*(self._look_at(node) for node in nodes))
+        first = await self._look_at(nodes[0])
+        if isinstance(first, tuple) and first:
+            return self._judge_members(first)
+        states = [first, *await asyncio.gather(*(self._look_at(node) for node in nodes[1:]))]
         members = next((state for state in states if isinstance(state, tuple)), ())
         if members:
             return self._judge_members(members)

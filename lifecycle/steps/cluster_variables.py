@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lifecycle.drivers.documents import JsonObject
@@ -27,7 +28,7 @@ class PlaceClusterVariables:
 
     async def probe(self) -> Answer:
         """Compare the objects' data."""
-        documents = await self._documents()
+        documents = self._choose(self.world.builds.expected())
         missing = await find_differing(await self.world.access.api(), documents)
         if missing:
             return Needed(f"missing or different: {', '.join(missing)}")
@@ -35,9 +36,10 @@ class PlaceClusterVariables:
 
     async def apply(self) -> None:
         """Apply them."""
-        await apply_all(await self.world.access.api(), await self._documents())
+        documents = self._choose(await self.world.builds.objects())
+        await apply_all(await self.world.access.api(), documents)
 
-    async def _documents(self) -> list[JsonObject]:
+    def _choose(self, objects: Sequence[JsonObject]) -> list[JsonObject]:
         documents: list[JsonObject] = []
         for kind in ("ConfigMap", "Secret"):
             wanted = {
@@ -52,5 +54,6 @@ class PlaceClusterVariables:
                 for item in entry.substitute_from
                 if item.kind == kind
             }
-            documents += [document for _, _, document in await self.world.builds.find(kind, wanted)]
+            found = self.world.builds.find(objects, kind, wanted)
+            documents += [document for _, _, document in found]
         return documents

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 from inventory import Release
 from lifecycle.drivers.documents import JsonObject, object_at, text_at
-from lifecycle.drivers.kubernetes import Kubernetes
+from lifecycle.drivers.kubernetes import Kubernetes, ObjectRef
 from lifecycle.engine import Answer, Needed, Patience, Satisfied
 from lifecycle.world import World
+from lifecycle.world.flux_status import read_release
 from lifecycle.world.objects import apply_all, describe_missing, find_differing
 
 __all__ = ["InstallCni"]
@@ -37,12 +38,18 @@ class InstallCni:
         return f"Install CNI ({self.release.chart} {self.release.version})"
 
     async def probe(self) -> Answer:
-        """Every rendered object exists, workloads with the rendered images."""
+        """Its HelmRelease is Ready, or every rendered object exists with the rendered images."""
+        if read_release(await (await self.world.access.api()).find(self._ref())).is_ready:
+            return Satisfied(f"kept by its HelmRelease {self.release.id}")
         documents = await self._documents()
         missing = await find_differing(await self.world.access.api(), documents)
         if missing:
             return Needed(describe_missing(missing, len(documents)))
         return Satisfied(f"{len(documents)} objects of {self.release.chart} {self.release.version}")
+
+    def _ref(self) -> ObjectRef:
+        version = text_at(self.release.raw, "apiVersion")
+        return ObjectRef(version, "HelmRelease", self.release.name, self.release.namespace)
 
     async def apply(self) -> None:
         """Apply the rendered objects."""

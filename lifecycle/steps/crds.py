@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from inventory import Release
-from lifecycle.drivers.documents import JsonObject
-from lifecycle.drivers.kubernetes import KubernetesObject, Selection
+from lifecycle.drivers.kubernetes import Kubernetes
 from lifecycle.engine import Answer, Needed, Patience, Satisfied
 from lifecycle.world import World
+from lifecycle.world.chart_facts import CrdKind
 from lifecycle.world.objects import apply_all, describe_missing
 
 __all__ = ["ApplyCrds"]
@@ -43,26 +43,22 @@ class ApplyCrds:
         return f"Apply CRDs of {self.release.name} ({self.release.chart} {self.release.version})"
 
     async def probe(self) -> Answer:
-        """Every CRD exists and is Established."""
-        wanted = await self._documents()
+        """Every kind is served, which is what Established means."""
+        wanted = await self.world.charts.crd_kinds_of(self.release)
         if not wanted:
             return Satisfied("chart renders no CRDs")
         api = await self.world.access.api()
-        live = await api.list(Selection("apiextensions.k8s.io/v1", "CustomResourceDefinition"))
-        established = {item.name for item in live.items if _is_established(item)}
-        names = [KubernetesObject(document).name for document in wanted]
-        missing = [name for name in names if name not in established]
+        missing = [crd.name for crd in wanted if not await _is_served(api, crd)]
         if missing:
-            return Needed(describe_missing(missing, len(names)))
-        return Satisfied(f"{len(names)} CRDs established")
+            return Needed(describe_missing(missing, len(wanted)))
+        return Satisfied(f"{len(wanted)} CRDs established")
 
     async def apply(self) -> None:
         """Apply them as a whole."""
-        await apply_all(await self.world.access.api(), await self._documents())
-
-    async def _documents(self) -> tuple[JsonObject, ...]:
-        return await self.world.charts.crds_of(self.release)
+        documents = await self.world.charts.crds_of(self.release)
+        await apply_all(await self.world.access.api(), documents)
 
 
-def _is_established(item: KubernetesObject) -> bool:
-    return any(c.type == "Established" and c.is_true for c in item.conditions())
+async def _is_served(api: Kubernetes, crd: CrdKind) -> bool:
+    versions = [f"{crd.group}/{version}" for version in crd.versions]
+    return all([await api.serves(version, crd.kind) for version in versions])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lifecycle.drivers.documents import JsonObject
@@ -26,7 +27,7 @@ class PlaceDeployKey:
 
     async def probe(self) -> Answer:
         """Compare the Secrets' data."""
-        documents = await self._documents()
+        documents = self._choose(self.world.builds.expected())
         lacking = self._names() - {(ns, name) for ns, name, _ in documents}
         api = await self.world.access.api()
         missing = await find_differing(api, [document for _, _, document in documents])
@@ -42,7 +43,8 @@ class PlaceDeployKey:
 
     async def apply(self) -> None:
         """Apply the Secrets."""
-        documents = [document for _, _, document in await self._documents()]
+        chosen = self._choose(await self.world.builds.objects())
+        documents = [document for _, _, document in chosen]
         await apply_all(await self.world.access.api(), documents)
 
     def _names(self) -> set[tuple[str, str]]:
@@ -54,5 +56,5 @@ class PlaceDeployKey:
             if source.secret and source.key in needed
         }
 
-    async def _documents(self) -> list[tuple[str, str, JsonObject]]:
-        return await self.world.builds.find("Secret", self._names())
+    def _choose(self, documents: Iterable[JsonObject]) -> list[tuple[str, str, JsonObject]]:
+        return self.world.builds.find(documents, "Secret", self._names())

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from lifecycle.drivers.documents import JsonObject
-from lifecycle.engine import Answer, Needed, Patience, Satisfied
+from lifecycle.engine import Answer, Needed, Patience, Satisfied, Unknown
 from lifecycle.world import World
-from lifecycle.world.objects import apply_all, describe_missing, find_differing
+from lifecycle.world.objects import apply_all
 from lifecycle.world.snapshot import describe_workload, is_workload_ready, list_by_label
 
 __all__ = ["InstallFlux"]
 
+# Without these nothing of a repository arrives; notification-controller is the owner's choice.
+_NEEDED = frozenset({"source-controller", "kustomize-controller", "helm-controller"})
 _PART_OF_FLUX = "app.kubernetes.io/part-of=flux"
 
 
@@ -35,27 +36,16 @@ class InstallFlux:
         """Every controller is there and ready, in whatever version."""
         api = await self.world.access.api()
         controllers = await list_by_label(api, "Deployment", _PART_OF_FLUX)
-        ready = [item for item in controllers if is_workload_ready(item)]
-        documents = await self._documents()
-        missing = await find_differing(api, _without_versions(documents))
-        if missing:
-            return Needed(describe_missing(missing, len(documents)))
-        if len(ready) < len(controllers):
-            waiting = [f"{c.name}: {describe_workload(c)}" for c in controllers if c not in ready]
-            return Needed(f"{len(ready)} of {len(controllers)} controllers; {'; '.join(waiting)}")
-        return Satisfied(f"{len(ready)} controllers ready")
+        lacking = _NEEDED - {item.name for item in controllers}
+        if lacking or not await api.serves("helm.toolkit.fluxcd.io/v2", "HelmRelease"):
+            return Needed(f"missing: {', '.join(sorted(lacking)) or 'its kinds'}")
+        waiting = [c for c in controllers if not is_workload_ready(c)]
+        good = len(controllers) - len(waiting)
+        if waiting:
+            names = "; ".join(f"{c.name}: {describe_workload(c)}" for c in waiting)
+            return Unknown(f"{good} of {len(controllers)} controllers ready; {names}")
+        return Satisfied(f"{good} controllers ready")
 
     async def apply(self) -> None:
-        """Apply what is missing, unless all is there and only starting."""
-        api = await self.world.access.api()
-        documents = await self._documents()
-        if await find_differing(api, _without_versions(documents)):
-            await apply_all(api, documents)
-
-    async def _documents(self) -> tuple[JsonObject, ...]:
-        return await self.world.builds.flux_manifests()
-
-
-def _without_versions(documents: tuple[JsonObject, ...]) -> list[JsonObject]:
-    """Compare by existence only: the images are Flux' own to upgrade."""
-    return [{key: doc[key] for key in ("apiVersion", "kind", "metadata")} for doc in documents]
+        """Apply all of it."""
+        await apply_all(await self.world.access.api(), await self.world.builds.flux_manifests())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from inventory import Layer
@@ -39,7 +40,7 @@ class ApplyLayer:
 
     async def probe(self) -> Answer:
         """Every object of the layer exists."""
-        documents = await self._documents()
+        documents = self._choose(self.world.builds.expected())
         missing = await find_differing(await self.world.access.api(), documents)
         if missing:
             return Needed(describe_missing(missing, len(documents)))
@@ -47,12 +48,13 @@ class ApplyLayer:
 
     async def apply(self) -> None:
         """Apply the layer."""
-        await apply_all(await self.world.access.api(), await self._documents())
+        documents = self._choose(await self.world.builds.objects())
+        await apply_all(await self.world.access.api(), documents)
 
-    async def _documents(self) -> list[JsonObject]:
+    def _choose(self, documents: Iterable[JsonObject]) -> list[JsonObject]:
         held = {(c.namespace, c.name) for c in find_upgraders(self.world.inventory)}
-        documents = await self.world.builds.layer(self.layer)
-        return [_suspend(document, held) for document in documents]
+        chosen = self.world.builds.layer(documents, self.layer)
+        return [_suspend(document, held) for document in chosen]
 
 
 def _suspend(document: JsonObject, held: set[tuple[str, str]]) -> JsonObject:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lifecycle.drivers.documents import JsonObject
 from lifecycle.engine import Answer, Needed, Satisfied
 from lifecycle.world import World
 from lifecycle.world.objects import apply_all, describe_missing, find_differing
@@ -27,7 +26,7 @@ class ApplySources:
 
     async def probe(self) -> Answer:
         """Every source exists."""
-        documents = await self._documents()
+        documents = self.world.builds.sources(self.world.builds.expected())
         missing = await find_differing(await self.world.access.api(), documents)
         if missing:
             return Needed(describe_missing(missing, len(documents)))
@@ -35,7 +34,5 @@ class ApplySources:
 
     async def apply(self) -> None:
         """Apply them."""
-        await apply_all(await self.world.access.api(), await self._documents())
-
-    async def _documents(self) -> list[JsonObject]:
-        return await self.world.builds.sources()
+        documents = self.world.builds.sources(await self.world.builds.objects())
+        await apply_all(await self.world.access.api(), documents)

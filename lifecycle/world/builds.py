@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import yaml
@@ -42,6 +42,7 @@ class Builds:
     kustomize: Kustomize
     flux: Flux
     _entries: tuple[JsonObject, ...] | None = None
+    _expected: tuple[JsonObject, ...] | None = None
     _flux_manifests: tuple[JsonObject, ...] | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -58,27 +59,40 @@ class Builds:
                 self._entries = tuple(document for part in built for document in part)
         return self._entries
 
-    async def find(
-        self, kind: str, names: Collection[tuple[str, str]]
+    def expected(self) -> tuple[JsonObject, ...]:
+        """Return the same objects as the inventory reads them: for probes, at no cost.
+
+        Only what Kustomize itself built is ever applied.
+        """
+        if self._expected is None:
+            self._expected = tuple(
+                document
+                for entry in self.repository.inventory.entries
+                for document in self._substitute(entry, tuple(o.raw for o in entry.objects))
+            )
+        return self._expected
+
+    def find(
+        self, documents: Iterable[JsonObject], kind: str, names: Collection[tuple[str, str]]
     ) -> list[tuple[str, str, JsonObject]]:
-        """Return the entries' objects of a kind by (namespace, name)."""
+        """Choose the objects of a kind by (namespace, name)."""
         found: list[tuple[str, str, JsonObject]] = []
-        for document in await self.objects():
+        for document in documents:
             _, own_kind, namespace, name = _key_of(document)
             if own_kind == kind and (namespace, name) in names:
                 found.append((namespace, name, document))
         return found
 
-    async def sources(self) -> list[JsonObject]:
-        """Return the sources among the entries' objects."""
+    def sources(self, documents: Iterable[JsonObject]) -> list[JsonObject]:
+        """Choose the sources."""
         return [
             document
-            for document in await self.objects()
+            for document in documents
             if text_at(document, "apiVersion").startswith(_SOURCE_GROUP)
         ]
 
-    async def layer(self, layer: Layer) -> list[JsonObject]:
-        """Return the part of the entries' objects that belongs to a layer, entries left out."""
+    def layer(self, documents: Iterable[JsonObject], layer: Layer) -> list[JsonObject]:
+        """Choose what belongs to a layer, entries left out."""
         inventory = self.repository.inventory
         entries = {(entry.namespace, entry.name) for entry in inventory.entries}
         plain = {item.identity for item in layer.objects}
@@ -89,7 +103,7 @@ class Builds:
         }
         return [
             document
-            for document in await self.objects()
+            for document in documents
             if _is_of_layer(_key_of(document), components - entries, plain)
         ]
 

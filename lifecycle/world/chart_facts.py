@@ -16,17 +16,35 @@ from inventory.charts import ChartError, scan_chart
 from inventory.crds import crd_documents, crd_key, split_manifests
 from inventory.substitution import substitute_object
 from lifecycle.drivers.charts import ChartCache, ChartSource
-from lifecycle.drivers.documents import Json, JsonObject, as_object, list_at, object_at, text_at
+from lifecycle.drivers.documents import (
+    Json,
+    JsonObject,
+    as_object,
+    list_at,
+    object_at,
+    text_at,
+    texts_at,
+)
 from lifecycle.drivers.files import write_private
 from lifecycle.drivers.helm import Helm, Rendering
 from lifecycle.errors import CommandFailedError, DriverError, InventoryError
 from lifecycle.world.objects import digest_of, own_by_helm
 from lifecycle.world.repository import Repository
 
-__all__ = ["ChartFacts"]
+__all__ = ["ChartFacts", "CrdKind"]
 
 _HOOK = "helm.sh/hook"
 _CRD_API = "apiextensions.k8s.io/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class CrdKind:
+    """What a CRD defines; `versions` are the served ones."""
+
+    name: str
+    group: str
+    versions: tuple[str, ...]
+    kind: str
 
 
 @dataclass(slots=True)
@@ -40,7 +58,7 @@ class ChartFacts:
     charts: ChartCache
     helm: Helm
     folder: Path
-    _crds: dict[str, tuple[JsonObject, ...]] = field(default_factory=dict)
+    _kinds: dict[str, tuple[CrdKind, ...]] = field(default_factory=dict)
     _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
     def source_of(self, release: Release) -> ChartSource:
@@ -68,22 +86,35 @@ class ChartFacts:
             return False
         return bool(scan["crds"] or scan["templates"])
 
+    async def crd_kinds_of(self, release: Release) -> tuple[CrdKind, ...]:
+        """Return what the CRDs of `crds_of` define, without reading them again."""
+        if release.id not in self._kinds:
+            cached = (await self._place_of(release))[1].with_suffix(".kinds.json")
+            found = await asyncio.to_thread(_read_cached, cached)
+            if found is None:
+                found = [_describe_kind(crd) for crd in await self.crds_of(release)]
+                write_private(cached, json.dumps(found).encode())
+            self._kinds[release.id] = tuple(_parse_kind(item) for item in found)
+        return self._kinds[release.id]
+
     async def crds_of(self, release: Release) -> tuple[JsonObject, ...]:
         """Return the CRDs that a release's chart renders with the release's values.
 
         Those from templates carry Helm's ownership metadata; those from `crds/` folders are no
         objects of the release and carry none.
         """
-        if release.id not in self._crds:
-            archive = await self.archive_of(release)
-            rendering = self._rendering(release, archive, include_crds=True)
-            cached = self.folder / "crds" / f"{_digest(archive, rendering)}.json"
-            found = await asyncio.to_thread(_read_cached, cached)
-            if found is None:
-                found = await self._render_crds(release, archive, rendering)
-                write_private(cached, json.dumps(found).encode())
-            self._crds[release.id] = tuple(found)
-        return self._crds[release.id]
+        rendering, cached = await self._place_of(release)
+        found = await asyncio.to_thread(_read_cached, cached)
+        if found is None:
+            found = await self._render_crds(release, rendering.chart, rendering)
+            write_private(cached, json.dumps(found).encode())
+        return tuple(found)
+
+    async def _place_of(self, release: Release) -> tuple[Rendering, Path]:
+        """Return how a release is rendered, and where its CRDs are kept."""
+        archive = await self.archive_of(release)
+        rendering = self._rendering(release, archive, include_crds=True)
+        return rendering, self.folder / "crds" / f"{_digest(archive, rendering)}.json"
 
     async def render_owned(self, release: Release) -> list[JsonObject]:
         """Return a release's objects without hooks, owned by the release as Helm says it."""
@@ -160,14 +191,9 @@ class ChartFacts:
         Some charts refuse to render unless `monitoring.coreos.com/v1` exists (facts:
         cluster-repos.md §0.11).
         """
-        names: set[str] = set()
-        for documents in self._crds.values():
-            for crd in documents:
-                group, kind = text_at(crd, "spec", "group"), text_at(crd, "spec", "names", "kind")
-                for version in list_at(crd, "spec", "versions"):
-                    label = f"{group}/{text_at(version, 'name')}"
-                    names |= {label, f"{label}/{kind}"}
-        return tuple(sorted(names))
+        kinds = [crd for found in self._kinds.values() for crd in found]
+        labels = {(f"{crd.group}/{version}", crd.kind) for crd in kinds for version in crd.versions}
+        return tuple(sorted({name for api, kind in labels for name in (api, f"{api}/{kind}")}))
 
     def _scan(self, archive: Path) -> Mapping[str, list[str]]:
         """Return what a chart says of CRDs, from disk when this very archive was scanned before."""
@@ -200,6 +226,21 @@ def _read_cached(path: Path) -> list[JsonObject] | None:
         return [as_object(item) for item in json.loads(path.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
         return None
+
+
+def _describe_kind(crd: JsonObject) -> JsonObject:
+    versions = [v for v in list_at(crd, "spec", "versions") if as_object(v).get("served")]
+    return {
+        "name": text_at(crd, "metadata", "name"),
+        "group": text_at(crd, "spec", "group"),
+        "versions": [text_at(version, "name") for version in versions],
+        "kind": text_at(crd, "spec", "names", "kind"),
+    }
+
+
+def _parse_kind(item: JsonObject) -> CrdKind:
+    versions = texts_at(item, "versions")
+    return CrdKind(text_at(item, "name"), text_at(item, "group"), versions, text_at(item, "kind"))
 
 
 def _load(part: str) -> list[JsonObject]:
