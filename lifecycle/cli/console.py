@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
@@ -45,6 +45,13 @@ class Terminal:
         """Show a table: data, hence on stdout; nothing in JSON mode."""
         if not self.is_json:
             self._print(self.stdout, renderable)
+
+    def show_facts(self, facts: Sequence[tuple[str, str]]) -> None:
+        """Show names and values on stdout, never wrapped: a command among them can be copied."""
+        if not self.is_json:
+            width = max(len(name) for name, _ in facts)
+            self.stdout.writelines(f"{name:<{width}}  {value}\n" for name, value in facts)
+            self.stdout.flush()
 
     def show_aside(self, renderable: RenderableType) -> None:
         """Show something on stderr, also in JSON mode."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from lifecycle.cli.console import Terminal, open_terminal
 from lifecycle.cli.guard import run_guarded
+from lifecycle.cli.lab import StandingLab
 from lifecycle.cli.options import Arguments, read_cluster, read_settings
 from lifecycle.cli.requests import ClusterRequest
 from lifecycle.clock import SystemClock
@@ -72,7 +73,6 @@ def _take_down(state: ClusterState, _target: ClusterRequest, terminal: Terminal)
 
 def _show(state: ClusterState, _target: ClusterRequest, terminal: Terminal) -> None:
     from lifecycle.cli.lab import find_lab, value_of_lab  # noqa: PLC0415 (start-up)
-    from lifecycle.report.tables import draw_facts  # noqa: PLC0415 (start-up)
 
     lab = find_lab(state)
     if lab is None:
@@ -81,18 +81,28 @@ def _show(state: ClusterState, _target: ClusterRequest, terminal: Terminal) -> N
         return
     terminal.print_json(value_of_lab(lab, state))
     machines = [f"{declared} at {dialled}" for declared, dialled in lab.addresses.items()]
-    terminal.show(
-        draw_facts(
-            [
-                ("lab", f"process {lab.pid}, {lab.speed:g} times as fast as the wall clock"),
-                ("cluster", lab.cluster),
-                ("repository", str(lab.repo)),
-                *(("address", machine) for machine in machines),
-                ("kubeconfig", str(state.kubeconfig)),
-                ("talosconfig", str(state.talosconfig)),
-            ]
-        )
+    terminal.show_facts(
+        [
+            ("lab", f"process {lab.pid}, {lab.speed:g} times as fast as the wall clock"),
+            ("cluster", lab.cluster),
+            ("repository", str(lab.repo)),
+            *(("address", machine) for machine in machines),
+            *_describe_use(lab, state),
+        ]
     )
+
+
+def _describe_use(lab: StandingLab, state: ClusterState) -> list[tuple[str, str]]:
+    """Say how to reach the cluster by hand: its files name the declared addresses."""
+    if not state.kubeconfig.exists():
+        return [("next", "`invoke bootstrap --lab` brings its cluster up")]
+    dialled = next(iter(lab.addresses.values()), "")
+    own = [folder / "talosctl" for folder in lab.path if (folder / "talosctl").exists()]
+    talosctl = own[0] if own else "talosctl"
+    return [
+        ("kubectl", f"kubectl --kubeconfig {state.kubeconfig} --server https://{dialled}:6443"),
+        ("talosctl", f"{talosctl} --talosconfig {state.talosconfig} -e {dialled} -n {dialled}"),
+    ]
 
 
 def _lock(state: ClusterState) -> FileLock:

@@ -27,7 +27,6 @@ from lifecycle.report.words import (
 )
 
 __all__ = [
-    "draw_facts",
     "draw_plan",
     "draw_result",
     "draw_status",
@@ -96,14 +95,6 @@ def draw_status(
     lines += ["nobody is running it: the same command again goes on"] if is_killed else []
     lines += [f"run {run.id}", f"log {log}"]
     return Group(head, table, *(Text(clean_text(line)) for line in lines))
-
-
-def draw_facts(facts: Sequence[tuple[str, str]]) -> RenderableType:
-    """Draw pairs of a name and a value."""
-    table = Table.grid(padding=(0, 2))
-    for name, value in facts:
-        table.add_row(Text(name, style="bold"), Text(clean_text(value)))
-    return table
 
 
 def _make_table(*columns: str) -> Table:
