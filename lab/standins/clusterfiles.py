@@ -37,17 +37,24 @@ _REQUIRED = (
     "DOMAIN_0_EMAIL",
     "DOMAIN_0_CLOUDFLARE_TOKEN",
 )
+_NO_RULES = "error reading file: stat .sops.yaml: no such file or directory"
+_NO_KEY = "Error getting data key: 0 successful groups required, got 0"
 _SKIPPED_FOLDERS = frozenset({".git"})
 _NUMBER = re.compile(r":\s*([0-9]+(?:\.[0-9]+)?)\s*$")
 
 
 class ClusterFilesError(Exception):
-    """A file that cannot be read or decrypted."""
+    """A file that cannot be read or decrypted.
 
-    def __init__(self, what: str, detail: str) -> None:
-        super().__init__(detail)
-        self.what = what
-        self.detail = detail
+    Attributes:
+        path: The file.
+        reason: Why, in the words of SOPS' library.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
 
 
 def decrypt_repository(root: Path) -> list[Path]:
@@ -62,9 +69,7 @@ def decrypt_repository(root: Path) -> list[Path]:
     """
     rules = root / ".sops.yaml"
     if not rules.is_file():
-        raise ClusterFilesError(
-            "Failed to execute check for encrypted files", "error reading file: <nil>"
-        )
+        raise ClusterFilesError(rules, _NO_RULES)
     found = [path for path in _matching_files(root, rules) if _is_encrypted(path)]
     for path in found:
         text = _run_sops(path)
@@ -218,9 +223,9 @@ def _run_sops(path: Path) -> str:
         check=False,
     )
     if done.returncode != 0:
-        detail = done.stderr.strip().splitlines()
-        reason = " ".join(line.strip() for line in detail if line.strip())
-        raise ClusterFilesError("Decryption failed", f"error decrypting file {path}: {reason}")
+        # ClusterTool links SOPS as a library, which says less than the program does.
+        lacks_key = "Failed to get the data key" in done.stderr
+        raise ClusterFilesError(path, _NO_KEY if lacks_key else done.stderr.strip())
     return done.stdout
 
 

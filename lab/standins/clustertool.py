@@ -108,18 +108,33 @@ def _take_cluster(arguments: list[str]) -> tuple[str, list[str]]:
     return name, rest
 
 
-def _decrypt(cluster: _Cluster, console: Console) -> None:
+def _decrypt(cluster: _Cluster, console: Console, *, is_told: bool = True) -> None:
     try:
         found = decrypt_repository(Path())
     except ClusterFilesError as error:
-        console.error(error.what, error.detail)
-        console.info(f"Error decrypting files: {error.detail}\n")
+        _report_encrypted(error, console, is_told=is_told)
         return
     if not found:
         console.info("Nothing to decrypt")
     if cluster.clusterenv.is_file():
         _load_variables(cluster, console)
     console.info("All files decrypted successfully")
+
+
+def _report_encrypted(error: ClusterFilesError, console: Console, *, is_told: bool) -> None:
+    """Log a failure to decrypt; the run goes on, as the real one's does."""
+    if error.path.name == ".sops.yaml":
+        console.info(".sops.yaml file does not exist, skipping loading SOPS....")
+        console.error("Failed to load SOPS config", error.reason)
+        console.error("Failed to execute check for encrypted files", error.reason)
+        detail = error.reason
+    else:
+        console.error("Decryption failed", error.reason)
+        console.error("Decryption failed without MAC error", error.reason)
+        console.error(f"Error decrypting file {error.path}", error.reason)
+        detail = f"error decrypting file {error.path}: {error.reason}"
+    if is_told:
+        console.info(f"Error decrypting files: {detail}\n")
 
 
 def _load_variables(cluster: _Cluster, console: Console) -> dict[str, str]:
@@ -141,13 +156,14 @@ def _load_variables(cluster: _Cluster, console: Console) -> dict[str, str]:
 
 
 def _initialise(cluster: _Cluster, console: Console) -> None:
-    _decrypt(cluster, console)
+    _decrypt(cluster, console, is_told=False)
     if not cluster.clusterenv.is_file():
+        # The real one copies its files and ends well here; there is nothing to go on with.
         console.warn(
             "New cluster detected, creating clusterenv.yaml\n Please fill out ClusterEnv.yaml "
             "and run init again, after setting-up clusterenv.yaml!"
         )
-        raise _StopError
+        return
     variables = _check(cluster, console)
     write_patches(cluster.talos / "patches", variables)
     console.info("Patch files copied successfully.")
@@ -194,10 +210,14 @@ def _load_talconfig(cluster: _Cluster, console: Console) -> tuple[Talconfig, dic
             console.write(f'field: "{name}"\n' + "".join(f"{item}\n" for item in messages))
         console.fatal("failed to parse talconfig or talenv file: %s", str(error))
         raise _StopError from error
-    except (ClusterFilesError, YamlError) as error:
+    except ClusterFilesError as error:
+        reason = f"trying to decrypt {error.path} with sops: SOPS decryption failed: {error.reason}"
         console.fatal(
-            "failed to parse talconfig or talenv file: %s", f"failed to load env file: {error}"
+            "failed to parse talconfig or talenv file: %s", f"failed to load env file: {reason}"
         )
+        raise _StopError from error
+    except YamlError as error:
+        console.fatal("failed to parse talconfig or talenv file: %s", str(error))
         raise _StopError from error
 
 
@@ -225,7 +245,10 @@ def _write_configs(
             what = f"config for {item.hostname}" if item.hostname else "client config"
             console.write(f"generated {what} in {path}\n")
     except (ClusterFilesError, GenerationError) as error:
-        console.fatal(f"failed to generate talos config: {error}", str(error))
+        reason = str(error)
+        if isinstance(error, ClusterFilesError):
+            reason = f"SOPS decryption failed: {error.reason}"
+        console.fatal(f"failed to generate talos config: {reason}", reason)
         raise _StopError from error
     _write_gitignore(cluster.generated / ".gitignore", names)
     console.write(f"generated .gitignore file in {cluster.generated}/.gitignore\n")
