@@ -10,6 +10,7 @@ from lab.machines.config import MachineConfig
 from lab.machines.events import EventBus
 from lab.machines.gate import ApiMode
 from lab.machines.hardware import Hardware
+from lab.machines.images import InstallerImage
 from lab.machines.services import ServiceTable
 from lab.ports import NodeFacts
 
@@ -67,22 +68,22 @@ class PowerRequest:
 
 @dataclass(slots=True)
 class Install:
-    """What is on the system disk: the booted slot, the other slot, the stored config."""
+    """What is on the system disk: the image of the slot to boot, the other slot's, the config."""
 
     disk: str  # device path
-    version: str
-    other_version: str = ""
+    image: InstallerImage
+    other_image: InstallerImage | None = None
     config: MachineConfig | None = None
 
     def flip(self) -> None:
-        """Boot the other slot next time."""
-        self.version, self.other_version = self.other_version, self.version
+        """Boot the other slot next time; does nothing when there is none."""
+        if self.other_image is not None:
+            self.image, self.other_image = self.other_image, self.image
 
-    def write(self, version: str) -> None:
-        """Write a version to the other slot and boot it next time."""
-        if version != self.version:
-            self.other_version = self.version
-            self.version = version
+    def write(self, image: InstallerImage) -> None:
+        """Write an image to the other slot and boot it next time."""
+        if image != self.image:
+            self.other_image, self.image = self.image, image
 
 
 @dataclass(slots=True)
@@ -102,7 +103,7 @@ class Boot:
     events: EventBus
     services: ServiceTable
     id: str
-    version: str
+    image: InstallerImage
     stage: Stage = Stage.UNKNOWN
     config: MachineConfig | None = None
     api: ApiMode = ApiMode.DOWN
@@ -113,3 +114,8 @@ class Boot:
     ready: bool = True
     console: list[str] = field(default_factory=list)
     revisions: dict[tuple[str, str], Revision] = field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        """The Talos version that runs, with its leading `v`."""
+        return self.image.version

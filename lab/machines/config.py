@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from lab.machines.hardware import Disk, DiskSelector
+from lab.machines.images import read_tag
 from lab.machines.yamltree import Tree
 
 __all__ = ["ConfigError", "MachineConfig", "parse_config", "write_problems"]
@@ -61,11 +62,6 @@ class MachineConfig:
     def is_control_plane(self) -> bool:
         """Tell whether this is a control plane's config."""
         return self.machine_type == "controlplane"
-
-    @property
-    def install_version(self) -> str:
-        """Tag of the installer image: the Talos version that an install writes."""
-        return _read_tag(self.install_image)
 
     def find_install_problem(self, disks: Sequence[Disk]) -> str:
         """Say why Talos could not be installed by this config, "" when it could."""
@@ -163,7 +159,7 @@ def _read(raw: bytes, main: Tree, others: Mapping[str, Tree]) -> MachineConfig:
         install_wipe=install.at("wipe").flag(),
         has_install=bool(install),
         extensions=tuple(item.at("image").text() for item in install.at("extensions").items()),
-        kubelet_version=_read_tag(kubelet.at("image").text()),
+        kubelet_version=read_tag(kubelet.at("image").text()),
         rotates_server_certificates=kubelet.at("extraArgs", "rotate-server-certificates").flag()
         or kubelet.at("extraConfig", "serverTLSBootstrap").flag(),
         has_talos_api_access=machine.at("features", "kubernetesTalosAPIAccess", "enabled").flag(),
@@ -212,9 +208,3 @@ def _decode(tree: Tree) -> bytes:
         return base64.b64decode(tree.text(), validate=True)
     except binascii.Error as error:
         raise ConfigError("illegal base64 data in a certificate or key") from error
-
-
-def _read_tag(image: str) -> str:
-    """Read the tag of an image reference, leaving a digest out."""
-    name, _, tag = image.partition("@")[0].rpartition(":")
-    return tag if name and "/" not in tag else ""

@@ -140,8 +140,8 @@ async def _install(machine: Machine) -> PowerRequest:
         if not disks or machine.has_fault(Fault.INSTALL_FAILS):
             await _fail_install(machine)
             return PowerRequest(Verb.REBOOT)
-        version = config.install_version or machine.spec.talos_version
-        machine.install = Install(disks[0].dev_path, version, config=config)
+        image = machine.read_image(config.install_image)
+        machine.install = Install(disks[0].dev_path, image, config=config)
         machine.count("machine.install")
         machine.publish(machine_pb2.PhaseEvent(phase="install", action="STOP"))
     return PowerRequest(Verb.REBOOT)

@@ -20,6 +20,7 @@ from lab.machines.events import EventBus
 from lab.machines.faults import Fault, change_hardware
 from lab.machines.gate import ApiGate
 from lab.machines.hardware import Hardware
+from lab.machines.images import InstallerImage
 from lab.machines.services import ServiceTable
 from lab.machines.signal import Signal
 from lab.ports import NodeFacts
@@ -119,11 +120,15 @@ class Machine:
         """
         config = parse_config(raw)
         disks = config.find_install_disks(self.hardware.disks)
-        version = config.install_version or self.spec.talos_version
-        self.install = Install(disks[0].dev_path if disks else "", version, config=config)
+        image = self.read_image(config.install_image)
+        self.install = Install(disks[0].dev_path if disks else "", image, config=config)
         self.requests.put_nowait(PowerRequest(Verb.REBOOT, is_instant=True))
 
     # What happens to it.
+
+    def read_image(self, reference: str) -> InstallerImage:
+        """Read an installer reference; one without a tag is Talos' default, the boot image's."""
+        return InstallerImage.read(reference) or InstallerImage(self.spec.talos_version)
 
     def begin_boot(self) -> None:
         """Forget what memory held and start anew from the disk."""
@@ -138,9 +143,9 @@ class Machine:
         self.changed.ring()
 
     def _choose_slot(self) -> None:
-        if self.install is None or self.install.version == self.boot.version:
+        if self.install is None or self.install.image == self.boot.image:
             return
-        if self.has_fault(Fault.OLD_VERSION) and self.install.other_version == self.boot.version:
+        if self.has_fault(Fault.OLD_VERSION) and self.install.other_image == self.boot.image:
             # A/B fallback: the new slot did not boot, the boot loader took the old one.
             self.install.flip()
 
@@ -211,8 +216,8 @@ class Machine:
 
         services = ServiceTable(self.clock.now, publish)
         boot_id = str(uuid.uuid4())
-        version = self.install.version if self.install else self.spec.talos_version
-        return Boot(events, services, boot_id, version)
+        image = self.install.image if self.install else InstallerImage(self.spec.talos_version)
+        return Boot(events, services, boot_id, image)
 
 
 def _make_foreign() -> MachineConfig:

@@ -198,8 +198,15 @@ def _list_version(machine: Machine, _: MachineTable) -> Iterator[Value]:
 def _list_extensions(machine: Machine, _: MachineTable) -> Iterator[Value]:
     for index, image in enumerate(machine.config.extensions if machine.config else ()):
         name, _colon, version = image.rpartition(":")
-        metadata = {"name": name.rpartition("/")[2], "version": version}
-        yield Value(str(index), {"image": f"{index:03d}.lab.sqsh", "metadata": metadata})
+        yield _describe_extension(index, name.rpartition("/")[2], version)
+    if machine.boot.image.schematic:
+        # The image factory adds an extension that does nothing but name the schematic.
+        yield _describe_extension(999, "schematic", machine.boot.image.schematic)
+
+
+def _describe_extension(index: int, name: str, version: str) -> Value:
+    metadata = {"name": name, "version": version}
+    return Value(str(index), {"image": f"{index:03d}.{name}.sqsh", "metadata": metadata})
 
 
 def _list_time(machine: Machine, _: MachineTable) -> Iterator[Value]:

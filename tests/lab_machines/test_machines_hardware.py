@@ -7,6 +7,7 @@ import pytest
 from lab.machines import Disk, DiskSelector, derive_hardware
 from lab.machines.config import ConfigError, parse_config
 from lab.machines.hardware import parse_size
+from lab.machines.images import InstallerImage
 from tests.lab_machines.lab_machines_world import Cluster
 
 
@@ -117,9 +118,27 @@ def test_config_reads_what_the_machine_acts_on() -> None:
     config = parse_config(raw)
 
     assert (config.machine_type, config.hostname) == ("controlplane", "cp1")
-    assert (config.install_version, config.kubelet_version) == ("v1.13.9", "v1.36.3")
+    assert (config.install_disk, config.kubelet_version) == ("/dev/sda", "v1.36.3")
     assert config.documents == ("WatchdogTimerConfig",)
     assert config.ca_key.startswith(b"-----BEGIN PRIVATE KEY-----")
+
+
+@pytest.mark.parametrize(
+    ("reference", "image"),
+    [
+        ("ghcr.io/siderolabs/installer:v1.13.9", InstallerImage("v1.13.9")),
+        (
+            f"factory.talos.dev/metal-installer/{'ab' * 32}:v1.14.0-rc.1@sha256:{'0' * 64}",
+            InstallerImage("v1.14.0-rc.1", "ab" * 32),
+        ),
+        ("registry:5000/installer", None),
+    ],
+)
+def test_installer_images_name_version_and_schematic(
+    reference: str, image: InstallerImage | None
+) -> None:
+    """Tag and schematic are read past ports and digests."""
+    assert image == InstallerImage.read(reference)
 
 
 def test_config_repr_shows_no_secret() -> None:

@@ -10,6 +10,7 @@ from grpclib.exceptions import GRPCError
 
 from lab.machines import durations
 from lab.machines.boot import Install, PowerRequest, Verb
+from lab.machines.images import InstallerImage
 from lab.machines.protos import lifecycle_pb2, machine_pb2
 from lab.machines.rpc.route import ADMINS, OPERATORS, Call, Route, stream, unary
 
@@ -38,7 +39,7 @@ async def _reset(call: Call, request: machine_pb2.ResetRequest) -> machine_pb2.R
 
 async def _rollback(call: Call, _: machine_pb2.RollbackRequest) -> machine_pb2.RollbackResponse:
     install = _require_install(call, "system disk not found")
-    if not install.other_version:
+    if install.other_image is None:
         raise GRPCError(Status.UNKNOWN, "no fallback boot entry found")
     install.flip()
     _ask(call, Verb.REBOOT)
@@ -49,7 +50,7 @@ async def _upgrade_legacy(
     call: Call, request: machine_pb2.UpgradeRequest
 ) -> machine_pb2.UpgradeResponse:
     install = _require_install(call, "machine is not installed")
-    install.write(_read_version(request.image))
+    install.write(_read_image(request.image))
     actor = _ask(call, Verb.UPGRADE)
     message = machine_pb2.Upgrade(ack="Upgrade request received", actor_id=actor)
     return machine_pb2.UpgradeResponse(messages=[message])
@@ -59,10 +60,10 @@ async def _upgrade(
     call: Call, request: lifecycle_pb2.LifecycleServiceUpgradeRequest
 ) -> AsyncIterator[lifecycle_pb2.LifecycleServiceUpgradeResponse]:
     install = _require_install(call, "machine is not installed")
-    version = _read_version(request.source.image_name)
-    yield _tell(f"running Talos installer {version}")
+    image = _read_image(request.source.image_name)
+    yield _tell(f"running Talos installer {image.version}")
     await call.machine.wait(durations.UPGRADE_WRITE_S, "write the other slot")
-    install.write(version)
+    install.write(image)
     yield _tell("installation of Talos complete")
     progress = lifecycle_pb2.LifecycleServiceInstallProgress(exit_code=0)
     yield lifecycle_pb2.LifecycleServiceUpgradeResponse(progress=progress)
@@ -93,11 +94,11 @@ def _require_install(call: Call, otherwise: str) -> Install:
     return call.machine.install
 
 
-def _read_version(image: str) -> str:
-    name, _, tag = image.partition("@")[0].rpartition(":")
-    if not name or "/" in tag:
-        raise GRPCError(Status.INVALID_ARGUMENT, f"the image names no version: {image}")
-    return tag
+def _read_image(reference: str) -> InstallerImage:
+    image = InstallerImage.read(reference)
+    if image is None:
+        raise GRPCError(Status.INVALID_ARGUMENT, f"the image names no version: {reference}")
+    return image
 
 
 _M = "/machine.MachineService/"
