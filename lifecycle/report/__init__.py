@@ -6,3 +6,5 @@ a cluster. Modules are imported one by one, since rich and structlog cost start-
 """
 
 from __future__ import annotations
+
+__all__: list[str] = []
