@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lab.clock import LabClock
@@ -26,6 +27,7 @@ from lab.kubernetes.http.routes import Routes
 from lab.kubernetes.http.server import ApiServer
 from lab.kubernetes.pki import make_server_context, server_names
 from lab.kubernetes.roster import make_controllers
+from lab.kubernetes.values import Object
 from lab.ports import KubernetesPki, NodeFacts
 
 __all__ = ["Kubernetes"]
@@ -70,15 +72,23 @@ class Kubernetes:
         """What shall go wrong."""
         return self._world.faults
 
-    async def create(self, pki: KubernetesPki) -> None:
-        """Begin with empty data: etcd was bootstrapped."""
+    async def create(
+        self, pki: KubernetesPki, *, cni: str = "none", manifests: Sequence[Object] = ()
+    ) -> None:
+        """Begin with empty data: etcd was bootstrapped.
+
+        `cni` is what Talos itself deploys (`flannel`, with kube-proxy, or `none`), `manifests`
+        what the machine config carries inline.
+        """
         self._clock.ledger.count("kubernetes.create")
         await self._stop_controllers()
         self._api.reset()
         self._world.pki = pki
         self._world.networked.clear()
         self._kubelets = Kubelets(self._world)
-        plant_bootstrap(self._world)
+        plant_bootstrap(self._world, cni)
+        for manifest in manifests:
+            self._api.apply(manifest, manager="talos", force=True)
         self._dispatcher = Dispatcher(self._world, make_controllers(self._world, self._kubelets))
         self._dispatcher.start()
         self._heart = asyncio.create_task(self._beat(), name="lab kubernetes: heart beats")

@@ -139,3 +139,24 @@ async def test_a_reboot_is_seen(ready: Cluster) -> None:
     assert was_ready is False
     assert "node is shutting down" in str(dig(down, "status", "conditions"))
     assert "v1.36.4" == text(up, "status", "nodeInfo", "kubeletVersion")
+
+
+async def test_logs_need_a_serving_certificate(cluster: Cluster) -> None:
+    """Until a kubelet's request is approved, reading logs fails as in life."""
+    path = "/api/v1/namespaces/kube-system/pods/kube-apiserver-cp-1/log"
+    await cluster.see("v1", "Pod", "kube-apiserver-cp-1", "kube-system").until(lambda _: True)
+    async with httpx2.AsyncClient(base_url=cluster.url, verify=cluster.client_context()) as web:
+        answer = await web.get(path)
+
+    assert 500 == answer.status_code
+    assert "remote error: tls: internal error" in answer.text
+
+
+async def test_talos_may_bring_flannel(empty: Cluster) -> None:
+    """With Talos' default CNI nodes become Ready without anybody applying anything."""
+    await empty.plane.create(empty.pki, cni="flannel")
+    await empty.plane.start_kubelet(WORKER)
+    node = empty.see("v1", "Node", "worker-1")
+    await node.until(lambda obj: condition(obj, "Ready") == "True")
+
+    assert empty.plane.is_node_ready("worker-1") is True

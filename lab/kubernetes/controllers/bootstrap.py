@@ -22,12 +22,18 @@ DNS_ADDRESS = "10.96.0.10"
 _STATIC = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
-def plant_bootstrap(world: World) -> None:
-    """Create system namespaces, RBAC for certificates, CoreDNS and the API's own Service."""
+def plant_bootstrap(world: World, cni: str = "none") -> None:
+    """Create system namespaces, RBAC for certificates, CoreDNS and the API's own Service.
+
+    `cni` flannel brings Talos' default network and kube-proxy.
+    """
     for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
         world.plant({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     for obj in (*_rbac(), *_priorities(), *_services(), *_coredns()):
         world.plant(obj)
+    if cni == "flannel":
+        world.plant(_daemon("kube-flannel", "ghcr.io/siderolabs/flannel:v0.28.2"))
+        world.plant(_daemon("kube-proxy", "registry.k8s.io/kube-proxy:v1.36.3"))
 
 
 def plant_talos_access(world: World) -> None:
@@ -55,6 +61,26 @@ def make_open_crd(group: str, version: str, kind: str, plural: str) -> Object:
         "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{plural}.{group}"},
         "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [served]},
+    }
+
+
+def _daemon(name: str, image: str) -> Object:
+    label: Object = {"k8s-app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": name, "namespace": "kube-system", "labels": dict(label)},
+        "spec": {
+            "selector": {"matchLabels": dict(label)},
+            "template": {
+                "metadata": {"labels": dict(label)},
+                "spec": {
+                    "hostNetwork": True,
+                    "tolerations": [{"operator": "Exists"}],
+                    "containers": [{"name": name, "image": image}],
+                },
+            },
+        },
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from lab.kubernetes.controllers.podstatus import has_network, is_cni_pod
 from lab.kubernetes.controllers.world import World, is_true, set_condition
 from lab.kubernetes.store import Change, Place
-from lab.kubernetes.values import Json, Object, at, grow, maps, text
+from lab.kubernetes.values import Json, Object, at, grow, maps, name_of, namespace_of, text
 from lab.ports import NodeFacts
 
 __all__ = ["Nodes", "describe_node", "is_ready", "register_node", "renew_lease"]
@@ -40,6 +40,7 @@ class Nodes:
         """Judge one node."""
         node = self._world.find(place)
         if node is None:
+            self._collect_pods(place.name)
             return
         running = place.name in self._world.nodes
         ready = running and has_network(self._world.store, place.name)
@@ -60,6 +61,13 @@ class Nodes:
             _taint(obj, ready=ready)
 
         self._world.edit(place, change)
+
+    def _collect_pods(self, node: str) -> None:
+        """Delete the pods of a Node that was deleted, as podgc does."""
+        for pod in self._world.store.all("pods"):
+            if text(pod, "spec", "nodeName") == node:
+                place = Place("pods", namespace_of(pod), name_of(pod))
+                self._world.delete(place, grace_s=0)
 
 
 def is_ready(world: World, name: str) -> bool:

@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from lab.clock import LabClock
@@ -39,6 +40,9 @@ __all__ = [
     "is_true",
     "set_condition",
 ]
+
+# Simulated seconds in which the same event again is not worth a write.
+_SAME_EVENT_S = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -186,6 +190,9 @@ class World:
         now = self.api.now()
         known = self.find(place)
         if known is not None:
+            last = datetime.fromisoformat(text(known, "lastTimestamp"))
+            if (self.clock.now() - last).total_seconds() < _SAME_EVENT_S:
+                return
             count = known.get("count")
             again: Json = count + 1 if isinstance(count, int) else 1
             self.edit(place, lambda obj: obj.update({"count": again, "lastTimestamp": now}))

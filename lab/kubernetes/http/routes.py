@@ -9,7 +9,7 @@ from datetime import datetime
 from aiohttp import web
 
 from lab.kubernetes.api import Api
-from lab.kubernetes.errors import ApiError, NotFoundError, TooManyRequestsError
+from lab.kubernetes.errors import ApiError, InternalError, NotFoundError, TooManyRequestsError
 from lab.kubernetes.http.discovery import list_aggregated, list_groups, list_resources
 from lab.kubernetes.http.objects import Call, change_object, check_permission, show_scale
 from lab.kubernetes.http.openapi import describe_group, list_documents
@@ -17,7 +17,7 @@ from lab.kubernetes.http.requests import Target, read_target, read_user
 from lab.kubernetes.http.streams import stream_changes
 from lab.kubernetes.http.tables import make_table
 from lab.kubernetes.registry import Registry, Served
-from lab.kubernetes.values import Json, Object
+from lab.kubernetes.values import Json, Object, text
 
 __all__ = ["Routes"]
 
@@ -96,10 +96,23 @@ class Routes:
     def _read_one(self, served: Served, target: Target, shape: Shape | None) -> web.Response:
         obj = self._api.get(served, target.name, target.namespace)
         if target.subresource == "log":
+            self._check_kubelet(text(obj, "spec", "nodeName"))
             return web.Response(text="")
         if target.subresource == "scale":
             obj = show_scale(obj)
         return _answer_json(shape([obj], "") if shape else obj)
+
+    def _check_kubelet(self, node: str) -> None:
+        """Refuse what needs a kubelet whose serving certificate nobody approved yet."""
+        requests = self._api.store.all("certificatesigningrequests.certificates.k8s.io")
+        user = f"system:node:{node}"
+        if not any(
+            text(request, "spec", "username") == user and text(request, "status", "certificate")
+            for request in requests
+        ):
+            raise InternalError(
+                f'Get "https://{node}:10250/containerLogs": remote error: tls: internal error'
+            )
 
     def _find_shape(self, request: web.Request, served: Served) -> Shape | None:
         wanted = request.headers.get("Accept", "").split(",")[0].replace(" ", "")
