@@ -25,7 +25,7 @@ from lifecycle.drivers.process import Listener as ProcessListener
 from lifecycle.drivers.sops import Sops
 from lifecycle.drivers.talosctl import Talosctl
 from lifecycle.drivers.tools import TOOLS, Tools, find_tools
-from lifecycle.engine import Event, EventName, Listener
+from lifecycle.engine import CURRENT_STEP, Event, EventName, Listener
 from lifecycle.runs import plan_bootstrap
 from lifecycle.store import find_cache_home
 from lifecycle.world import Options, Places, World
@@ -56,9 +56,8 @@ async def prepare_bootstrap(inputs: Inputs) -> AsyncIterator[Prepared]:
 async def _build_world(inputs: Inputs, clock: SystemClock, private: PrivateFolder) -> World:
     site = inputs.site
     environment = Environment.from_variables(os.environ, site.env)
-    runner = ProcessRunner(
-        environment, redactor=inputs.redactor, listener=_adapt(inputs.listener, clock)
-    )
+    listener = _adapt(inputs.listener, clock)
+    runner = ProcessRunner(environment, redactor=inputs.redactor, listener=listener)
     cache = find_cache_home(os.environ)
     tools = await find_tools(
         tuple(TOOLS),
@@ -82,12 +81,13 @@ async def _build_world(inputs: Inputs, clock: SystemClock, private: PrivateFolde
     check_allowed(
         repository.inventory, accepted=inputs.accepted, consented_disks=inputs.consented_disks
     )
-    return _assemble(inputs, clock, _Doors(runner, tools, cache), repository)
+    return _assemble(inputs, clock, _Doors(runner, listener, tools, cache), repository)
 
 
 @dataclass(frozen=True, slots=True)
 class _Doors:
     runner: ProcessRunner
+    listener: ProcessListener
     tools: Tools
     cache: Path
 
@@ -113,7 +113,10 @@ def _assemble(inputs: Inputs, clock: SystemClock, doors: _Doors, repository: Rep
         flux=flux,
         machine_configs=MachineConfigs(repository, tools, runner, talosctl, site.state.talosconfig),
         access=ClusterAccess(
-            site.state.kubeconfig, _control_planes(repository.inventory), addresses
+            site.state.kubeconfig,
+            _control_planes(repository.inventory),
+            addresses,
+            doors.listener,
         ),
         builds=Builds(repository, Kustomize(_program(tools, "kubectl"), runner), flux),
         charts=ChartFacts(repository, charts, helm, cache / "facts"),
@@ -132,6 +135,6 @@ def _control_planes(inventory: Inventory) -> tuple[str, ...]:
 
 def _adapt(listener: Listener, clock: SystemClock) -> ProcessListener:
     def hear(event: str, fields: Mapping[str, str | int | float]) -> None:
-        listener(Event(EventName(event), clock.now(), "", dict(fields)))
+        listener(Event(EventName(event), clock.now(), CURRENT_STEP.get(), dict(fields)))
 
     return hear

@@ -29,6 +29,7 @@ from lifecycle.engine.ports import (
 )
 from lifecycle.engine.retry import RetryPolicy, call_with_retry
 from lifecycle.engine.runner import Failure, Outcome, Runner, RunResult
+from lifecycle.engine.scope import CURRENT_STEP
 from lifecycle.engine.step import (
     Gate,
     HasLane,
@@ -44,6 +45,7 @@ from lifecycle.engine.step import (
 from lifecycle.engine.watch import describe_answer
 
 __all__ = [
+    "CURRENT_STEP",
     "Answer",
     "Blocked",
     "Condition",

@@ -17,6 +17,7 @@ from lifecycle.engine.answers import Answer, Blocked, Needed, Satisfied, Unknown
 from lifecycle.engine.plan import Plan
 from lifecycle.engine.ports import Event, EventName, Journal, Listener, RunState, StepState, Value
 from lifecycle.engine.retry import RetryPolicy, call_with_retry
+from lifecycle.engine.scope import CURRENT_STEP
 from lifecycle.engine.step import (
     HasLane,
     HasPatience,
@@ -154,6 +155,7 @@ class Runner:
 
     async def _visit(self, node: Node) -> str:
         """Bring one node to its end; returns its name when it is done, else an empty string."""
+        CURRENT_STEP.set(node.name)  # each visit is a task, so it has a context of its own
         watcher = Watcher(node, self._journal, self._emit, self._clock, self._stop)
         begun_s = self._clock.monotonic_s()
         changed = False

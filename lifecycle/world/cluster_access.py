@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lifecycle.drivers.addresses import AddressBook
 from lifecycle.drivers.kubernetes import Kubernetes, parse_kubeconfig
+from lifecycle.drivers.process import Listener
 from lifecycle.errors import ApiError, UnauthorizedError, UnavailableError
 from lifecycle.secrets import Secret
 
@@ -23,6 +24,7 @@ class ClusterAccess:
     kubeconfig: Path
     control_planes: tuple[str, ...]
     addresses: AddressBook
+    listener: Listener | None = None
     _clients: dict[str, Kubernetes] = field(default_factory=dict)
     _current: str = ""
     _text: str = ""
@@ -56,7 +58,9 @@ class ClusterAccess:
         if address not in self._clients:
             dialled = self.addresses.dial(address)
             parsed = parse_kubeconfig(Secret(text))
-            self._clients[address] = Kubernetes(parsed, address=address, dialled=dialled)
+            self._clients[address] = Kubernetes(
+                parsed, address=address, dialled=dialled, listener=self.listener
+            )
         return self._clients[address]
 
     async def close(self) -> None:

@@ -18,6 +18,7 @@ from lifecycle.drivers.kubernetes.objects import (
 )
 from lifecycle.drivers.kubernetes.selections import SelectionReader
 from lifecycle.drivers.kubernetes.transport import Endpoint, Transport
+from lifecycle.drivers.process import Listener
 from lifecycle.errors import ApiError, NotFoundError
 
 __all__ = ["Kubernetes"]
@@ -39,6 +40,7 @@ class Kubernetes:
         address: str = "",
         dialled: str = "",
         field_manager: str = "talos-lifecycle",
+        listener: Listener | None = None,
     ) -> None:
         """Bind to an address.
 
@@ -48,11 +50,15 @@ class Kubernetes:
                 must carry; the kubeconfig's server (often the VIP) otherwise.
             dialled: Where that address is really reached, when it is elsewhere (the lab).
             field_manager: The owner of applied fields.
+            listener: Hears of every request that changes something.
         """
         declared = address or kubeconfig.host
         endpoint = Endpoint(dialled or declared, kubeconfig.port, declared)
         self._transport = Transport(
-            endpoint, kubeconfig.tls_context(), token=kubeconfig.token.reveal_text()
+            endpoint,
+            kubeconfig.tls_context(),
+            token=kubeconfig.token.reveal_text(),
+            listener=listener,
         )
         self._discovery = Discovery(self._transport)
         self._reader = SelectionReader(self._transport, self._discovery)

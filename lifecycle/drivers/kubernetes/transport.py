@@ -18,6 +18,7 @@ from lifecycle.drivers.documents import (
     parse_json,
     text_at,
 )
+from lifecycle.drivers.process import Listener
 from lifecycle.errors import (
     ApiError,
     ConflictError,
@@ -73,11 +74,13 @@ class Transport:
         *,
         token: str = "",
         timeout_s: float = _REQUEST_TIMEOUT_S,
+        listener: Listener | None = None,
     ) -> None:
         self.endpoint = endpoint
         self._tls = tls
         self._token = token
         self._timeout_s = timeout_s
+        self._listener = listener
         self._pool: httpx2.AsyncClient | None = None
 
     async def request(
@@ -95,6 +98,7 @@ class Transport:
         headers |= {"Content-Type": content_type} if body is not None else {}
         async with self._sent(method, path, params, content, headers) as response:
             text = await response.aread()
+        self._tell(method, path, response.status_code)
         if response.is_error:
             raise _error(response, text.decode("utf-8", "replace"))
         try:
@@ -102,6 +106,12 @@ class Transport:
         except ValueError as error:
             message = f"answer is not JSON: `{path}`"
             raise UnavailableError(message, status=response.status_code) from error
+
+    def _tell(self, method: str, path: str, status: int) -> None:
+        """Tell of a request that changes something; reading is not worth a line in a log."""
+        if self._listener is not None and method != "GET":
+            fields = {"tool": "kubernetes", "argv": f"{method} {path}", "status": status}
+            self._listener("api.requested", fields)
 
     async def text(self, path: str) -> str:
         """Return the body of a GET as text, such as `/readyz`; raises ApiError."""
