@@ -21,7 +21,7 @@ from lab.standins.talosctl.messages import EVENT_PAYLOADS
 from lab.standins.talosctl.proto import Message, child, children, decode, flag, number, octets, text
 from lab.standins.talosctl.text import quote
 
-__all__ = ["reboot", "reset", "rollback", "shutdown"]
+__all__ = ["reboot", "reboot_nodes", "reset", "rollback", "shutdown"]
 
 _MODES = {"default": 0, "powercycle": 1, "force": 2}
 _WIPE_MODES = {"all": 0, "system-disk": 1, "user-disks": 2}
@@ -57,7 +57,12 @@ def reboot(call: Call) -> None:
     """`reboot [-m MODE] [--wait]`."""
     if call.parsed.is_set("drain"):
         raise CommandError("draining is not part of the lab's stand-in")
-    request: Message = {"mode": _MODES[call.parsed.text("mode")]}
+    reboot_nodes(call, call.parsed.text("mode"))
+
+
+def reboot_nodes(call: Call, mode: str) -> None:
+    """Reboot the call's nodes, with the flags of its tracker."""
+    request: Message = {"mode": _MODES[mode]}
     _run(call, _Action("Reboot", request, _is_ready, checks_boot=True))
 
 
