@@ -177,7 +177,6 @@ class Api:
         *,
         subresource: str = "",
         manager: str = "",
-        user: User = ADMIN,
         dry_run: bool = False,
     ) -> Object:
         """Replace an object, or what its subresource covers.
@@ -186,7 +185,6 @@ class Api:
             ConflictError: resourceVersion is given and not the newest.
             NotFoundError: there is no such object.
         """
-        del user  # only creation looks at who asks
         served, obj = self._receive(obj)
         kind = served.kind
         live = self._live(served, name_of(obj), namespace_of(obj))

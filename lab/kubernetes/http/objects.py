@@ -78,7 +78,6 @@ async def change_object(call: Call) -> tuple[int, Object]:
                 obj,
                 subresource=call.target.subresource,
                 manager=manager,
-                user=call.user,
                 dry_run=call.is_dry,
             )
         case "PATCH":
