@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -131,7 +132,8 @@ class LabTools:
             try:
                 out, err = await child.communicate(stdin.encode())
             except asyncio.CancelledError:
-                child.kill()
+                with suppress(ProcessLookupError):  # it may have ended by itself just now
+                    child.kill()
                 await child.wait()
                 raise
         return _judge(tool, child.returncode or 0, out, err)

@@ -10,7 +10,7 @@ from lab.flux.objects import Context
 from lab.flux.readiness import NotReadyError, Readiness, Reference, refer_to
 from lab.flux.rendering import Rendered
 from lab.kubernetes.errors import ApiError, NotFoundError
-from lab.kubernetes.values import Json, Object, at, grow, namespace_of, text
+from lab.kubernetes.values import Json, Object, at, clone_map, grow, namespace_of, text
 
 __all__ = ["HelmActions", "HelmError", "Target"]
 
@@ -59,9 +59,10 @@ class HelmActions:
             known = await self._find(crd)
             if known is not None and target.crds == "Create":
                 continue
-            self._mark_origin(target, crd)
+            marked = clone_map(crd)
+            self._mark_origin(target, marked)
             try:
-                await self._apply(crd)
+                await self._apply(marked)
             except ApiError as refused:
                 message = f"failed to apply CustomResourceDefinitions: {refused.message}"
                 raise HelmError(message) from refused
@@ -172,10 +173,11 @@ class HelmActions:
                 await self._delete(reference)
 
     def _place(self, target: Target, obj: Object) -> Object:
-        """Give an object without a namespace the release's; cluster scope ignores it."""
+        """Copy an object, with the release's namespace if it names none (not for cluster scope)."""
+        placed = clone_map(obj)
         if not namespace_of(obj):
-            grow(obj, "metadata")["namespace"] = target.namespace
-        return obj
+            grow(placed, "metadata")["namespace"] = target.namespace
+        return placed
 
     def _mark_origin(self, target: Target, obj: Object) -> None:
         labels = grow(obj, "metadata", "labels")

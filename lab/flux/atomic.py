@@ -11,31 +11,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lab.flux.actions import HelmActions, HelmError, Target
-from lab.flux.durations import format_duration, parse_duration
+from lab.flux.counting import (
+    COUNTERS,
+    aim,
+    clear_failures,
+    is_exhausted,
+    record_release,
+    release_name_of,
+    release_namespace_of,
+    take_request,
+    was_changed,
+)
+from lab.flux.durations import format_duration
 from lab.flux.manifests import parse_manifests
-from lab.flux.objects import FORCE_AT, RESET_AT, Context
-from lab.flux.queue import REQUESTED_AT, RetryError
+from lab.flux.objects import FORCE_AT, Context
+from lab.flux.queue import RetryError
 from lab.flux.rendering import Chart, Rendered, Renderer, RenderError
 from lab.flux.storage import Release, ReleaseStorage, digest_values
-from lab.kubernetes.values import (
-    Json,
-    Object,
-    at,
-    dig,
-    grow,
-    maps,
-    name_of,
-    namespace_of,
-    number,
-    text,
-)
+from lab.kubernetes.values import Json, Object, at, dig, grow, maps, number, text
 
 __all__ = ["AtomicRelease", "ReleaseRequest", "StalledError"]
-
-_DEFAULT_TIMEOUT_S = 300.0
-_DEFAULT_MAX_HISTORY = 5
-# Counter of failed actions in the status, by action.
-_COUNTER = {"install": "installFailures", "upgrade": "upgradeFailures"}
 
 
 class StalledError(Exception):
@@ -61,18 +56,6 @@ class ReleaseRequest:
         return release_namespace_of(self.obj)
 
 
-def release_name_of(obj: Object) -> str:
-    """`spec.releaseName`, else target namespace and name, as helm-controller composes it."""
-    given = text(obj, "spec", "releaseName")
-    prefix = text(obj, "spec", "targetNamespace")
-    return (given or (f"{prefix}-{name_of(obj)}" if prefix else name_of(obj)))[:53]
-
-
-def release_namespace_of(obj: Object) -> str:
-    """`spec.targetNamespace`, else the object's own."""
-    return text(obj, "spec", "targetNamespace") or namespace_of(obj)
-
-
 class AtomicRelease:
     """Runs Helm actions until the release is in sync, or the attempt is over."""
 
@@ -88,8 +71,10 @@ class AtomicRelease:
             RetryError: the action failed; another attempt follows.
             StalledError: it failed once too often.
         """
-        self._reset_failures(request)
-        forced = self._take_request(request.obj, FORCE_AT, "lastHandledForceAt")
+        if was_changed(request.obj, request.chart, request.values):
+            clear_failures(request.obj)
+            self._context.conditions(request.obj).drop("Stalled")
+        forced = take_request(request.obj, FORCE_AT, "lastHandledForceAt")
         storage = ReleaseStorage(self._context, request.name, request.namespace)
         last = next(iter(await storage.list()), None)
         if last is not None and last.is_pending:
@@ -98,13 +83,13 @@ class AtomicRelease:
         if action == "remediate":
             await self._remediate(request, storage)
             action = self._choose(request, next(iter(await storage.list()), None), forced=forced)
-        if action in _COUNTER:
+        if action in COUNTERS:
             await self._act(request, storage, action)
 
     async def uninstall(self, obj: Object) -> None:
         """Remove the release and its records."""
         storage = ReleaseStorage(self._context, release_name_of(obj), release_namespace_of(obj))
-        target = self._aim(obj, "uninstall")
+        target = aim(obj, "uninstall")
         for release in (await storage.list())[:1]:
             await self._actions.remove(release.manifest, target)
         await storage.remove()
@@ -113,7 +98,7 @@ class AtomicRelease:
         """Choose the next action; "" when there is nothing to do."""
         obj = request.obj
         if last is None:
-            if self._is_exhausted(obj, "install") and not forced:
+            if is_exhausted(obj, "install") and not forced:
                 self._stall(obj)
             return "install"
         history = maps(obj, "status", "history")
@@ -128,49 +113,55 @@ class AtomicRelease:
         )
         if same and not forced:
             return ""
-        if self._is_exhausted(obj, "upgrade") and not forced:
+        if is_exhausted(obj, "upgrade") and not forced:
             self._stall(obj)
         return "upgrade"
 
     def _choose_after_failure(self, obj: Object, *, forced: bool) -> str:
         action = text(obj, "status", "lastAttemptedReleaseAction") or "install"
-        if forced or not number(obj, "status", _COUNTER[action]):
+        if forced or not number(obj, "status", COUNTERS[action]):
             return "upgrade"
         remedies_last = dig(obj, "spec", action, "remediation", "remediateLastFailure")
         if remedies_last is None:
             # Default: upgrades with retries remedy their last failure, installs do not.
             retries = number(obj, "spec", action, "remediation", "retries")
             remedies_last = action == "upgrade" and retries > 0
-        if self._is_exhausted(obj, action) and remedies_last is not True:
+        if is_exhausted(obj, action) and remedies_last is not True:
             self._stall(obj)
         return "remediate"
 
     async def _act(self, request: ReleaseRequest, storage: ReleaseStorage, action: str) -> None:
         obj, conditions = request.obj, self._context.conditions(request.obj)
-        status, target = grow(obj, "status"), self._aim(request.obj, action)
+        status, target = grow(obj, "status"), aim(request.obj, action)
         timeout = format_duration(target.timeout_s)
         message = f"Running '{action}' action with timeout of {timeout}"
         conditions.mark("Reconciling", "True", "Progressing", message)
         conditions.mark("Ready", "Unknown", "Progressing", message)
         await self._context.write_status(obj)
         status["lastAttemptedReleaseAction"] = action
-        self._context.clock.ledger.count(f"helm.{action}/{target.namespace}/{target.name}")
-        release: Release | None = None
         try:
             rendered = await self._render(request, target, upgrade=action == "upgrade")
-            release = await storage.begin(request.chart, request.values, action)
+        except HelmError as failed:
+            await self._fail(request, action, str(failed))
+            raise RetryError from failed
+        self._context.clock.ledger.count(f"helm.{action}/{target.namespace}/{target.name}")
+        release = await storage.begin(request.chart, request.values, action)
+        try:
             await self._roll_out(target, rendered, storage, action)
         except HelmError as failed:
-            await self._fail(request, storage, release, action, str(failed))
+            # Only what reached Helm's storage counts against the retries.
+            status[COUNTERS[action]] = number(status, COUNTERS[action]) + 1
+            closed = await storage.close(release, "failed", rendered.manifest)
+            record_release(obj, closed, action)
+            await self._fail(request, action, str(failed))
             raise RetryError from failed
         release = await storage.close(release, "deployed", rendered.manifest)
-        self._record(obj, release, action)
+        record_release(obj, release, action)
         done = (
             f"Helm {action} succeeded for release {_full_name(release)} with chart "
             f"{release.chart_name}@{release.chart_version}"
         )
-        for counter in ("failures", "installFailures", "upgradeFailures"):
-            status.pop(counter, None)
+        clear_failures(obj)
         conditions.drop("Remediated")
         conditions.mark("Released", "True", f"{action.title()}Succeeded", done)
         conditions.mark("Ready", "True", f"{action.title()}Succeeded", done)
@@ -204,24 +195,9 @@ class AtomicRelease:
         await self._actions.wait(target, references)
         await self._actions.run_hooks(target, rendered.hooks, f"post-{action}")
 
-    async def _fail(
-        self,
-        request: ReleaseRequest,
-        storage: ReleaseStorage,
-        release: Release | None,
-        action: str,
-        reason: str,
-    ) -> None:
+    async def _fail(self, request: ReleaseRequest, action: str, reason: str) -> None:
         obj, status = request.obj, grow(request.obj, "status")
         status["failures"] = number(status, "failures") + 1
-        if release is not None:
-            # Only what reached Helm's storage counts against the retries.
-            status[_COUNTER[action]] = number(status, _COUNTER[action]) + 1
-            rendered = await self._renderer.render(
-                request.chart, request.name, request.namespace, request.values
-            )
-            closed = await storage.close(release, "failed", rendered.manifest)
-            self._record(obj, closed, action)
         message = (
             f"Helm {action} failed for release {request.namespace}/{request.name} with chart "
             f"{request.chart.name}@{request.chart.version}: {reason}"
@@ -239,7 +215,7 @@ class AtomicRelease:
         strategy = text(obj, "spec", action, "remediation", "strategy") or "rollback"
         releases = await storage.list()
         good = [item for item in releases if item.status in {"deployed", "superseded"}]
-        target = self._aim(obj, "rollback")
+        target = aim(obj, "rollback")
         conditions = self._context.conditions(obj)
         if action == "install" or strategy == "uninstall" or not good:
             await self._actions.remove(releases[0].manifest, target)
@@ -257,74 +233,16 @@ class AtomicRelease:
         await self._actions.remove(releases[0].manifest, target, keep=references)
         message = f"Helm rollback to previous release {_full_name(good[0])} succeeded"
         conditions.mark("Remediated", "True", "RollbackSucceeded", message)
-        if self._is_exhausted(obj, action):
+        if is_exhausted(obj, action):
             conditions.mark("Ready", "False", "RollbackSucceeded", message)
             self._stall(obj)
 
     def _stall(self, obj: Object) -> None:
         action = text(obj, "status", "lastAttemptedReleaseAction") or "install"
-        failures = number(obj, "status", _COUNTER[action])
+        failures = number(obj, "status", COUNTERS[action])
         message = f"Failed to {action} after {failures} attempt(s)"
         self._context.conditions(obj).mark("Stalled", "True", "RetriesExceeded", message)
         raise StalledError(message)
-
-    def _is_exhausted(self, obj: Object, action: str) -> bool:
-        retries = number(obj, "spec", action, "remediation", "retries")
-        return retries >= 0 and number(obj, "status", _COUNTER[action]) > retries
-
-    def _reset_failures(self, request: ReleaseRequest) -> None:
-        """Forget failures when generation, chart or values changed, or somebody asked for it."""
-        obj, status = request.obj, grow(request.obj, "status")
-        generation, digest = number(obj, "metadata", "generation"), digest_values(request.values)
-        attempted = (
-            status.get("lastAttemptedGeneration"),
-            status.get("lastAttemptedRevision"),
-            status.get("lastAttemptedConfigDigest"),
-        )
-        asked = self._take_request(obj, RESET_AT, "lastHandledResetAt")
-        if asked or attempted != (generation, request.chart.version, digest):
-            for counter in ("failures", "installFailures", "upgradeFailures"):
-                status.pop(counter, None)
-            self._context.conditions(obj).drop("Stalled")
-        status["lastAttemptedGeneration"] = generation
-        status["lastAttemptedRevision"] = request.chart.version
-        status["lastAttemptedConfigDigest"] = digest
-        status["storageNamespace"] = request.namespace
-
-    def _take_request(self, obj: Object, annotation: str, handled: str) -> bool:
-        """Tell whether an annotation asks for something: it must equal requestedAt, and be new."""
-        annotations, status = at(obj, "metadata", "annotations"), grow(obj, "status")
-        asked = annotations.get(annotation)
-        if asked is None or asked == status.get(handled):
-            return False
-        status[handled] = asked
-        fresh = asked != status.get("lastHandledReconcileAt")
-        return asked == annotations.get(REQUESTED_AT) and fresh
-
-    def _record(self, obj: Object, release: Release, action: str) -> None:
-        status = grow(obj, "status")
-        older = [item for item in maps(status, "history") if item.get("version") != release.version]
-        if release.status == "deployed":
-            older = [
-                {**item, "status": "superseded"} if item.get("status") == "deployed" else item
-                for item in older
-            ]
-        kept: list[Json] = [release.describe(action), *older]
-        status["history"] = kept[: number(obj, "spec", "maxHistory", default=_DEFAULT_MAX_HISTORY)]
-
-    def _aim(self, obj: Object, action: str) -> Target:
-        settings = at(obj, "spec", action)
-        default_s = parse_duration(text(obj, "spec", "timeout"), _DEFAULT_TIMEOUT_S)
-        return Target(
-            name=release_name_of(obj),
-            namespace=release_namespace_of(obj),
-            timeout_s=parse_duration(text(settings, "timeout"), default_s),
-            crds=text(settings, "crds") or "Create",
-            waits=settings.get("disableWait") is not True,
-            hooks=settings.get("disableHooks") is not True,
-            takes_ownership=settings.get("disableTakeOwnership") is not True,
-            owner=(namespace_of(obj), name_of(obj)),
-        )
 
 
 def _full_name(release: Release) -> str:

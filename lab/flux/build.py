@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -21,6 +22,7 @@ from lab.kubernetes.values import (
     Json,
     Object,
     at,
+    clone_map,
     dig,
     maps,
     name_of,
@@ -53,7 +55,7 @@ class Builder:
         self._context = context
         self._tools = tools
         self._into = into
-        self._built: dict[str, str] = {}
+        self._built: dict[str, list[Object]] = {}
         self._decrypted: dict[str, str] = {}
 
     async def build(self, kustomization: Object, artifact: Path) -> list[Object]:
@@ -100,8 +102,9 @@ class Builder:
         overlay = _make_overlay(kustomization)
         key = hashlib.sha256(f"{folder} {json.dumps(overlay)}".encode()).hexdigest()
         if key not in self._built:
-            self._built[key] = await self._build_overlay(folder, overlay)
-        objects = parse_manifests(self._built[key])
+            built = await self._build_overlay(folder, overlay)
+            self._built[key] = await asyncio.to_thread(parse_manifests, built)
+        objects = [clone_map(obj) for obj in self._built[key]]
         # A kustomization that lists its own file comes out of the build; Flux passes over it
         # (fluxcd/pkg ssa/utils, IsKustomization).
         own = "kustomize.config.k8s.io/"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from lab.flux.rendering import Renderer
 from lab.flux.sources import SOURCES, Sources
 from lab.kubernetes.client import KubernetesClient
 from lab.kubernetes.errors import ApiError
-from lab.kubernetes.values import Object, maps, name_of, namespace_of, number, texts
+from lab.kubernetes.values import Object, maps, name_of, number, texts
 from lab.tools import LabTools
 
 __all__ = ["Flux"]
@@ -34,6 +34,10 @@ _DEPLOYMENT = ("apps/v1", "Deployment")
 _AGAIN_S = 2.0
 # --concurrent of each controller unless its Deployment says otherwise.
 _CONCURRENT = {"source-controller": 2, "kustomize-controller": 4, "helm-controller": 4}
+_FIND_SOURCE: Mapping[KindName, Callable[[Object], SourceKey]] = {
+    KUSTOMIZATION: source_key_of,
+    HELM_RELEASE: chart_key_of,
+}
 _ARGUMENT = re.compile(r"--concurrent=(\d+)")
 
 
@@ -145,21 +149,8 @@ class Flux:
 
     def _pass_on(self, key: SourceKey) -> None:
         """Wake whoever builds from a source that has something new."""
-        asyncio.get_running_loop().create_task(self._wake(key))
-
-    async def _wake(self, key: SourceKey) -> None:
-        consumers: tuple[tuple[KindName, Callable[[Object], SourceKey]], ...] = (
-            (KUSTOMIZATION, source_key_of),
-            (HELM_RELEASE, chart_key_of),
-        )
-        for kind, find_key in consumers:
-            controller = self._controllers.get(kind)
-            if controller is None:
-                continue
-            with suppress(ApiError):
-                for obj in await self._client.list(*kind):
-                    if find_key(obj) == key:
-                        controller.enqueue((namespace_of(obj), name_of(obj)))
+        for controller in self._controllers.values():
+            controller.enqueue_users(key)
 
 
 def _find_workers(deployment: Object) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from lab.clock import LabClock
 from lab.flux.conditions import Conditions
 from lab.flux.queue import REQUESTED_AT
 from lab.kubernetes.client import KubernetesClient
+from lab.kubernetes.errors import NotFoundError
 from lab.kubernetes.values import Object, at, dig, grow, name_of, namespace_of, text, texts
 
 __all__ = [
@@ -41,17 +44,16 @@ class Context:
 
     async def write_status(self, obj: Object) -> None:
         """Store the status of `obj`; an object that is gone meanwhile is no failure."""
-        if await self.client.find(*kind_of(obj), name_of(obj), namespace_of(obj)) is None:
-            return
-        await self.client.update_status(
-            {
-                "apiVersion": obj["apiVersion"],
-                "kind": obj["kind"],
-                "metadata": {"name": name_of(obj), "namespace": namespace_of(obj)},
-                "status": at(obj, "status"),
-            },
-            manager=self.manager,
-        )
+        with suppress(NotFoundError):
+            await self.client.update_status(
+                {
+                    "apiVersion": obj["apiVersion"],
+                    "kind": obj["kind"],
+                    "metadata": {"name": name_of(obj), "namespace": namespace_of(obj)},
+                    "status": at(obj, "status"),
+                },
+                manager=self.manager,
+            )
 
     async def set_finalizer(self, obj: Object, *, present: bool) -> None:
         """Add or remove Flux' finalizer."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from lab.clock import LabClock
+from lab.flux.artifacts import SourceKey
 from lab.kubernetes.client import KubernetesClient
 from lab.kubernetes.errors import ApiError, NotFoundError
 from lab.kubernetes.values import Object, dig, name_of, namespace_of
@@ -49,8 +50,11 @@ class Controller:
         reconcile: Reconcile,
         *,
         workers: int,
+        find_source: Callable[[Object], SourceKey] | None = None,
     ) -> None:
         self.kind = kind
+        self._find_source = find_source
+        self._sources: dict[Key, SourceKey] = {}
         self._clock = clock
         self._client = client
         self._reconcile = reconcile
@@ -87,6 +91,12 @@ class Controller:
             self._queued.add(key)
             self._queue.put_nowait(key)
 
+    def enqueue_users(self, source: SourceKey) -> None:
+        """Ask for a reconciliation of everything that builds from `source`."""
+        for key, used in [*self._sources.items()]:
+            if used == source:
+                self.enqueue(key)
+
     async def _watch(self) -> None:
         while True:
             try:
@@ -99,6 +109,7 @@ class Controller:
         key = (namespace_of(obj), name_of(obj))
         if event == "DELETED":
             self._seen.pop(key, None)
+            self._sources.pop(key, None)
             self._failures.pop(key, None)
             return
         generation = dig(obj, "metadata", "generation")
@@ -108,6 +119,8 @@ class Controller:
             str(dig(obj, "metadata", "deletionTimestamp") or ""),
         )
         if self._seen.get(key) != seen:
+            if self._find_source is not None:
+                self._sources[key] = self._find_source(obj)
             self._seen[key] = seen
             self._failures.pop(key, None)
             self.enqueue(key)

@@ -15,7 +15,7 @@ import yaml
 
 from lab.flux.manifests import parse_manifests, split_manifests
 from lab.kubernetes.client import KubernetesClient
-from lab.kubernetes.values import Json, Object, at, clone_map, maps, text
+from lab.kubernetes.values import Json, Object, at, maps, text
 from lab.tools import LabTools, ToolFailedError
 
 __all__ = ["Chart", "RenderError", "Rendered", "Renderer"]
@@ -72,7 +72,7 @@ class Renderer:
     async def render(
         self, chart: Chart, release: str, namespace: str, values: Mapping[str, Json]
     ) -> Rendered:
-        """Render a release; objects are copies.
+        """Render a release; what comes out is shared: copy it before changing it.
 
         Raises:
             RenderError: a template failed, or the values break the chart's schema.
@@ -82,13 +82,7 @@ class Renderer:
         key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
         if key not in self._rendered:
             self._rendered[key] = await self._render(chart, release, namespace, values, apis)
-        kept = self._rendered[key]
-        return Rendered(
-            [clone_map(obj) for obj in kept.crds],
-            [clone_map(obj) for obj in kept.objects],
-            [clone_map(obj) for obj in kept.hooks],
-            kept.manifest,
-        )
+        return self._rendered[key]
 
     async def _render(
         self,
@@ -129,8 +123,12 @@ class Renderer:
 def _sort_out(printed: str) -> Rendered:
     crds: list[str] = []
     rest: list[str] = []
+    in_crds = False
     for part in split_manifests(printed):
-        (crds if _CRD_SOURCE.match(part) else rest).append(part)
+        # Only the first document of a file in crds/ says where it comes from.
+        if part.startswith("# Source: "):
+            in_crds = _CRD_SOURCE.match(part) is not None
+        (crds if in_crds else rest).append(part)
     objects: list[Object] = []
     hooks: list[Object] = []
     for obj in parse_manifests("\n---\n".join(rest)):
