@@ -1,0 +1,44 @@
+"""The dependency graph in Mermaid's language, which code hosts draw inside Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from inventory.drawings._edges import join_edges
+from inventory.model import Edge, Inventory
+from inventory.order import order_components
+
+
+def draw_mermaid(inventory: Inventory, edges: Iterable[Edge]) -> str:
+    """Return a flowchart: layers as boxes, declared edges solid, inferred ones dotted."""
+    edges = tuple(edges)
+    names: dict[str, str] = {}
+    parts = ["flowchart LR"]
+    for number, wave in enumerate(order_components(inventory, edges)):
+        parts.append(f'  subgraph layer{number}["{_escape(wave.layer.name)}"]')
+        parts.extend(f'    {_key(name, names)}["{_escape(name)}"]' for name in wave.components)
+        parts.append("  end")
+    lines = join_edges(edges)
+    for line in lines:
+        arrow = "-->" if line.is_declared else "-.->"
+        parts.append(f"  {_node(line.consumer, names)} {arrow} {_node(line.provider, names)}")
+    red = [str(index) for index, line in enumerate(lines) if line.is_in_cycle]
+    if red:
+        parts.append(f"  linkStyle {','.join(red)} stroke:#c00,stroke-width:2px")
+    return "\n".join(parts) + "\n"
+
+
+def _node(name: str, names: dict[str, str]) -> str:
+    """Return the node of a component, with its label when it stands in no layer."""
+    is_new = name not in names
+    key = _key(name, names)
+    return f'{key}["{_escape(name)}"]' if is_new else key
+
+
+def _key(name: str, names: dict[str, str]) -> str:
+    # Mermaid's own words (`end`, `graph`) must not become node names.
+    return names.setdefault(name, f"n{len(names)}")
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

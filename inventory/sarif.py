@@ -1,0 +1,85 @@
+"""Findings in SARIF 2.1.0, the form that code hosts show beside the lines.
+
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Final
+
+from inventory.model import Finding, Json, JsonObject, Severity
+from inventory.rules import RULES, Rule
+
+SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+_LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+
+
+def build_sarif(
+    findings: Iterable[Finding], version: str, accepted: Iterable[Finding] = ()
+) -> JsonObject:
+    """Return one SARIF log with one run.
+
+    Args:
+        findings: What is to be shown.
+        version: The tool's own version.
+        accepted: Findings that the user accepts; they are listed as suppressed.
+    """
+    shown = [_result(finding) for finding in findings]
+    suppressed: list[Json] = [
+        {**_result(finding), "suppressions": [{"kind": "external"}]} for finding in accepted
+    ]
+    rules: list[Json] = [_rule(rule) for rule in RULES.values()]
+    driver = {
+        "name": "talos-lifecycle",
+        "semanticVersion": version,
+        "rules": rules,
+    }
+    return {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {"driver": driver},
+                "columnKind": "unicodeCodePoints",
+                "originalUriBaseIds": {"ROOT": {"description": {"text": "the repository"}}},
+                "results": [*shown, *suppressed],
+            }
+        ],
+    }
+
+
+def fingerprint(finding: Finding) -> str:
+    """Return what stays the same when lines move: rule, file and message."""
+    text = f"{finding.id}\0{finding.position.path}\0{finding.message}"
+    return hashlib.sha256(text.encode("utf-8", errors="replace")).hexdigest()[:32]
+
+
+def _rule(rule: Rule) -> JsonObject:
+    return {
+        "id": rule.id,
+        "shortDescription": {"text": rule.id.replace("-", " ")},
+        "fullDescription": {"text": rule.explanation},
+        "help": {"text": rule.repair},
+        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+    }
+
+
+def _result(finding: Finding) -> dict[str, Json]:
+    position = finding.position
+    hint = f" (hint: {finding.hint})" if finding.hint else ""
+    return {
+        "ruleId": finding.id,
+        "level": _LEVELS[finding.severity],
+        "message": {"text": finding.message + hint},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": position.path, "uriBaseId": "ROOT"},
+                    "region": {"startLine": position.line, "startColumn": position.column},
+                }
+            }
+        ],
+        "partialFingerprints": {"talosLifecycle/v1": fingerprint(finding)},
+    }

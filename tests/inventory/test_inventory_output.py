@@ -1,0 +1,146 @@
+"""What is made of an inventory for people and programs: drawings, SARIF, accepted findings."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from inventory import Edge, EdgeKind, Finding, Inventory, Layer, Position, Severity, Variables
+from inventory.acceptance import AcceptanceError, judge, read_acceptances
+from inventory.drawings import draw_mermaid, draw_svg, draw_text
+from inventory.rules import RULES, make_finding
+from inventory.sarif import build_sarif
+
+HERE = Position("a/b.yaml", 3, 5)
+EDGES = (
+    Edge("web", "db", EdgeKind.DEPENDS_ON, "needs <data>", HERE, is_declared=True),
+    Edge("db", "disk", EdgeKind.CRD, "stores", HERE),
+    Edge("disk", "db", EdgeKind.CRD, "is odd", HERE),
+)
+INVENTORY = Inventory(
+    root="/",
+    cluster="main",
+    talos=None,
+    variables=Variables((), {}, {}, {}),
+    entries=(),
+    layers=(
+        Layer("apps", "apps", 90, ("web", 'a"&<b'), ()),
+        Layer("system", "system", 20, ("db", "disk"), ()),
+    ),
+    components=(),
+    releases=(),
+    sources=(),
+    findings=(),
+    edges=EDGES,
+)
+
+
+def test_text_shows_order_reasons_and_cycles() -> None:
+    """Layers come in bootstrap order, edges with their reasons, declared ones told apart."""
+    wanted = (
+        "system (rank 20)\n"
+        "  db\n"
+        "    --> disk !: stores\n"
+        "  disk\n"
+        "    --> db !: is odd\n"
+        "apps (rank 90)\n"
+        "  web\n"
+        "    ==> db: needs <data>\n"
+        '  a"&<b\n'
+    )
+
+    assert wanted == draw_text(INVENTORY, EDGES)
+
+
+def test_mermaid_escapes_names_and_marks_cycles() -> None:
+    """Names cannot break out of their labels; dotted edges are inferred, red ones a cycle."""
+    wanted = (
+        "flowchart LR\n"
+        '  subgraph layer0["system"]\n    n0["db"]\n    n1["disk"]\n  end\n'
+        '  subgraph layer1["apps"]\n    n2["web"]\n    n3["a&quot;&amp;&lt;b"]\n  end\n'
+        "  n0 -.-> n1\n  n1 -.-> n0\n  n2 --> n0\n"
+        "  linkStyle 0,1 stroke:#c00,stroke-width:2px\n"
+    )
+
+    assert wanted == draw_mermaid(INVENTORY, EDGES)
+
+
+def test_svg_is_a_picture_without_scripts() -> None:
+    """The picture is well-formed, holds every component and edge, and nothing to load or run."""
+    text = draw_svg(INVENTORY, EDGES)
+    root = ET.fromstring(text)  # noqa: S314 - our own text
+    titles = [element.text for element in root.iter("{http://www.w3.org/2000/svg}title")]
+    styles = [element.get("class") for element in root.iter("{http://www.w3.org/2000/svg}path")]
+
+    assert {"db", "disk", "web", 'a"&<b', "web -> db: needs <data>"} <= set(titles)
+    assert 2 == styles.count("inferred cycle")
+    assert "script" not in text
+    assert "href" not in text
+
+
+def test_sarif_has_rules_places_and_stable_fingerprints() -> None:
+    """Code hosts find each result's rule and line, and know it again when lines move."""
+    finding = make_finding("disk-by-size-only", "chosen by size", HERE)
+    moved = make_finding("disk-by-size-only", "chosen by size", Position("a/b.yaml", 9, 1))
+    log = json.loads(json.dumps(build_sarif([finding, moved], "1.0.0", [finding])))
+    run = log["runs"][0]
+    first, second, accepted = run["results"]
+
+    assert "2.1.0" == log["version"]
+    assert list(RULES) == [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert "warning" == first["level"]
+    assert {"startLine": 3, "startColumn": 5} == first["locations"][0]["physicalLocation"]["region"]
+    assert first["partialFingerprints"] == second["partialFingerprints"]
+    assert [{"kind": "external"}] == accepted["suppressions"]
+
+
+ACCEPTED = """\
+- id: disk-by-size-only
+  path: a/**
+  reason: one disk each
+- id: suspended
+  message: nothing like it
+  reason: old
+"""
+
+
+def test_accepted_findings_are_told_apart() -> None:
+    """Rule, path and message decide; what accepts nothing is said, so that the file stays short."""
+    findings = [
+        make_finding("disk-by-size-only", "x", HERE),
+        make_finding("disk-by-size-only", "x", Position("c.yaml")),
+        make_finding("suspended", "x", HERE),
+    ]
+    judged = judge(findings, read_acceptances("f.yaml", ACCEPTED))
+
+    assert (findings[0],) == judged.accepted
+    assert (findings[1], findings[2]) == judged.open
+    assert [("suspended", 4)] == [(item.id, item.position.line) for item in judged.unused]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id: x", "no list"),
+        ("- 1", "no mapping"),
+        ("- {id: suspendd, reason: x}", "did you mean `suspended`"),
+        ("- {id: suspended}", "no reason"),
+        ("- {id: suspended, reasn: x}", "did you mean `reason`"),
+        ("- {id: suspended, reason: x", "did not find expected"),
+    ],
+)
+def test_wrong_acceptances_are_refused(text: str, message: str) -> None:
+    """A file that would accept nothing, or everything, is an error with a place."""
+    with pytest.raises(AcceptanceError, match=message) as caught:
+        read_acceptances("f.yaml", text)
+
+    assert "f.yaml" == caught.value.position.path
+
+
+def test_findings_compare_by_value() -> None:
+    """Two readings of the same repository give equal findings."""
+    one = Finding("a", Severity.INFO, "b", HERE)
+
+    assert one == Finding("a", Severity.INFO, "b", Position("a/b.yaml", 3, 5))
