@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ DEFAULT_SPEED = 20.0  # a bootstrap of ten minutes in half a minute
 
 _STAND_INS = ("talosctl", "clustertool", "flux")
 _ENV_FILE = "clusterenv.yaml"
+_LONGEST_SOCKET = 107  # sun_path of unix(7), without its final zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,11 @@ class LabWorld:
         )
         await machines.start()
         await flux.start()
-        control = Control(request.folder / "control.sock", self.ledger, clock, machines)
+        socket = _choose_socket(request.folder)
+        control = Control(socket, self.ledger, clock, machines)
         await control.start()
         self._parts = _Parts(kubernetes, machines, flux, control)
-        self._announce(made, cluster, addresses, charts)
+        self._announce(made, cluster, addresses, charts, socket)
 
     async def stop(self) -> None:
         """End everything; the folder stays."""
@@ -108,6 +111,7 @@ class LabWorld:
         cluster: str,
         addresses: Mapping[str, str],
         charts: Path,
+        socket: Path,
     ) -> None:
         folder = self.request.folder
         described = {
@@ -119,7 +123,7 @@ class LabWorld:
             "env": dict(made.env),
             "charts": [str(charts)],
             "speed": self.request.speed,
-            "control": str(folder / "control.sock"),
+            "control": str(socket),
         }
         part = folder / "lab.json.part"
         part.write_text(json.dumps(described, indent=2), encoding="utf-8")
@@ -132,6 +136,14 @@ class _Parts:
     machines: Machines
     flux: Flux
     control: Control
+
+
+def _choose_socket(folder: Path) -> Path:
+    """Return where the control socket lies: a path of a socket has at most 107 bytes."""
+    wanted = folder / "control.sock"
+    if len(os.fsencode(wanted)) <= _LONGEST_SOCKET:
+        return wanted
+    return Path(tempfile.mkdtemp(prefix="talos-lab-", dir="/tmp")) / "control.sock"
 
 
 def _choose_cluster(root: Path, wanted: str) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from lifecycle.drivers.ports import is_listening
+from lifecycle.drivers.ports import is_listening, is_signed_by
 from lifecycle.engine import Answer, Blocked, Satisfied
-from lifecycle.errors import ApiError
 from lifecycle.world import World
 
 __all__ = ["VipIsFree"]
@@ -34,7 +33,7 @@ class VipIsFree:
         answers = await asyncio.gather(*(is_listening(address, port) for port in ports))
         if not any(answers):
             return Satisfied(f"nothing answers on {vip}")
-        if answers[0] and await self._is_ours(vip):
+        if answers[0] and await self._is_ours(address):
             return Satisfied(f"{vip} is held by this cluster")
         port = ports[answers.index(True)]
         return Blocked(
@@ -42,9 +41,10 @@ class VipIsFree:
             f"turn it off, or choose another VIP in {self.world.inventory.variables.path}",
         )
 
-    async def _is_ours(self, vip: str) -> bool:
-        try:
-            await self.world.access.readyz(vip)
-        except ApiError:
-            return False
-        return True
+    async def _is_ours(self, address: str) -> bool:
+        """Tell whether the API server there is signed by the CA in the repository.
+
+        A kubeconfig proves nothing here: a run that was cut off may not have fetched one yet.
+        """
+        ca = self.world.repository.kubernetes_ca
+        return bool(ca) and await is_signed_by(ca, address, _KUBERNETES_PORT)

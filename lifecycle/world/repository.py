@@ -21,7 +21,8 @@ __all__ = ["Repository", "load_repository"]
 _SUFFIXES = (".yaml", ".yml", ".json", ".env")
 # SOPS' own stanza: at the start of a line in YAML, quoted in JSON.
 _SOPS_STANZA = re.compile(rb'^(sops:|\s*"sops":|sops_version=)', re.MULTILINE)
-_TALOS_CA = re.compile(r"^\s+os:\s*\n\s+crt:\s*(\S+)", re.MULTILINE)
+# `certs.os.crt` and `certs.k8s.crt` of a secrets bundle (talosctl gen secrets).
+_CA = r"^\s+{}:\s*\n\s+crt:\s*(\S+)"
 
 
 @dataclass(slots=True)
@@ -43,6 +44,14 @@ class Repository:
     @property
     def talos_ca(self) -> bytes:
         """The PEM of the Talos CA in talsecret.yaml; empty when the repository holds none."""
+        return self._read_ca("os")
+
+    @property
+    def kubernetes_ca(self) -> bytes:
+        """The PEM of the Kubernetes CA in talsecret.yaml; empty when the repository holds none."""
+        return self._read_ca("k8s")
+
+    def _read_ca(self, name: str) -> bytes:
         path = f"clusters/{self.cluster}/talos/generated/talsecret.yaml"
         decrypted = self.decrypted.get(path)
         if decrypted is not None:
@@ -50,12 +59,14 @@ class Repository:
         else:
             file = self.root / path
             text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
-        found = _TALOS_CA.search(text)
+        found = re.search(_CA.format(name), text, re.MULTILINE)
         try:
             return base64.b64decode(found[1], validate=True) if found else b""
         except ValueError as error:
             raise InventoryError(
-                "Talos CA is not base64", path=path, hint="take talsecret.yaml from a backup"
+                f"certificate is not base64: `certs.{name}.crt`",
+                path=path,
+                hint="take talsecret.yaml from a backup",
             ) from error
 
     async def private_copy(self) -> Path:

@@ -110,7 +110,11 @@ class Transport:
     def _tell(self, method: str, path: str, status: int) -> None:
         """Tell of a request that changes something; reading is not worth a line in a log."""
         if self._listener is not None and method != "GET":
-            fields = {"tool": "kubernetes", "argv": f"{method} {path}", "status": status}
+            fields: dict[str, str | int | float] = {
+                "tool": "kubernetes",
+                "argv": f"{method} {path}",
+                "status": status,
+            }
             self._listener("api.requested", fields)
 
     async def text(self, path: str) -> str:
