@@ -27,7 +27,7 @@ from inventory.objects import (
     name_of,
 )
 from inventory.patches import PatchError, read_patches
-from inventory.resources import Resource
+from inventory.resources import Identity, Resource
 from inventory.rules import make_finding
 from inventory.tree import YAML_SUFFIXES, Tree, join, normalise
 
@@ -96,9 +96,10 @@ class Builder:
     def _accumulate(self, here: _Here, before: list[Resource]) -> list[Resource]:
         value = here.document.value if isinstance(here.document.value, Mapping) else _EMPTY
         resources = list(before)
+        known = {resource.identity for resource in resources}
         for key in ("resources", "bases"):
             for index, item in enumerate(get_list(value, key)):
-                self._merge(resources, self._load(item, here, (key, index)))
+                self._merge(resources, self._load(item, here, (key, index)), known)
         for index, item in enumerate(get_list(value, "components")):
             resources = self._component(item, here, ("components", index), resources)
         resources = self._generate_objects(resources, value, here)
@@ -119,18 +120,20 @@ class Builder:
         }
         return self._transform(resources, renamed, here)
 
-    def _merge(self, resources: list[Resource], added: list[Resource]) -> None:
-        known = {resource.identity for resource in resources}
+    def _merge(
+        self, resources: list[Resource], added: list[Resource], known: set[Identity]
+    ) -> None:
         for resource in added:
-            if resource.identity in known:
-                _, kind, _, name = resource.identity
+            identity = resource.identity
+            if identity in known:
+                _, kind, _, name = identity
                 self._error(
                     "duplicate-id",
                     f"object is defined twice in one build: `{kind}/{name}`",
                     resource.position,
                 )
                 continue
-            known.add(resource.identity)
+            known.add(identity)
             resources.append(resource)
 
     def _load(self, item: Json, here: _Here, keys: _Keys) -> list[Resource]:
@@ -216,12 +219,13 @@ class Builder:
     def _generate(self, here: _Here) -> list[Resource]:
         """Gather what Flux would list where a directory has no kustomization file."""
         resources: list[Resource] = []
+        known: set[Identity] = set()
         for child in self._scan(here.path, 0):
             inner = None if child.endswith(YAML_SUFFIXES) else self.find_file(child)
             if inner is not None:
-                self._merge(resources, self._accumulate(here.below(child, inner), []))
+                self._merge(resources, self._accumulate(here.below(child, inner), []), known)
             else:
-                self._merge(resources, self._file(child, here))
+                self._merge(resources, self._file(child, here), known)
         return resources
 
     def _scan(self, path: str, depth: int) -> Iterator[str]:
@@ -247,7 +251,8 @@ class Builder:
                 read = partial(self._read_generated, here, key)
                 made, name = generate(kind, item, read, has_hash=has_hash)
                 names[name] = name_of(made)
-                self._merge(resources, [here.resource(made, here.document, here.path)])
+                known = {resource.identity for resource in resources}
+                self._merge(resources, [here.resource(made, here.document, here.path)], known)
             resources = rename_references(resources, kind, names)
         return resources
 

@@ -56,7 +56,7 @@ def read_repository(
     walk.run(find_entries(found, cluster), cluster)
     sets = walk.variable_sets()
     releases, sources = _resolve(walk)
-    components = tuple(_with_releases(component, releases) for component in walk.components)
+    components = _with_releases(walk.components, releases)
     inventory = Inventory(
         root=tree.root,
         cluster=cluster,
@@ -142,9 +142,18 @@ def _with_chart(release: Release, sources: Mapping[SourceKey, Source]) -> Releas
     return replace(release, chart=chart, version=version)
 
 
-def _with_releases(component: Component, releases: tuple[Release, ...]) -> Component:
-    own = tuple(release for release in releases if release.component == component.name)
-    return replace(component, releases=own) if own else component
+def _with_releases(
+    components: list[Component], releases: tuple[Release, ...]
+) -> tuple[Component, ...]:
+    own: dict[str, list[Release]] = {}
+    for release in releases:
+        own.setdefault(release.component, []).append(release)
+    return tuple(
+        replace(component, releases=tuple(own[component.name]))
+        if component.name in own
+        else component
+        for component in components
+    )
 
 
 def declared_edges(components: tuple[Component, ...]) -> tuple[Edge, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from inventory.documents import Document
 from inventory.model import JsonObject, ObjectRef, Position
@@ -38,6 +39,9 @@ CLUSTER_KINDS = frozenset(
 )
 
 
+Identity: TypeAlias = tuple[str, str, str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """One object of a build.
@@ -55,7 +59,7 @@ class Resource:
     top: str = ""
 
     @property
-    def identity(self) -> tuple[str, str, str, str]:
+    def identity(self) -> Identity:
         """What kustomize tells objects apart by: API version, kind, namespace, name."""
         value = self.value
         metadata = get_mapping(value, "metadata")

@@ -53,27 +53,24 @@ def _sources(facts: Facts) -> Iterator[Finding]:
     known |= {entry.source for entry in inventory.entries if entry.is_synthetic}
     for release in inventory.releases:
         if release.source not in known:
-            yield _missing(facts, "HelmRelease", release.name, release.source, release.position)
+            keys = ("chartRef",) if release.is_chart_ref else ("chart", "spec", "sourceRef")
+            place = facts.locate(release.position, "spec", *keys)
+            yield _missing("HelmRelease", release.name, release.source, place)
     owners = [(c.name, c.source, c.position) for c in inventory.components]
     owners += [(e.name, e.source, e.position) for e in inventory.entries]
     for name, source, position in owners:
         if source not in known:
-            yield _missing(facts, "Kustomization", name, source, position)
+            place = facts.locate(position, "spec", "sourceRef")
+            yield _missing("Kustomization", name, source, place)
     for live in inventory.sources:
         if not live.is_used:
             message = f"nothing live uses the source: `{live.key}`"
             yield make_finding("unused-source", message, live.position)
 
 
-def _missing(facts: Facts, kind: str, name: str, source: SourceKey, position: Position) -> Finding:
-    paths = (("spec", "chartRef"), ("spec", "chart", "spec", "sourceRef"), ("spec", "sourceRef"))
-    document = facts.document(position)
-    start = position
-    for keys in paths:
-        place = document.locate(*keys) if document is not None else position
-        start = max(start, place)
+def _missing(kind: str, name: str, source: SourceKey, place: Position) -> Finding:
     message = f"source of {kind} `{name}` does not exist: `{source}`"
-    return make_finding("missing-source", message, start)
+    return make_finding("missing-source", message, place)
 
 
 def _namespaces(facts: Facts) -> Iterator[Finding]:
