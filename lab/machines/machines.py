@@ -14,6 +14,7 @@ from lab.machines.machine import Machine
 from lab.machines.rpc import (
     cluster_service,
     etcd_service,
+    file_service,
     image_service,
     machine_service,
     power_service,
@@ -30,6 +31,7 @@ _ROUTES = (
     *machine_service.ROUTES,
     *power_service.ROUTES,
     *etcd_service.ROUTES,
+    *file_service.ROUTES,
     *image_service.ROUTES,
     *state_service.ROUTES,
     *storage_service.ROUTES,
@@ -64,11 +66,19 @@ class Machines:
         return len(self._table.machines)
 
     async def start(self) -> None:
-        """Switch every machine on; returns when each listens or is made not to."""
+        """Switch every machine on; returns when each listens or is made not to.
+
+        Raises:
+            OSError: a machine's address is taken; the message names it. All are off again.
+        """
         for machine in self:
             self.power_on(machine.name)
-        for machine in self:
-            await machine.powered.wait()
+        try:
+            for machine in self:
+                await self._wait_powered(machine)
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Cut the power of every machine: nothing listens afterwards."""
@@ -76,6 +86,17 @@ class Machines:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _wait_powered(self, machine: Machine) -> None:
+        """Wait until a machine is up, or raise what keeps it from it."""
+        life = self._tasks[machine.name]
+        powered = asyncio.create_task(machine.powered.wait())
+        try:
+            await asyncio.wait((powered, life), return_when=asyncio.FIRST_COMPLETED)
+            if life.done():
+                life.result()
+        finally:
+            powered.cancel()
 
     def power_on(self, name: str) -> None:
         """Press the button of a machine that is off; does nothing to one that runs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 
 import pytest
@@ -14,7 +15,7 @@ from lab.machines.protos import machine_pb2, state_pb2, storage_pb2
 from lab.machines.protos.machine_grpc import MachineServiceStub
 from lab.machines.protos.state_grpc import StateStub
 from lab.machines.protos.storage_grpc import StorageServiceStub
-from tests.lab_machines.lab_machines_world import MakeWorld
+from tests.lab_machines.lab_machines_world import PORT, MakeWorld
 
 
 async def test_many_machines_start_together(make_world: MakeWorld) -> None:
@@ -25,6 +26,19 @@ async def test_many_machines_start_together(make_world: MakeWorld) -> None:
 
     states = {(machine.boot.stage, machine.is_reachable) for machine in world.machines}
     assert {(Stage.MAINTENANCE, True)} == states
+
+
+async def test_a_taken_address_is_named(make_world: MakeWorld) -> None:
+    """Where something listens on a machine's address, starting ends with an error that names it."""
+    world = make_world(["cp1", "w1"])
+    taken = world.machines["w1"].spec.loopback
+    server = await asyncio.start_server(lambda *_: None, taken, PORT)
+
+    async with server:
+        with pytest.raises(OSError, match=f"{taken}.*in use"):
+            await world.machines.start()
+
+    assert not any(machine.is_reachable for machine in world.machines)
 
 
 async def test_version_names_the_boot_image(make_world: MakeWorld) -> None:

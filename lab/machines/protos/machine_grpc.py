@@ -40,6 +40,10 @@ class MachineServiceBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def List(self, stream: 'grpclib.server.Stream[lab.machines.protos.machine_pb2.ListRequest, lab.machines.protos.machine_pb2.FileInfo]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def Read(self, stream: 'grpclib.server.Stream[lab.machines.protos.machine_pb2.ReadRequest, lab.machines.protos.common_pb2.Data]') -> None:
         pass
 
@@ -178,6 +182,12 @@ class MachineServiceBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_STREAM,
                 lab.machines.protos.machine_pb2.LogsRequest,
                 lab.machines.protos.common_pb2.Data,
+            ),
+            '/machine.MachineService/List': grpclib.const.Handler(
+                self.List,
+                grpclib.const.Cardinality.UNARY_STREAM,
+                lab.machines.protos.machine_pb2.ListRequest,
+                lab.machines.protos.machine_pb2.FileInfo,
             ),
             '/machine.MachineService/Read': grpclib.const.Handler(
                 self.Read,
@@ -376,6 +386,12 @@ class MachineServiceStub:
             '/machine.MachineService/Logs',
             lab.machines.protos.machine_pb2.LogsRequest,
             lab.machines.protos.common_pb2.Data,
+        )
+        self.List = grpclib.client.UnaryStreamMethod(
+            channel,
+            '/machine.MachineService/List',
+            lab.machines.protos.machine_pb2.ListRequest,
+            lab.machines.protos.machine_pb2.FileInfo,
         )
         self.Read = grpclib.client.UnaryStreamMethod(
             channel,

@@ -132,6 +132,54 @@ class ReadRequest(_message.Message):
     path: str
     def __init__(self, path: _Optional[str] = ...) -> None: ...
 
+class ListRequest(_message.Message):
+    __slots__ = ("root", "recurse", "recursion_depth", "types", "report_xattrs")
+    class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        REGULAR: _ClassVar[ListRequest.Type]
+        DIRECTORY: _ClassVar[ListRequest.Type]
+        SYMLINK: _ClassVar[ListRequest.Type]
+    REGULAR: ListRequest.Type
+    DIRECTORY: ListRequest.Type
+    SYMLINK: ListRequest.Type
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    RECURSE_FIELD_NUMBER: _ClassVar[int]
+    RECURSION_DEPTH_FIELD_NUMBER: _ClassVar[int]
+    TYPES_FIELD_NUMBER: _ClassVar[int]
+    REPORT_XATTRS_FIELD_NUMBER: _ClassVar[int]
+    root: str
+    recurse: bool
+    recursion_depth: int
+    types: _containers.RepeatedScalarFieldContainer[ListRequest.Type]
+    report_xattrs: bool
+    def __init__(self, root: _Optional[str] = ..., recurse: _Optional[bool] = ..., recursion_depth: _Optional[int] = ..., types: _Optional[_Iterable[_Union[ListRequest.Type, str]]] = ..., report_xattrs: _Optional[bool] = ...) -> None: ...
+
+class FileInfo(_message.Message):
+    __slots__ = ("metadata", "name", "size", "mode", "modified", "is_dir", "error", "link", "relative_name", "uid", "gid")
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    MODIFIED_FIELD_NUMBER: _ClassVar[int]
+    IS_DIR_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    RELATIVE_NAME_FIELD_NUMBER: _ClassVar[int]
+    UID_FIELD_NUMBER: _ClassVar[int]
+    GID_FIELD_NUMBER: _ClassVar[int]
+    metadata: _common_pb2.Metadata
+    name: str
+    size: int
+    mode: int
+    modified: int
+    is_dir: bool
+    error: str
+    link: str
+    relative_name: str
+    uid: int
+    gid: int
+    def __init__(self, metadata: _Optional[_Union[_common_pb2.Metadata, _Mapping]] = ..., name: _Optional[str] = ..., size: _Optional[int] = ..., mode: _Optional[int] = ..., modified: _Optional[int] = ..., is_dir: _Optional[bool] = ..., error: _Optional[str] = ..., link: _Optional[str] = ..., relative_name: _Optional[str] = ..., uid: _Optional[int] = ..., gid: _Optional[int] = ...) -> None: ...
+
 class ApplyConfigurationRequest(_message.Message):
     __slots__ = ("data", "mode", "dry_run", "try_mode_timeout")
     class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

@@ -129,6 +129,11 @@ METHODS = {
     "ServiceStop": Method(f"{_MACHINE}ServiceStop", schema("id:1"), _wrapped("resp:2")),
     "ServiceRestart": Method(f"{_MACHINE}ServiceRestart", schema("id:1"), _wrapped("resp:2")),
     "Kubeconfig": Method(f"{_MACHINE}Kubeconfig", _EMPTY, _DATA),
+    "FolderList": Method(
+        f"{_MACHINE}List",
+        schema("root:1 recurse:2? recursion_depth:3i"),
+        schema("metadata:1 name:2 error:7 relative_name:9", metadata=_METADATA),
+    ),
     "Read": Method(f"{_MACHINE}Read", schema("path:1"), _DATA),
     "Dmesg": Method(f"{_MACHINE}Dmesg", schema("follow:1? tail:2?"), _DATA),
     "Events": Method(

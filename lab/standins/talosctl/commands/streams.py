@@ -1,4 +1,4 @@
-"""`dmesg` and `read`, and reading any stream of data to its end."""
+"""`dmesg`, `list` and `read`, and reading any stream of data to its end."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from lab.standins.talosctl.command import Call
 from lab.standins.talosctl.commands.console import write
 from lab.standins.talosctl.failure import CommandError, RpcError
 from lab.standins.talosctl.proto import Message, child, octets, text
+from lab.standins.talosctl.text import format_table
 
-__all__ = ["read_file", "read_stream", "show_dmesg"]
+__all__ = ["list_folder", "read_file", "read_stream", "show_dmesg"]
 
 
 def show_dmesg(call: Call) -> None:
@@ -32,6 +33,28 @@ def show_dmesg(call: Call) -> None:
     except RpcError as error:
         if error.code != "Canceled":
             raise CommandError(f"error streaming results: {error}") from error
+
+
+def list_folder(call: Call) -> None:
+    """`list [PATH]`: what is in a folder, the folder itself as `.` first."""
+    client = call.open()
+    rows = [["NODE", "NAME"]]
+    problems: list[str] = []
+    request: Message = {"root": call.words[0] if call.words else "/", "recursion_depth": 1}
+    try:
+        for message in client.stream("FolderList", request):
+            problem = text(child(message, "metadata"), "error")
+            if problem:
+                problems.append(problem)
+            else:
+                rows.append([client.node_of(message), text(message, "relative_name")])
+    except RpcError as error:
+        # Talos 1.13 says so; its command was made from the one for logs.
+        raise CommandError(f"error fetching logs: {error}") from error
+    write(format_table(rows))
+    if problems:
+        head = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
+        raise CommandError("\n ".join((f"{head} occurred:", *problems)))
 
 
 def read_file(call: Call) -> None:
