@@ -7,24 +7,32 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from inventory import Node
-from lifecycle.drivers.talosctl import EtcdMember, Failure, Service, TalosctlError
+from lifecycle.drivers.talosctl import EtcdMember, Failure, TalosctlError
 from lifecycle.engine import Answer, Blocked, Needed, Patience, Satisfied, Unknown
 from lifecycle.errors import PermanentError, TransientError
 from lifecycle.world import World
 
 __all__ = ["BootstrapEtcd"]
 
-# etcd's service exists before its data: `Preparing` counts as neither running nor healthy.
-_HINT = "look at: talosctl -n {address} service etcd; talosctl -n {address} etcd members"
+_HINT = (
+    "look at: talosctl -n {address} service etcd; talosctl -n {address} list /var/lib/etcd; "
+    "talosctl -n {address} etcd members"
+)
+_DATA_FOLDER = "/var/lib/etcd"
+# A service is `Preparing` once its volumes are mounted, and a control plane that has never been
+# bootstrapped stays so (Talos' service_runner.go and etcd.go). Before it, an absent data
+# directory says nothing: the disk that holds it may not be mounted yet.
+_WAITS_FOR_BOOTSTRAP = "Preparing"
 
 
 @dataclass(frozen=True, slots=True)
 class BootstrapEtcd:
     """Never happens twice: two bootstraps make two clusters, and no server stops the second.
 
-    Safe to continue after a kill, because every control plane is asked before the act, the
-    intent is in the journal, the act always goes to the same node (the first that talconfig
-    lists), and that node refuses a second bootstrap by its data directory.
+    Safe to continue after a kill or a power cut, because only empty data directories on every
+    control plane, each seen while its etcd waits for a bootstrap, allow the act; the intent is
+    in the journal, the act always goes to the same node (the first that talconfig lists), and
+    that node refuses a second bootstrap by its data directory.
     """
 
     world: World
@@ -49,21 +57,21 @@ class BootstrapEtcd:
         first = await self._look_at(nodes[0])
         if isinstance(first, tuple) and first:
             return self._judge_members(first)
-        states = [first, *await asyncio.gather(*(self._look_at(node) for node in nodes[1:]))]
-        members = next((state for state in states if isinstance(state, tuple)), ())
+        looks = [first, *await asyncio.gather(*(self._look_at(node) for node in nodes[1:]))]
+        members = next((look for look in looks if isinstance(look, tuple) and look), ())
         if members:
             return self._judge_members(members)
-        silent = [
-            f"{node.hostname}: {state}"
-            for node, state in zip(nodes, states, strict=True)
-            if isinstance(state, str) and state
+        unseen = [
+            f"{node.hostname}: {look}"
+            for node, look in zip(nodes, looks, strict=True)
+            if isinstance(look, str)
         ]
-        if silent:
-            return Unknown(f"cannot see etcd on every control plane: {'; '.join(silent)}")
+        if unseen:
+            return Unknown(f"cannot rule out that etcd has data: {'; '.join(unseen)}")
         return Needed("no control plane has an etcd member")
 
     async def has_happened(self) -> Answer:
-        """The same look: members mean yes; a running etcd without members is still starting."""
+        """The same look: members mean yes, empty data directories everywhere no."""
         return await self.probe()
 
     async def apply(self) -> None:
@@ -82,15 +90,35 @@ class BootstrapEtcd:
             raise PermanentError(error.message, step=self.name, hint=self._hint(node)) from error
 
     async def _look_at(self, node: Node) -> tuple[EtcdMember, ...] | str:
-        """Return the members that a node knows, "" when it certainly has none, or why unseen."""
+        """Return the members that a node knows, () when it certainly has none, or why unseen."""
         try:
-            services = await self.world.talosctl.services(node.address)
-            etcd = next((service for service in services if service.name == "etcd"), None)
-            if etcd is None or not _is_started(etcd):
-                return ""
-            return await self.world.talosctl.etcd_members(node.address)
+            state = await self.world.talosctl.service_state(node.address, "etcd")
+            if state == "Running":
+                return await self._list_members(node)
+            if state != _WAITS_FOR_BOOTSTRAP:
+                return f"etcd is {state.lower()}"
+            held = await self._list_data(node)
         except TalosctlError as error:
-            return str(error.failure)
+            return _describe(error)
+        return "etcd holds data and does not run yet" if held else ()
+
+    async def _list_members(self, node: Node) -> tuple[EtcdMember, ...] | str:
+        try:
+            members = await self.world.talosctl.etcd_members(node.address)
+        except TalosctlError as error:
+            if error.failure is Failure.NOT_READY:
+                return "etcd runs and does not answer, as it does while members are missing"
+            raise
+        return members or "etcd runs and lists no members"
+
+    async def _list_data(self, node: Node) -> tuple[str, ...]:
+        """Return what is in the node's data directory; nothing when there is no directory."""
+        try:
+            return await self.world.talosctl.list_folder(node.address, _DATA_FOLDER)
+        except TalosctlError as error:
+            if error.failure is Failure.NOT_FOUND:
+                return ()
+            raise
 
     def _judge_members(self, members: tuple[EtcdMember, ...]) -> Answer:
         declared = {node.hostname for node in self.world.talos.control_planes}
@@ -107,5 +135,7 @@ class BootstrapEtcd:
         return _HINT.format(address=node.address)
 
 
-def _is_started(service: Service) -> bool:
-    return service.running
+def _describe(error: TalosctlError) -> str:
+    if error.failure is Failure.NOT_FOUND:
+        return "etcd is not there yet"  # its service comes late in the boot
+    return error.message if error.failure is Failure.OTHER else str(error.failure)

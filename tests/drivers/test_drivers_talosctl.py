@@ -24,6 +24,7 @@ from lifecycle.drivers.talosctl import (
     UnmetCondition,
     classify,
 )
+from lifecycle.drivers.talosctl.tables import parse_folder, parse_service_state
 from lifecycle.drivers.talosctl.values import parse_etcd_members, parse_resources, parse_version
 from lifecycle.errors import CommandTimedOutError
 from tests.drivers.fakes import CASES, ScriptedRunner
@@ -71,6 +72,25 @@ def test_etcd_members_are_read_below_their_headers(case: Path) -> None:
     members = [plain(asdict(member)) for member in parse_etcd_members(case.read_text())]
 
     assert members == expected_of(case)
+
+
+@pytest.mark.parametrize("case", cases("talosctl-folder", ".txt"), ids=lambda case: case.stem)
+def test_folder_is_read_without_itself(case: Path) -> None:
+    """The names in a folder are read from the table of 1.13 and from the bare names after it."""
+    assert plain(parse_folder(case.read_text())) == expected_of(case)
+
+
+@pytest.mark.parametrize("said", ["", "NODE   NAME\n"])
+def test_folder_that_was_not_answered_is_not_empty(said: str) -> None:
+    """Without the folder itself there is no answer: silence must not look like an empty folder."""
+    with pytest.raises(ValueError, match="no answer"):
+        parse_folder(said)
+
+
+@pytest.mark.parametrize("case", cases("talosctl-service", ".txt"), ids=lambda case: case.stem)
+def test_service_state_is_the_present_one(case: Path) -> None:
+    """The state is read, not one of the events below it."""
+    assert plain(parse_service_state(case.read_text())) == expected_of(case)
 
 
 @pytest.mark.parametrize("case", cases("talosctl-version", ".txt"), ids=lambda case: case.stem)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from lifecycle.drivers.addresses import AddressBook
 from lifecycle.drivers.process import Completed, Runner
 from lifecycle.drivers.talosctl.failures import Failure, TalosctlError, classify
+from lifecycle.drivers.talosctl.tables import parse_folder, parse_service_state
 from lifecycle.drivers.talosctl.values import (
     DiscoveredVolume,
     Disk,
@@ -104,6 +105,20 @@ class Talosctl:
         """Return the state of the Talos services of a configured node."""
         resources = await self.get(node, "services")
         return tuple(Service.from_resource(resource) for resource in resources)
+
+    async def service_state(self, node: str, name: str) -> str:
+        """Return a service's state as `talosctl service` names it, such as `Preparing`.
+
+        The state says more than the Service resource, which exists only while a service runs.
+        A service that a node does not have, or not yet, fails with `Failure.NOT_FOUND`.
+        """
+        completed = await self._call(node, ["service", name])
+        return self._parsed(node, completed, parse_service_state)
+
+    async def list_folder(self, node: str, path: str) -> tuple[str, ...]:
+        """Return the names in a folder of a node; none is there fails with `Failure.NOT_FOUND`."""
+        completed = await self._call(node, ["list", path])
+        return self._parsed(node, completed, parse_folder)
 
     async def boot_id(self, node: str) -> str:
         """Return the kernel's boot id, which changes with every boot; needs a configured node."""

@@ -51,6 +51,8 @@ _RETRYABLE = _UNREACHABLE | {Failure.NOT_READY}
 _TEXTS: tuple[tuple[str, Failure], ...] = (
     ("failed to create etcd client", Failure.NOT_READY),  # a deadline of the node's, not of ours
     ("no controlplane endpoints discovered yet", Failure.NOT_READY),
+    ("etcdserver: no leader", Failure.NOT_READY),  # rpctypes of etcd 3.6, as is the next
+    ("etcdserver: request timed out", Failure.NOT_READY),
     ("certificate signed by unknown authority", Failure.UNKNOWN_AUTHORITY),
     ("tls: certificate required", Failure.CERTIFICATE_REQUIRED),
     ("tls: bad certificate", Failure.CERTIFICATE_REQUIRED),
@@ -80,6 +82,7 @@ _TEXTS: tuple[tuple[str, Failure], ...] = (
     ("failed to open config file", Failure.CLIENT),
     ("failed to resolve config context", Failure.CLIENT),
     ("nodes are not set for the command", Failure.CLIENT),
+    ("no such file or directory", Failure.NOT_FOUND),  # on the node: files here are named above
 )
 
 
