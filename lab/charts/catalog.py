@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lab.charts.crds import Crd, make_crds
+from lab.charts import known_crds
+from lab.charts.crds import Crd
 from lab.kubernetes.values import Json, Object
 
 __all__ = ["APPLICATION", "CATALOG", "Recipe"]
@@ -107,14 +108,7 @@ _LONGHORN = Recipe(
         _service("longhorn-backend", "longhorn-manager", 9500),
         _service("longhorn-admission-webhook", "longhorn-manager", 9502),
     ),
-    crds=make_crds(
-        "longhorn.io",
-        ("v1beta2",),
-        "BackingImage BackingImageDataSource BackingImageManager Backup BackupBackingImage "
-        "BackupTarget BackupVolume EngineImage Engine InstanceManager Node Orphan RecurringJob "
-        "Replica Setting ShareManager Snapshot SupportBundle SystemBackup SystemRestore "
-        "VolumeAttachment Volume",
-    ),
+    crds=known_crds.LONGHORN,
     values={"lab": {"accounts": ["longhorn-service-account"]}},
 )
 _CERT_MANAGER = Recipe(
@@ -137,11 +131,7 @@ _CERT_MANAGER = Recipe(
             },
         ),
     ),
-    crds=(
-        *make_crds("cert-manager.io", ("v1",), "Certificate CertificateRequest Issuer"),
-        *make_crds("cert-manager.io", ("v1",), "ClusterIssuer", scope="Cluster"),
-        *make_crds("acme.cert-manager.io", ("v1",), "Order Challenge"),
-    ),
+    crds=known_crds.CERT_MANAGER,
     crds_in="switch",
     values={"crds": {"enabled": False}, "installCRDs": False},
 )
@@ -159,50 +149,8 @@ _METALLB = Recipe(
             {"ipaddresspools": "metallb.io", "l2advertisements": "metallb.io"},
         ),
     ),
-    crds=(
-        *make_crds(
-            "metallb.io",
-            ("v1beta1",),
-            "IPAddressPool L2Advertisement BGPAdvertisement BGPPeer BFDProfile "
-            "Community/communities ServiceL2Status/servicel2statuses "
-            "ServiceBGPStatus/servicebgpstatuses ConfigurationState",
-        ),
-    ),
+    crds=known_crds.METALLB,
 )
-_SNAPSHOT = (
-    *make_crds(
-        "snapshot.storage.k8s.io",
-        ("v1",),
-        "VolumeSnapshotClass/volumesnapshotclasses VolumeSnapshotContent",
-        scope="Cluster",
-    ),
-    *make_crds("snapshot.storage.k8s.io", ("v1",), "VolumeSnapshot"),
-    *make_crds("groupsnapshot.storage.k8s.io", ("v1beta2",), "VolumeGroupSnapshot"),
-)
-_MONITORING = (
-    *make_crds(
-        "monitoring.coreos.com",
-        ("v1",),
-        "Alertmanager PodMonitor Probe Prometheus/prometheuses PrometheusRule ServiceMonitor "
-        "ThanosRuler",
-    ),
-    *make_crds(
-        "monitoring.coreos.com", ("v1alpha1",), "AlertmanagerConfig PrometheusAgent ScrapeConfig"
-    ),
-)
-_TRAEFIK = make_crds(
-    "traefik.io",
-    ("v1alpha1",),
-    "IngressRoute IngressRouteTCP IngressRouteUDP Middleware MiddlewareTCP ServersTransport "
-    "ServersTransportTCP TLSOption TLSStore TraefikService",
-)
-_GATEWAY = (
-    *make_crds(
-        "gateway.networking.k8s.io", ("v1",), "GatewayClass/gatewayclasses", scope="Cluster"
-    ),
-    *make_crds("gateway.networking.k8s.io", ("v1",), "Gateway HTTPRoute GRPCRoute"),
-)
-
 # Charts of other publishers that carry the same name come in the same shape (TrueCharts'
 # snapshot-controller, volsync, spegel and kubelet-csr-approver wrap the upstream ones).
 CATALOG: Mapping[str, Recipe] = {
@@ -214,7 +162,7 @@ CATALOG: Mapping[str, Recipe] = {
         workloads=(
             _deploy("snapshot-controller", "registry.k8s.io/sig-storage/snapshot-controller"),
         ),
-        crds=_SNAPSHOT,
+        crds=known_crds.SNAPSHOT,
     ),
     "cloudnative-pg": Recipe(
         workloads=(
@@ -226,15 +174,7 @@ CATALOG: Mapping[str, Recipe] = {
             ),
         ),
         services=(_service("cnpg-webhook-service", "cloudnative-pg", 443, 9443),),
-        crds=(
-            *make_crds(
-                "postgresql.cnpg.io",
-                ("v1",),
-                "Backup Cluster Database FailoverQuorum ImageCatalog Pooler Publication "
-                "ScheduledBackup Subscription",
-            ),
-            *make_crds("postgresql.cnpg.io", ("v1",), "ClusterImageCatalog", scope="Cluster"),
-        ),
+        crds=known_crds.CNPG,
     ),
     "kube-prometheus-stack": Recipe(
         workloads=(
@@ -242,24 +182,17 @@ CATALOG: Mapping[str, Recipe] = {
             _deploy("kube-state-metrics", "registry.k8s.io/kube-state-metrics/kube-state-metrics"),
             _agent("node-exporter", "quay.io/prometheus/node-exporter", hostNetwork=True),
         ),
-        crds=_MONITORING,
+        crds=known_crds.MONITORING,
         crds_in="crds",
     ),
-    "prometheus-operator-crds": Recipe(crds=_MONITORING),
+    "prometheus-operator-crds": Recipe(crds=known_crds.MONITORING),
     "volsync": Recipe(
         workloads=(_deploy("volsync", "quay.io/backube/volsync"),),
-        crds=make_crds(
-            "volsync.backube", ("v1alpha1",), "ReplicationSource ReplicationDestination"
-        ),
+        crds=known_crds.VOLSYNC,
     ),
     "tuppr": Recipe(
         workloads=(_deploy("tuppr", "ghcr.io/home-operations/tuppr"),),
-        crds=make_crds(
-            "tuppr.home-operations.com",
-            ("v1alpha1",),
-            "TalosUpgrade KubernetesUpgrade",
-            scope="Cluster",
-        ),
+        crds=known_crds.TUPPR,
         crds_in="crds",
     ),
     "traefik": Recipe(
@@ -267,10 +200,10 @@ CATALOG: Mapping[str, Recipe] = {
         workloads=(
             _deploy("traefik", "docker.io/traefik", replicasFrom=["deployment", "replicas"]),
         ),
-        crds=(*_TRAEFIK, *_GATEWAY),
+        crds=known_crds.TRAEFIK_AND_GATEWAY,
         crds_in="crds",
     ),
-    "traefik-crds": Recipe(crds=_TRAEFIK),
+    "traefik-crds": Recipe(crds=known_crds.TRAEFIK),
     "ingress-nginx": Recipe(
         templates=(*_BASE, "ingress-controller"),
         workloads=(
@@ -312,15 +245,7 @@ CATALOG: Mapping[str, Recipe] = {
             _deploy("node-feature-discovery-gc", "registry.k8s.io/nfd/node-feature-discovery"),
             _agent("node-feature-discovery-worker", "registry.k8s.io/nfd/node-feature-discovery"),
         ),
-        crds=(
-            *make_crds("nfd.k8s-sigs.io", ("v1alpha1",), "NodeFeature"),
-            *make_crds(
-                "nfd.k8s-sigs.io",
-                ("v1alpha1",),
-                "NodeFeatureRule NodeFeatureGroup",
-                scope="Cluster",
-            ),
-        ),
+        crds=known_crds.NODE_FEATURES,
         crds_in="crds",
     ),
     "descheduler": Recipe(
@@ -339,21 +264,13 @@ CATALOG: Mapping[str, Recipe] = {
             _deploy("external-secrets", "ghcr.io/external-secrets/external-secrets"),
             _deploy("external-secrets-webhook", "ghcr.io/external-secrets/external-secrets"),
         ),
-        crds=(
-            *make_crds("external-secrets.io", ("v1",), "ExternalSecret SecretStore"),
-            *make_crds(
-                "external-secrets.io",
-                ("v1",),
-                "ClusterSecretStore ClusterExternalSecret",
-                scope="Cluster",
-            ),
-        ),
+        crds=known_crds.EXTERNAL_SECRETS,
     ),
     "system-upgrade-controller": Recipe(
         workloads=(
             _deploy("system-upgrade-controller", "docker.io/rancher/system-upgrade-controller"),
         ),
-        crds=make_crds("upgrade.cattle.io", ("v1",), "Plan"),
+        crds=known_crds.UPGRADE,
     ),
     "clusterissuer": Recipe(templates=("issuers",)),
     "metallb-config": Recipe(templates=("address-pools",)),

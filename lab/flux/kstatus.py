@@ -14,16 +14,21 @@ FAILED = "Failed"
 IN_PROGRESS = "InProgress"
 NOT_FOUND = "NotFound"
 TERMINATING = "Terminating"
+# Flux' CRDs default status.observedGeneration to -1, so that a new object is never Current.
+_FLUX_GROUP = ".toolkit.fluxcd.io"
 
 
 def judge_status(obj: Object) -> str:
     """Judge one object by its generation, its conditions and the rules of its kind."""
     if dig(obj, "metadata", "deletionTimestamp"):
         return TERMINATING
+    group = text(obj, "apiVersion").rpartition("/")[0]
+    if group.endswith(_FLUX_GROUP) and not at(obj, "status"):
+        return IN_PROGRESS
     observed = dig(obj, "status", "observedGeneration")
     if observed is not None and observed != dig(obj, "metadata", "generation"):
         return IN_PROGRESS
-    rule = _RULES.get((text(obj, "apiVersion").rpartition("/")[0], text(obj, "kind")))
+    rule = _RULES.get((group, text(obj, "kind")))
     return rule(obj) if rule is not None else _judge_conditions(obj)
 
 
