@@ -109,7 +109,7 @@ class PreconditionError(LifecycleError):
 
 
 class StepError(LifecycleError):
-    """Raised inside a step; the runner fills in which."""
+    """Raised when a step fails; the runner fills in which."""
 
     exit_code = 5
 
@@ -149,7 +149,7 @@ class GateTimeoutError(LifecycleError):
 
 
 class DriverError(LifecycleError):
-    """Raised by the doors to the outside."""
+    """Raised when a tool or an API fails, at the doors to the outside."""
 
     exit_code = 7
 

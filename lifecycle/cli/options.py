@@ -39,8 +39,11 @@ VARIABLES = (
     Variable("TALOS_LIFECYCLE_STATE", "Folder of journals, locks and logs, instead of XDG's"),
     Variable("TALOS_LIFECYCLE_CHARTS", "Chart cache folders, separated by `:`, after `--charts`"),
     Variable("SOPS_AGE_KEY_FILE", "File of the age key, when `--age-key` is not given"),
+    Variable("SOPS_AGE_KEY", "Age key itself, when no file is named"),
     Variable("XDG_STATE_HOME", "Folder that holds `talos-lifecycle` with all state"),
     Variable("XDG_CACHE_HOME", "Folder that holds `talos-lifecycle` with fetched files"),
+    Variable("XDG_CONFIG_HOME", "Folder that holds `sops/age/keys.txt`, the last place of a key"),
+    Variable("XDG_RUNTIME_DIR", "Folder in memory for what must not reach a disk; else /dev/shm"),
     Variable("NO_COLOR", "Any value: no colours"),
     Variable("COLUMNS", "Width of tables when the output is no terminal"),
 )
