@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from inventory.catalogue import Origin, find_provider
 from inventory.crds import CRD_KIND, crd_key, find_custom_resources
 from inventory.model import Edge, EdgeKind, Inventory, ObjectRef, Position, Release
+from inventory.needs import find_needs
 
 _NOTHING: Mapping[str, frozenset[str]] = {}
 
@@ -55,6 +56,7 @@ def infer_edges(
         *parent_edges(inventory),
         *release_edges(inventory),
         *crd_edges(inventory, provided, consumed),
+        *need_edges(inventory),
         *namespace_edges(inventory),
         *source_edges(inventory),
         *substitution_edges(inventory),
@@ -130,6 +132,24 @@ def find_unprovided(
         if not providers.find(item.reference.group_kind)
         and _is_expected_from_chart(item.reference.group)
     )
+
+
+def need_edges(inventory: Inventory) -> Iterator[Edge]:
+    """Yield an edge where chart or values ask for custom resources of another release."""
+    providers = _Providers(inventory, _NOTHING)
+    for release in inventory.releases:
+        for need in find_needs(release):
+            provider = providers.find(f"{need.group}/")
+            if provider and provider != release.component:
+                reason = f"asks for objects of {need.group}, which {provider} brings"
+                yield Edge(
+                    release.component,
+                    provider,
+                    EdgeKind.CRD,
+                    reason,
+                    release.position,
+                    (need.group,),
+                )
 
 
 def namespace_edges(inventory: Inventory) -> Iterator[Edge]:

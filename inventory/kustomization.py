@@ -59,8 +59,9 @@ class _Here:
     from_component: bool = False
 
     def below(self, item: str, document: Document) -> _Here:
-        stack = (*self.stack, self.path)
-        return _Here(item, document, stack, self.top or item, self.from_component)
+        return replace(
+            self, path=item, document=document, stack=(*self.stack, self.path), top=self.top or item
+        )
 
     def resource(self, value: JsonObject, document: Document, top: str = "") -> Resource:
         return Resource(value, document, self.from_component, self.top or top)
@@ -127,22 +128,17 @@ class Builder:
             identity = resource.identity
             if identity in known:
                 _, kind, _, name = identity
-                self._error(
-                    "duplicate-id",
-                    f"object is defined twice in one build: `{kind}/{name}`",
-                    resource.position,
-                )
+                message = f"object is defined twice in one build: `{kind}/{name}`"
+                self._error("duplicate-id", message, resource.position)
                 continue
             known.add(identity)
             resources.append(resource)
 
     def _load(self, item: Json, here: _Here, keys: _Keys) -> list[Resource]:
-        if not isinstance(item, str):
-            return []
-        target = normalise(join(here.path, item))
-        if target is not None and self._tree.is_file(target):
-            return self._file(target, here)
-        if target is not None and self._tree.is_directory(target):
+        target = normalise(join(here.path, item)) if isinstance(item, str) else None
+        if not isinstance(item, str) or (target and self._tree.is_file(target)):
+            return self._file(target, here) if target else []
+        if target and self._tree.is_directory(target):
             return self._directory(target, here, keys)
         if _is_remote(item):
             message = f"resource lies outside the repository: `{item}`"

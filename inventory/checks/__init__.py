@@ -12,6 +12,7 @@ from inventory.checks.facts import Facts
 from inventory.checks.flux import check_flux
 from inventory.checks.graph import check_graph
 from inventory.checks.secrets import check_secrets
+from inventory.checks.services import check_services
 from inventory.checks.talos import check_talos
 from inventory.checks.upgrades import check_upgrades
 from inventory.checks.variables import check_variables
@@ -24,6 +25,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_talos,
     check_secrets,
     check_upgrades,
+    check_services,
 )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from inventory.catalogue import find_provider
 from inventory.checks.facts import Facts
-from inventory.edges import crd_edges, find_unprovided, namespace_edges, release_edges
-from inventory.model import Cycle, Edge, EdgeKind, Finding
+from inventory.edges import crd_edges, find_unprovided, namespace_edges, need_edges, release_edges
+from inventory.model import Cycle, Edge, EdgeKind, Finding, Position
+from inventory.needs import find_needs
 from inventory.order import find_cycles
 from inventory.rules import make_finding
 
@@ -32,6 +33,7 @@ def check_graph(facts: Facts) -> Iterator[Finding]:
             message = f"component `{edge.consumer}` {edge.reason}, without dependsOn"
             yield _finding(edge, "crd-order-not-declared", message)
     yield from _providers(facts)
+    yield from _needs(facts, declared)
     waits = (*inventory.edges, *release_edges(inventory))
     declared_cycles = find_cycles(waits)
     for cycle in declared_cycles:
@@ -58,6 +60,31 @@ def _providers(facts: Facts) -> Iterator[Finding]:
             f"component `{component}` has {item.kind}, but nothing live brings its CRD: `{names}`"
         )
         yield make_finding("provider-not-live", message, item.position)
+
+
+def _needs(facts: Facts, declared: Mapping[str, set[str]]) -> Iterator[Finding]:
+    """Yield releases whose values ask for what another release brings, or nothing does."""
+    known = {(edge.consumer, edge.subjects[0]): edge for edge in need_edges(facts.inventory)}
+    unordered: dict[tuple[str, str], list[tuple[str, Position]]] = {}
+    for release in facts.inventory.releases:
+        for need in find_needs(release):
+            edge = known.get((release.component, need.group))
+            provider = find_provider(need.group)
+            if edge is None and provider is not None and release.chart not in provider.names:
+                names = " or ".join(provider.names)
+                message = (
+                    f"release `{release.name}` asks for objects of {need.group},"
+                    f" but nothing live brings them: `{names}`"
+                )
+                place = facts.locate(release.position, *need.keys)
+                yield make_finding("release-without-provider", message, place)
+            elif edge is not None and edge.provider not in declared.get(edge.consumer, ()):
+                place = facts.locate(release.position, *need.keys)
+                unordered.setdefault((edge.provider, need.group), []).append((release.name, place))
+    for (name, group), users in unordered.items():
+        releases = ", ".join(user for user, _ in users)
+        message = f"releases ask for objects of {group} without dependsOn `{name}`: `{releases}`"
+        yield make_finding("release-order-not-declared", message, users[0][1])
 
 
 def _cycle(facts: Facts, cycle: Cycle, name: str) -> Finding:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from inventory.checks.facts import Facts
 from inventory.model import Finding, Json, JsonObject, Position
-from inventory.objects import get_mappings, get_text, is_scalar
+from inventory.objects import get_mapping, get_mappings, get_strings, get_text, is_scalar
 from inventory.rules import make_finding
 from inventory.variables import is_encrypted, is_sops_document
 
@@ -21,6 +21,7 @@ class CreationRule:
 
     path: re.Pattern[str] | None
     keys: re.Pattern[str] | None
+    recipients: frozenset[str] = frozenset()  # age recipients; empty when the rule names none
 
     def covers(self, path: str) -> bool:
         """Say whether the rule is for a file."""
@@ -34,6 +35,8 @@ def check_secrets(facts: Facts) -> Iterator[Finding]:
         rule = next((rule for rule in rules if rule.covers(path)), None)
         if rule is not None:
             yield from _plain(facts, path, rule)
+            yield from _recipients(facts, path, rule)
+    yield from _uncovered(facts, rules)
     for owner, item in facts.inventory.objects():
         if item.kind == "Secret" and item.name == "sops-age":
             message = f"{owner} applies the age key that decrypts the repository: `{item}`"
@@ -46,7 +49,7 @@ def creation_rules(facts: Facts) -> tuple[CreationRule, ...]:
         return ()
     documents = facts.tree.documents(".sops.yaml")
     return tuple(
-        CreationRule(_compile(rule, "path_regex"), _compile(rule, "encrypted_regex"))
+        CreationRule(_compile(rule, "path_regex"), _compile(rule, "encrypted_regex"), _age(rule))
         for document in documents[:1]
         for rule in get_mappings(document.value, "creation_rules")
     )
@@ -62,6 +65,38 @@ def _compile(rule: JsonObject, key: str) -> re.Pattern[str] | None:
         return re.compile(_INLINE_FLAGS.sub("", text), flags)
     except re.error:
         return None
+
+
+def _age(rule: JsonObject) -> frozenset[str]:
+    parts = get_text(rule, "age").replace("\n", ",").split(",")
+    groups = get_mappings(rule, "key_groups")
+    parts += [text for group in groups for text in get_strings(group, "age")]
+    return frozenset(part.strip() for part in parts if part.strip())
+
+
+def _recipients(facts: Facts, path: str, rule: CreationRule) -> Iterator[Finding]:
+    for document in facts.tree.original_documents(path):
+        if not rule.recipients or not is_sops_document(document.value):
+            continue
+        used = {get_text(item, "recipient") for item in get_mappings(document.value, "sops", "age")}
+        if used and not rule.recipients <= used:
+            lacking = ", ".join(sorted(rule.recipients - used))
+            message = f"file is not encrypted for a recipient of .sops.yaml: `{lacking}`"
+            yield make_finding("foreign-recipient", message, document.locate("sops", "age"))
+
+
+def _uncovered(facts: Facts, rules: tuple[CreationRule, ...]) -> Iterator[Finding]:
+    for _, item in facts.inventory.objects():
+        if item.kind != "Secret" or item.group or any(r.covers(item.position.path) for r in rules):
+            continue
+        for field in ("data", "stringData"):
+            for key, value in get_mapping(item.raw, field).items():
+                # A reference is filled in by Flux; only what is written here is a secret in Git.
+                if value and not is_encrypted(value) and "${" not in str(value):
+                    message = f"{item} holds plain text and no creation rule covers it: `{key}`"
+                    place = facts.locate(item.position, field, key)
+                    yield make_finding("uncovered-secret", message, place)
+                    break
 
 
 def _plain(facts: Facts, path: str, rule: CreationRule) -> Iterator[Finding]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
+from inventory.addresses import lies_in, parse_address, parse_network, parse_pool
 from inventory.checks.facts import Facts
 from inventory.model import Finding, Node, Position, TalosConfig
 from inventory.rules import make_finding
-
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def check_talos(facts: Facts) -> Iterator[Finding]:
@@ -74,31 +71,32 @@ def _patches(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
 
 
 def _addresses(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
-    vip = _address(talos.vip)
-    pool = _pool(facts.inventory.variables.get("METALLB_RANGE"))
+    vip = parse_address(talos.vip)
+    pool = parse_pool(facts.inventory.variables.get("METALLB_RANGE"))
     for index, node in enumerate(talos.nodes):
         place = facts.locate(talos.position, "nodes", index, "ipAddress")
-        addresses = [address for text in node.addresses if (address := _address(text))]
+        addresses = [address for text in node.addresses if (address := parse_address(text))]
         if vip in addresses:
             yield make_finding(
                 "vip-is-node", f"VIP is the address of {node.hostname}: `{vip}`", place
             )
         for address in addresses:
-            if _lies_in(address, pool):
+            if lies_in(address, pool):
                 message = f"address of {node.hostname} lies in METALLB_RANGE: `{address}`"
                 yield make_finding("node-in-pool", message, place)
-    if vip is not None and _lies_in(vip, pool):
+    if vip is not None and lies_in(vip, pool):
         place = _variable(facts, "VIP") or talos.position
         yield make_finding("vip-in-pool", f"VIP lies in METALLB_RANGE: `{vip}`", place)
-    gateway = _address(facts.inventory.variables.get("GATEWAY"))
-    if gateway is not None and _lies_in(gateway, pool):
+    gateway = parse_address(facts.inventory.variables.get("GATEWAY"))
+    if gateway is not None and lies_in(gateway, pool):
         place = _variable(facts, "GATEWAY") or talos.position
         yield make_finding("node-in-pool", f"gateway lies in METALLB_RANGE: `{gateway}`", place)
 
 
 def _networks(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
-    networks = [("clusterPodNets", net) for text in talos.pod_nets if (net := _network(text))]
-    networks += [("clusterSvcNets", net) for text in talos.service_nets if (net := _network(text))]
+    declared = [("clusterPodNets", text) for text in talos.pod_nets]
+    declared += [("clusterSvcNets", text) for text in talos.service_nets]
+    networks = [(key, net) for key, text in declared if (net := parse_network(text)) is not None]
     for index, (key, network) in enumerate(networks):
         place = facts.locate(talos.position, key)
         for other_key, other in networks[:index]:
@@ -107,7 +105,7 @@ def _networks(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
                 yield make_finding("networks-overlap", message, place)
         for node in talos.nodes:
             for text in node.addresses:
-                address = _address(text)
+                address = parse_address(text)
                 if address is not None and address in network:
                     message = f"address of {node.hostname} lies in {key}: `{address}`"
                     yield make_finding("networks-overlap", message, place)
@@ -118,38 +116,3 @@ def _variable(facts: Facts, name: str) -> Position | None:
     for document in facts.tree.documents(path)[:1] if path else ():
         return document.locate(name)
     return None
-
-
-def _address(text: str) -> _Address | None:
-    try:
-        return ipaddress.ip_address(text.partition("/")[0])
-    except ValueError:
-        return None
-
-
-def _network(text: str) -> _Network | None:
-    try:
-        return ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return None
-
-
-def _pool(text: str) -> list[tuple[_Address, _Address]]:
-    """Return first and last address of each part of METALLB_RANGE (`a-b` or a network)."""
-    parts: list[tuple[_Address, _Address]] = []
-    for part in text.split(","):
-        first, dash, last = part.partition("-")
-        network = _network(part.strip()) if part.strip() and not dash else None
-        start, end = _address(first.strip()), _address(last.strip())
-        if network is not None:
-            parts.append((network[0], network[-1]))
-        elif start is not None and end is not None:
-            parts.append((start, end))
-    return parts
-
-
-def _lies_in(address: _Address, pool: list[tuple[_Address, _Address]]) -> bool:
-    return any(
-        first.version == address.version and int(first) <= int(address) <= int(last)
-        for first, last in pool
-    )

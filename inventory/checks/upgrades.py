@@ -8,6 +8,7 @@ from dataclasses import replace
 from inventory.checks.facts import Facts
 from inventory.model import Finding, ObjectRef, Severity
 from inventory.rules import make_finding
+from inventory.support import is_supported, supported_kubernetes
 from inventory.versions import find_drift, minor_distance
 
 _TUPPR = "tuppr.home-operations.com"
@@ -25,8 +26,22 @@ def check_upgrades(facts: Facts) -> Iterator[Finding]:
         if rival is not None:
             message = f"two controllers upgrade {subject}: `{upgrade}` and `{rival}`"
             yield make_finding("two-upgraders", message, upgrade.position)
+    yield from _pair(facts)
     yield from _drift(facts)
     yield from _skew(facts)
+
+
+def _pair(facts: Facts) -> Iterator[Finding]:
+    talos = facts.inventory.talos
+    if talos is None or is_supported(talos.talos_version, talos.kubernetes_version):
+        return
+    known = supported_kubernetes(talos.talos_version) or range(0)
+    message = (
+        f"Talos {talos.talos_version} does not support Kubernetes: `{talos.kubernetes_version}`"
+        f" (1.{known.start} to 1.{known.stop - 1})"
+    )
+    place = facts.locate(talos.position, "kubernetesVersion")
+    yield make_finding("unsupported-versions", message, place)
 
 
 def _drift(facts: Facts) -> Iterator[Finding]:

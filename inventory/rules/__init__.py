@@ -10,7 +10,7 @@ from typing import Final
 from inventory.model import Finding, Position
 from inventory.rules._cluster import SECRETS, TALOS, UPGRADES
 from inventory.rules._files import BUILDS, FILES
-from inventory.rules._flux import CRDS, FLUX, VARIABLES
+from inventory.rules._flux import CRDS, FLUX, NEEDS, VARIABLES
 from inventory.rules._rule import Rule
 
 __all__ = ["RULES", "Rule", "blocks_bootstrap", "make_finding"]
@@ -22,6 +22,7 @@ RULES: Final[dict[str, Rule]] = {
         *BUILDS,
         *FLUX,
         *CRDS,
+        *NEEDS,
         *VARIABLES,
         *TALOS,
         *SECRETS,

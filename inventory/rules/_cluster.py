@@ -70,6 +70,20 @@ SECRETS = (
         "encrypt it with sops before it is committed; treat its values as known",
     ),
     rule(
+        "uncovered-secret",
+        WARNING,
+        "A Secret lies in Git in clear text and no rule of .sops.yaml covers its file, so nothing"
+        " ever asks for its encryption.",
+        "name the file *.secret.yaml or add a creation rule, then encrypt it",
+    ),
+    rule(
+        "foreign-recipient",
+        WARNING,
+        "The file is encrypted for other recipients than .sops.yaml names: a key was changed"
+        " without updating the file, so the holder of the new key cannot read it.",
+        "run sops updatekeys on the file",
+    ),
+    rule(
         "sops-key-in-tree",
         WARNING,
         "The repository holds the Secret with its own age key, encrypted with that key. A first"
@@ -85,6 +99,11 @@ UPGRADES = (
         "system-upgrade-controller plans and tuppr upgrade objects are live together; they upgrade"
         " the same nodes behind each other's back.",
         "keep one of the two",
+    ),
+    blocking(
+        "unsupported-versions",
+        "talconfig.yaml pairs a Talos version with a Kubernetes version that it does not support.",
+        "choose a Kubernetes version that the Talos version supports",
     ),
     rule(
         "version-drift",

@@ -42,6 +42,13 @@ FLUX = (
         "remove the other file",
     ),
     rule(
+        "missing-values-source",
+        WARNING,
+        "valuesFrom names a ConfigMap or Secret that nothing live declares. Unless a controller"
+        " makes it, the release is never installed.",
+        "declare it, or mark it optional",
+    ),
+    rule(
         "missing-dependency",
         ERROR,
         "dependsOn names a Kustomization or HelmRelease that is not live, so it waits for ever.",
@@ -138,6 +145,49 @@ CRDS = (
         ERROR,
         "A live component holds custom resources, but what brings their CRD is not live.",
         "deploy the provider, or remove the custom resources",
+    ),
+)
+
+NEEDS = (
+    rule(
+        "release-order-not-declared",
+        WARNING,
+        "A release's chart or values ask for custom resources that another release brings, without"
+        " dependsOn. The first installation fails until the other is there, and gives up after its"
+        " retries.",
+        "add dependsOn to the Kustomization",
+    ),
+    rule(
+        "release-without-provider",
+        ERROR,
+        "A release's chart or values ask for custom resources that nothing live brings, so it"
+        " cannot be installed on an empty cluster.",
+        "deploy what brings them, or switch the feature off in the values",
+    ),
+    rule(
+        "address-given-twice",
+        WARNING,
+        "Two services ask for the same load-balancer address; only one of them gets it.",
+        "give each service its own address, or share it with MetalLB's allow-shared-ip",
+    ),
+    rule(
+        "address-outside-pool",
+        WARNING,
+        "A service asks for a load-balancer address outside METALLB_RANGE, so it never gets one.",
+        "choose an address in the range, or widen the range",
+    ),
+    rule(
+        "address-differs",
+        WARNING,
+        "A service names one address in loadBalancerIP and another in its annotation.",
+        "make them the same",
+    ),
+    rule(
+        "dead-registry",
+        ERROR,
+        "An image comes from a registry that no longer exists, so it cannot be pulled on a new"
+        " machine.",
+        "take the image from its current registry",
     ),
 )
 

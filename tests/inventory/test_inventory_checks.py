@@ -111,6 +111,27 @@ def test_variables_of_encrypted_clusterenv_are_not_called_undefined(write: Write
     assert [] == talos_findings(write, TALCONFIG, encrypted + "\n")
 
 
+@pytest.mark.parametrize(
+    ("talos", "kubernetes", "supported"),
+    [
+        ("v1.13.9", "v1.36.4", True),
+        ("v1.13.0", "v1.37.0", False),
+        ("v1.13.0", "v1.30.9", False),
+        ("v1.10.6", "v1.33.3", True),
+        ("v1.14.0-rc.1", "v1.37.0-rc.0", True),
+        ("latest", "v1.36.0", True),
+    ],
+)
+def test_unsupported_pairs_are_told(
+    write: Write, talos: str, kubernetes: str, *, supported: bool
+) -> None:
+    """Talos supports six minor versions of Kubernetes; unknown versions are not judged."""
+    text = TALCONFIG.replace("v1.13.0", talos).replace("v1.36.0", kubernetes)
+    found = {finding.id for finding in talos_findings(write, text)}
+
+    assert supported == ("unsupported-versions" not in found)
+
+
 SOPS = """\
 creation_rules:
   - path_regex: .*\\.secret\\.yaml$
@@ -177,3 +198,14 @@ def test_rules_explain_themselves() -> None:
         assert rule.explanation.endswith(".")
         assert rule.repair
         assert not rule.repair.endswith(".")
+
+
+def test_files_encrypted_for_others_are_found(write: Write) -> None:
+    """A recipient of .sops.yaml that a file was not encrypted for cannot read it."""
+    sops = "sops: {mac: x, lastmodified: x, age: [{recipient: old}]}\n"
+    rules = "creation_rules: [{path_regex: x.yaml, age: 'old, new'}]\n"
+    root = write({".sops.yaml": rules, "x.yaml": "a: ENC[AES256_GCM,x]\n" + sops})
+    findings = [f for f in read_repository(root, "main").findings if f.id != "no-entry"]
+
+    assert [("foreign-recipient", "x.yaml:2")] == described(findings)
+    assert "`new`" in findings[0].message

@@ -282,6 +282,8 @@ FAULTS = {
     "sops-key-in-tree": "sops-key-in-tree",
     "cr-in-entry-build": "crd-in-entry",
     "undefined-variable": "undefined-variable",
+    "release-order-not-declared": "release-order-not-declared",
+    "chart-consumer-without-provider": "release-without-provider",
 }
 
 
