@@ -116,9 +116,9 @@ async def test_bootstrap_waits_for_cri(make_world: MakeWorld) -> None:
     machine = world.machines["cp1"]
     machine.set_fault("slow-bootstrap")
     await world.machines.start()
+    before = machine.boot.id
     await world.apply("cp1")
-    await world.until(lambda: machine.install is not None and machine.is_reachable)
-    await world.until(lambda: machine.boot.services.get("apid") is not None)
+    await world.until(lambda: machine.boot.id != before and machine.is_reachable)
 
     with pytest.raises(GRPCError) as caught:
         await MachineServiceStub(world.connect("cp1")).Bootstrap(machine_pb2.BootstrapRequest())
