@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from standins_process import Run, Said
 
 from lab.standins.install import STANDINS, install_standins
+from tests.standins.standins_process import Run, Said
 
 _CLUSTERENV = """\
 VIP: 10.55.0.5

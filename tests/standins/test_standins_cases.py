@@ -7,9 +7,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-from standins_process import Said
 
 from lab.standins.talosctl.command import main
+from tests.standins.standins_process import Said
 
 _CASES = Path(__file__).parent / "cases"
 _FORM = re.compile(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pyrage
 import pytest
-from standins_process import Run
+
+from tests.standins.standins_process import Run
 
 _CLUSTERENV = "clusters/main/clusterenv.yaml"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import yaml
-from standins_process import Run
+
+from tests.standins.standins_process import Run
 
 
 def _names(text: str, kind: str) -> set[str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from standins_process import Run
+
+from tests.standins.standins_process import Run
 
 _GENERATED = Path("clusters/main/talos/generated")
 

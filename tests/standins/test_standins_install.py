@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from standins_process import Run
-
 from lab.standins.install import install_standins, is_standin
+from tests.standins.standins_process import Run
 
 
 def test_only_missing_tools_with_a_stand_in_get_a_launcher(tmp_path: Path) -> None:

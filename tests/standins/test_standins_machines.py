@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from standins_process import Run, Said
 
 from lab.clock import LabClock
 from lab.ledger import Ledger
 from lab.machines import Machines, MachineSpec, derive_hardware
 from lab.ports import KubernetesPki, NodeFacts
+from tests.standins.standins_process import Run, Said
 
 _SPEED = 400.0
 # Test processes that run side by side get loopback networks of their own.
@@ -82,11 +82,12 @@ async def _talosctl(*words: str, home: Path) -> Said:
 
 
 async def _wait_for(wanted: str, *words: str, home: Path) -> Said:
+    said = await _talosctl(*words, home=home)
     for _ in range(60):
-        said = await _talosctl(*words, home=home)
         if wanted in said.stdout:
             return said
         await asyncio.sleep(0.05)
+        said = await _talosctl(*words, home=home)
     pytest.fail(f"never said `{wanted}`: {said}")
 
 

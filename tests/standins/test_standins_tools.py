@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from standins_process import Run
 
 from lab.standins.install import is_standin
 from lab.standins.machineconfig.substitution import read_clusterenv
 from lab.standins.secrets_bundle import parse_bundle
+from tests.standins.standins_process import Run
 
 pytestmark = pytest.mark.tools
 
