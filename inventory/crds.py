@@ -10,6 +10,7 @@ from typing import Final
 from inventory.documents import parse_documents
 from inventory.model import Inventory, JsonObject, ObjectRef
 from inventory.objects import get_text, group_of, kind_of
+from inventory.places import read_scalar
 
 CRD_KIND: Final = "CustomResourceDefinition"
 # API groups that every cluster serves, or that Flux brings before anything else is applied.
@@ -45,7 +46,7 @@ BUILT_IN_GROUPS: Final = frozenset(
     }
 )
 # Helm separates like this, comment included: `---# Source: ...` is not valid YAML.
-_SEPARATOR = re.compile(r"(?:^|\n)---[^\n]*(?:\n|\Z)")
+_SEPARATOR = re.compile(r"\n---[^\n]*")  # a literal start keeps the search fast
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,17 @@ def crd_documents(text: str) -> tuple[JsonObject, ...]:
 
 def crds_in(text: str) -> frozenset[str]:
     """Return `group/Kind` of every CRD in rendered text."""
-    return frozenset(crd_key(value) for value in crd_documents(text))
+    found: set[str] = set()
+    for part in split_manifests(text):
+        if CRD_KIND not in part:
+            continue
+        group = read_scalar(part, ("spec", "group"))
+        kind = read_scalar(part, ("spec", "names", "kind"))
+        if group and kind and read_scalar(part, ("kind",)) == CRD_KIND:
+            found.add(f"{group}/{kind}")
+        else:  # a list, or several documents that YAML separates in its own way
+            found |= {crd_key(value) for value in crd_documents(part)}
+    return frozenset(found)
 
 
 def kinds_in(text: str) -> frozenset[str]:
@@ -91,7 +102,7 @@ def crd_key(crd: JsonObject) -> str:
 
 def split_manifests(text: str) -> Iterator[str]:
     """Split rendered text the way Helm does."""
-    for part in _SEPARATOR.split(text):
+    for part in _SEPARATOR.split("\n" + text):
         if part.strip():
             yield part
 

@@ -35,6 +35,17 @@ def locate_items(text: str, index: int, keys: tuple[str | int, ...]) -> list[tup
         return []
 
 
+def read_scalar(text: str, keys: tuple[str | int, ...]) -> str:
+    """Return the scalar under `keys` of the first document as text, reading no further than it.
+
+    Empty when there is none. Much cheaper than parsing a CRD, whose schema comes after its names.
+    """
+    finder = Finder(text)
+    with contextlib.suppress(yaml.YAMLError, UnicodeError, Refused):
+        return finder.scalar(keys)
+    return ""
+
+
 class Finder:
     """Walks the events of a text towards one value, remembering how far it came."""
 
@@ -42,6 +53,7 @@ class Finder:
         self.line = 1
         self.column = 1
         self._last: Event | None = None
+        self._is_complete = False
         self._loader = yaml.CSafeLoader(text)
 
     def find(self, index: int, keys: tuple[str | int, ...]) -> None:
@@ -62,6 +74,13 @@ class Finder:
             places.append((event.start_mark.line + 1, event.start_mark.column + 1))
             self._skip(event)
         return places
+
+    def scalar(self, keys: tuple[str | int, ...]) -> str:
+        """Return the scalar under `keys` of the first document; empty when there is none."""
+        self.find(0, keys)
+        found = self._last
+        is_found = self._is_complete and found is not None and is_kind(found, yaml.ScalarEvent)
+        return found.value if is_found and found is not None else ""
 
     def _next(self) -> Event | None:
         return cast("Event | None", self._loader.get_event())
@@ -86,6 +105,7 @@ class Finder:
                 return
             event = found
             self._here(event)
+        self._is_complete = True
 
     def _here(self, event: Event) -> None:
         self._last = event
