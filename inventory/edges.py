@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from inventory.catalogue import Origin, find_provider
+from inventory.classes import class_edges
 from inventory.crds import CRD_KIND, crd_key, find_custom_resources
 from inventory.model import Edge, EdgeKind, Inventory, ObjectRef, Position, Release
 from inventory.needs import find_needs
@@ -57,6 +58,7 @@ def infer_edges(
         *release_edges(inventory),
         *crd_edges(inventory, provided, consumed),
         *need_edges(inventory),
+        *class_edges(inventory),
         *namespace_edges(inventory),
         *source_edges(inventory),
         *substitution_edges(inventory),

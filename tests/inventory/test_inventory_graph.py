@@ -124,6 +124,28 @@ def test_namespaces_make_edges() -> None:
     ]
 
 
+def test_named_classes_make_edges() -> None:
+    """A storage class that another component declares, or that a chart is known to make, counts."""
+    volume = ObjectRef(
+        "v1", "PersistentVolumeClaim", "a", "x", HERE, raw={"spec": {"storageClassName": "fast"}}
+    )
+    other = ObjectRef("v1", "ConfigMap", "a", "x", HERE, raw={"x": [{"storageClass": "longhorn"}]})
+    made = inventory(
+        component("user", volume, other),
+        component("classes", item("StorageClass", "fast", "storage.k8s.io", "")),
+        releases=(release("storage", "longhorn"),),
+    )
+
+    assert [
+        ("user", "classes", "StorageClass/fast"),
+        ("user", "storage", "StorageClass/longhorn"),
+    ] == [
+        (e.consumer, e.provider, e.subjects[0])
+        for e in infer_edges(made)
+        if e.kind is EdgeKind.CLASS
+    ]
+
+
 def test_cycles_are_named_with_their_chain_and_what_waits() -> None:
     """A cycle comes with one way round and everything behind it."""
     cycles = find_cycles(
