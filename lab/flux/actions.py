@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.flux.manifests import order_for_install, parse_manifests
 from lab.flux.objects import Context
 from lab.flux.readiness import NotReadyError, Readiness, Reference, refer_to
-from lab.flux.rendering import Rendered
+from lab.flux.rendering import CrdText, Rendered
 from lab.kubernetes.errors import ApiError, NotFoundError
 from lab.kubernetes.values import Json, Object, at, clone_map, grow, namespace_of, text
 
@@ -47,26 +48,27 @@ class HelmActions:
         self._context = context
         self._readiness = readiness
 
-    async def apply_crds(self, target: Target, crds: Sequence[Object]) -> None:
-        """Apply the definitions of a chart's crds/ folder as the policy says.
+    async def apply_crds(self, target: Target, crds: Sequence[CrdText]) -> bool:
+        """Apply the definitions of a chart's crds/ folder as the policy says; says whether any.
 
         Raises:
             HelmError: one was refused, or is not Established in time.
         """
-        if target.crds == "Skip" or not crds:
-            return
-        for crd in crds:
-            known = await self._find(crd)
-            if known is not None and target.crds == "Create":
-                continue
-            marked = clone_map(crd)
-            self._mark_origin(target, marked)
+        wanted = [] if target.crds == "Skip" else [*crds]
+        if target.crds == "Create":
+            known = {
+                text(crd, "metadata", "name") for crd in await self._context.client.list(*_CRD)
+            }
+            wanted = [crd for crd in wanted if crd.name not in known]
+        for crd in await asyncio.to_thread(_read_crds, wanted):
+            self._mark_origin(target, crd)
             try:
-                await self._apply(marked)
+                await self._apply(crd)
             except ApiError as refused:
                 message = f"failed to apply CustomResourceDefinitions: {refused.message}"
                 raise HelmError(message) from refused
-        await self._wait([refer_to(crd) for crd in crds], _CRDS_TIMEOUT_S)
+        await self._wait([Reference(*_CRD, "", crd.name) for crd in wanted], _CRDS_TIMEOUT_S)
+        return bool(wanted)
 
     async def check(self, target: Target, rendered: Rendered, *, upgrade: bool) -> None:
         """Refuse what Helm refuses before it writes anything.
@@ -207,6 +209,10 @@ class HelmActions:
             await self._readiness.wait(references, timeout_s)
         except NotReadyError as late:
             raise HelmError(str(late)) from late
+
+
+def _read_crds(crds: Sequence[CrdText]) -> list[Object]:
+    return [obj for crd in crds for obj in parse_manifests(crd.text)]
 
 
 def _find_ownership_problems(found: Object, target: Target) -> list[str]:

@@ -175,8 +175,8 @@ class AtomicRelease:
             )
         except RenderError as failed:
             raise HelmError(str(failed)) from failed
-        await self._actions.apply_crds(target, rendered.crds)
-        if rendered.crds and request.chart.asks_for_apis:
+        applied = await self._actions.apply_crds(target, rendered.crds)
+        if applied and request.chart.asks_for_apis:
             # Helm asks the cluster for its APIs after the definitions are in.
             rendered = await self._renderer.render(
                 request.chart, request.name, request.namespace, request.values

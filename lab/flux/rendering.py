@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,11 @@ from lab.kubernetes.client import KubernetesClient
 from lab.kubernetes.values import Json, Object, at, maps, text
 from lab.tools import LabTools, ToolFailedError
 
-__all__ = ["Chart", "RenderError", "Rendered", "Renderer"]
+__all__ = ["Chart", "CrdText", "RenderError", "Rendered", "Renderer"]
 
+# In a definition, only its own metadata has a name two columns in.
+_CRD_NAME = re.compile(r"^metadata:\n(?:  .*\n)*?  name: *(\S+)", re.MULTILINE)
+_CRD_KIND = re.compile(r"^kind: *[\"']?CustomResourceDefinition\b", re.MULTILINE)
 _CRD_SOURCE = re.compile(r"# Source: \S+/crds/")
 
 
@@ -40,10 +43,18 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
+class CrdText:
+    """A definition of the `crds/` folder, unread: some are half a megabyte and never needed."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """A rendered release: definitions of the `crds/` folder apart, hooks apart."""
 
-    crds: Sequence[Object]
+    crds: Sequence[CrdText]
     objects: Sequence[Object]
     hooks: Sequence[Object]
     manifest: str
@@ -100,6 +111,7 @@ class Renderer:
                 *(("--kube-version", version) if version else ()),
                 *(("--api-versions", ",".join(apis)) if apis else ()),
                 stdin=json.dumps(values),
+                what=f"render {namespace}/{release}",
             )
         except ToolFailedError as failed:
             raise RenderError(failed.stderr.removeprefix("Error: ")) from failed
@@ -135,7 +147,15 @@ def _sort_out(printed: str) -> Rendered:
         is_hook = "helm.sh/hook" in at(obj, "metadata", "annotations")
         (hooks if is_hook else objects).append(obj)
     manifest = "\n---\n".join(rest)
-    return Rendered(parse_manifests("\n---\n".join(crds)), objects, hooks, manifest)
+    return Rendered([*_name_crds(crds)], objects, hooks, manifest)
+
+
+def _name_crds(parts: Sequence[str]) -> Iterator[CrdText]:
+    for part in parts:
+        found = _CRD_NAME.search(part)
+        # Anything else in crds/ is passed over, as helm-controller does.
+        if found is not None and _CRD_KIND.search(part):
+            yield CrdText(found[1].strip("\"'"), part)
 
 
 def _read_chart(path: Path) -> Chart:

@@ -127,7 +127,7 @@ def make_kustomization(name: str, path: str, **spec: Json) -> Object:
         "kind": "Kustomization",
         "metadata": {"name": name, "namespace": "flux-system"},
         "spec": {
-            "interval": "10m",
+            "interval": "1h",
             "retryInterval": "5s",
             "path": path,
             "prune": True,
@@ -155,7 +155,7 @@ def make_helm_release(name: str, namespace: str, chart: str, **spec: Json) -> Ob
         "apiVersion": HELM_RELEASE[0],
         "kind": "HelmRelease",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"interval": "10m", "chart": {"spec": chart_spec}, **spec},
+        "spec": {"interval": "1h", "chart": {"spec": chart_spec}, **spec},
     }
 
 

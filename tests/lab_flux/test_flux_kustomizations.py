@@ -195,6 +195,22 @@ async def test_prunes_what_left_the_commit(world: FluxWorld, remote: Remote) -> 
     assert await world.client.find(*_MAP, "kept", "flux-system") is not None
 
 
+async def test_a_new_commit_does_not_wait_for_the_interval(
+    world: FluxWorld, remote: Remote
+) -> None:
+    """A source with something new wakes who builds from it, long before its hour is over."""
+    remote.push({"a/map.yaml": _config_map("one", key="old")})
+    await world.apply(make_kustomization("a", "./a", interval="24h"))
+    await world.until(KUSTOMIZATION, "a", "flux-system", is_ready)
+    remote.push({"a/map.yaml": _config_map("one", key="new")})
+    await world.request(GIT, "cluster", "flux-system", "now")
+    changed = await world.until(
+        _MAP, "one", "flux-system", lambda obj: at(obj, "data") == {"key": "new"}
+    )
+
+    assert text(changed, "metadata", "labels", "kustomize.toolkit.fluxcd.io/name") == "a"
+
+
 async def test_a_removed_kustomization_takes_its_objects_along(
     world: FluxWorld, remote: Remote
 ) -> None:
