@@ -32,6 +32,7 @@ from lifecycle.engine.runner import Failure, Outcome, Runner, RunResult
 from lifecycle.engine.scope import CURRENT_STEP
 from lifecycle.engine.step import (
     Gate,
+    HasHint,
     HasLane,
     HasPatience,
     HasWarning,
@@ -54,6 +55,7 @@ __all__ = [
     "EventName",
     "Failure",
     "Gate",
+    "HasHint",
     "HasLane",
     "HasPatience",
     "HasWarning",

@@ -13,21 +13,13 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from lifecycle.clock import Clock
+from lifecycle.engine.abilities import hint_of, lane_of, patience_of
 from lifecycle.engine.answers import Answer, Blocked, Needed, Satisfied, Unknown
 from lifecycle.engine.plan import Plan
 from lifecycle.engine.ports import Event, EventName, Journal, Listener, RunState, StepState, Value
 from lifecycle.engine.retry import RetryPolicy, call_with_retry
 from lifecycle.engine.scope import CURRENT_STEP
-from lifecycle.engine.step import (
-    HasLane,
-    HasPatience,
-    IsLocal,
-    Node,
-    Once,
-    Patience,
-    Step,
-    Undoable,
-)
+from lifecycle.engine.step import IsLocal, Node, Once, Step, Undoable
 from lifecycle.engine.watch import Watcher
 from lifecycle.errors import (
     CommandTimedOutError,
@@ -189,7 +181,7 @@ class Runner:
 
     async def _pass(self, gate: Node, watcher: Watcher) -> str | None:
         self._emit(EventName.GATE_ENTERED, gate.name)
-        answer = await watcher.wait_for(_patience_of(gate), until=(Satisfied, Blocked))
+        answer = await watcher.wait_for(patience_of(gate), until=(Satisfied, Blocked))
         match answer:
             case None:
                 return None
@@ -200,10 +192,10 @@ class Runner:
                 self._emit(EventName.GATE_PASSED, gate.name, {"seen": evidence})
                 return evidence
             case _:
-                raise GateTimeoutError(gate.title, waited_s=watcher.waited_s, last=watcher.seen)
+                raise _describe_timeout(gate, watcher)
 
     async def _perform(self, step: Step, watcher: Watcher) -> tuple[bool, str | None]:
-        answer = await watcher.wait_for(_patience_of(step), until=(Satisfied, Needed, Blocked))
+        answer = await watcher.wait_for(patience_of(step), until=(Satisfied, Needed, Blocked))
         match answer:
             case None:
                 return False, None
@@ -213,18 +205,18 @@ class Runner:
                 return False, evidence
             case Blocked():
                 raise self._refuse(step, answer)
-            case Unknown(reason):
-                raise GateTimeoutError(step.title, waited_s=watcher.waited_s, last=reason)
+            case Unknown():
+                raise _describe_timeout(step, watcher)
             case Needed():
                 return await self._change(step, watcher)
 
     async def _change(self, step: Step, watcher: Watcher) -> tuple[bool, str | None]:
-        async with self._lanes.get(_lane_of(step), asyncio.Semaphore()):
+        async with self._lanes.get(lane_of(step), asyncio.Semaphore()):
             if self._stop.is_set():
                 return False, None
             self._started.append(step)
             await self._act(step)
-            answer = await watcher.wait_for(_patience_of(step), until=(Satisfied, Blocked))
+            answer = await watcher.wait_for(patience_of(step), until=(Satisfied, Blocked))
         match answer:
             case None:
                 return True, None
@@ -236,7 +228,8 @@ class Runner:
             case Blocked():
                 raise self._refuse(step, answer)
             case _:
-                raise VerifyError(f"{step.title}: not observed: {watcher.seen}", step=step.name)
+                message = f"{step.title}: not observed: {watcher.seen}"
+                raise VerifyError(message, step=step.name, hint=hint_of(step))
 
     async def _act(self, step: Step) -> None:
         """Act, retrying what may help; a once-only act is first looked for in the world."""
@@ -257,7 +250,7 @@ class Runner:
             self._emit(EventName.RETRY_SCHEDULED, step.name, fields | {"reason": error.message})
             return not self._stop.is_set()
 
-        total_s = _patience_of(step).deadline.total_seconds()
+        total_s = patience_of(step).deadline.total_seconds()
         policy = RetryPolicy(attempts=8, total_s=total_s)
         await call_with_retry(
             attempt, on=RETRYABLE, clock=self._clock, policy=policy, before_retry=hear
@@ -298,9 +291,7 @@ class Runner:
         self._listener(Event(name, self._clock.now(), step, fields or {}))
 
 
-def _patience_of(node: Node) -> Patience:
-    return node.patience if isinstance(node, HasPatience) else Patience()
-
-
-def _lane_of(step: Step) -> str:
-    return step.lane if isinstance(step, HasLane) else ""
+def _describe_timeout(node: Node, watcher: Watcher) -> GateTimeoutError:
+    return GateTimeoutError(
+        node.title, waited_s=watcher.waited_s, last=watcher.seen, hint=hint_of(node)
+    )

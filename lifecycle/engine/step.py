@@ -14,6 +14,7 @@ from lifecycle.engine.answers import Answer
 
 __all__ = [
     "Gate",
+    "HasHint",
     "HasLane",
     "HasPatience",
     "HasWarning",
@@ -101,6 +102,16 @@ class HasPatience(Protocol):
     @property
     def patience(self) -> Patience:
         """How long the runner waits for the effect."""
+        ...
+
+
+@runtime_checkable
+class HasHint(Protocol):
+    """Ability: say what to look at when the wait for this node ends in vain."""
+
+    @property
+    def hint(self) -> str:
+        """The command to run next, or where to look; or empty."""
         ...
 
 

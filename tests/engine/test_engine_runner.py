@@ -150,6 +150,20 @@ async def test_nothing_moving_is_a_stall_that_says_what_was_seen(
     assert 30 <= error.waited_s <= 40
 
 
+async def test_timeout_hints_at_what_to_look_at(
+    clock: JumpingClock, journal: MemoryJournal
+) -> None:
+    """A gate that knows where to look says so when the wait for it ends in vain."""
+
+    class Hinting(_Gate):
+        hint = "look at: the thing"
+
+    error = await _run_gate(Hinting(Unknown("silence")), clock, journal)
+
+    assert isinstance(error, GateTimeoutError)
+    assert error.hint == "look at: the thing"
+
+
 async def test_deadline_bounds_even_what_moves(clock: JumpingClock, journal: MemoryJournal) -> None:
     """Progress cannot go on for ever."""
     moving = [Unknown(f"look {count}") for count in range(500)]
