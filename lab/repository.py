@@ -78,6 +78,9 @@ def materialize(source: Path, into: Path, tools: LabTools) -> MaterializedReposi
     remote = into / "remote.git"
     if (source / ".git").exists():
         return _mirror(source, remote, tools)
+    if not (source / ".sops.yaml").is_file():
+        message = f"neither a Git repository nor a plain tree with .sops.yaml: `{source}`"
+        raise ValueError(message)
     path = into / "repository"
     _copy(source, path)
     key_file = _make_age_key(path, into / "age.agekey")

@@ -191,8 +191,10 @@ class ToolMissingError(DriverError):
     """Raised when a tool is not there, or not in a version that works."""
 
     def __init__(self, tool: str, *, wanted: str = "", found: str = "", hint: str = "") -> None:
-        what = f"found {found}, wanted {wanted}" if found else "not found"
-        super().__init__(f"tool is missing: `{tool}`: {what}", hint=hint)
+        message = f"tool is missing: `{tool}`: not found"
+        if found:
+            message = f"tool has an unsuitable version: `{tool}`: found {found}, wanted {wanted}"
+        super().__init__(message, hint=hint)
         self.tool = tool
         self.wanted = wanted
         self.found = found

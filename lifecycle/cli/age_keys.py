@@ -37,7 +37,9 @@ def _read(path: Path) -> Secret:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise PlanError(f"age key cannot be read: `{path}`: {error.strerror}") from error
+        raise PlanError(
+            f"age key cannot be read: `{path}`: {error.strerror}", hint=f"see `ls -l {path}`"
+        ) from error
     if not _IDENTITY.search(content):
         raise PlanError(
             f"file holds no age identity: `{path}`",

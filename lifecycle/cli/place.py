@@ -89,6 +89,8 @@ def open_site(state: ClusterState, target: ClusterRequest) -> Site:
         return Site(target.repo, cluster, state, target.age_key_file, target.charts)
     lab = find_lab(state) or start_lab(state, target, _find_tools())
     check_speed(lab, target)
+    if target.cluster:
+        check_name("cluster", target.cluster, [lab.cluster])
     return _site_of(lab, state, target)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lifecycle.drivers.helm import Helm
-from lifecycle.errors import DriverError
+from lifecycle.errors import CommandFailedError, DriverError
 
 __all__ = ["ChartCache", "ChartMissingError", "ChartSource"]
 
@@ -66,11 +66,17 @@ class ChartCache:
             try:
                 await self.helm.pull(source.url, source.name, source.version, folder)
             except DriverError as error:
-                raise ChartMissingError(source, error.message) from error
+                raise ChartMissingError(source, _describe(error)) from error
             pulled = next(folder.glob("*.tgz"), None)  # noqa: ASYNC240 - a folder of one file
             if pulled is None:
                 raise ChartMissingError(source, "its source gave nothing")
             return pulled.replace(self.cache / _archive_names(source)[0])
+
+
+def _describe(error: DriverError) -> str:
+    """Return helm's own last words, without the command line around them."""
+    said = error.stderr_tail.strip() if isinstance(error, CommandFailedError) else ""
+    return said.splitlines()[-1].removeprefix("Error: ") if said else error.message
 
 
 def _archive_names(source: ChartSource) -> tuple[str, ...]:

@@ -50,7 +50,9 @@ class SopsError(CommandFailedError):
 
 
 _HINTS: Mapping[SopsFailure, str] = {
-    SopsFailure.NO_KEY: "give the age key of one of the recipients in the file's `sops.age` list",
+    SopsFailure.NO_KEY: (
+        "give the age key of one of the recipients in its `sops.age` list: --age-key FILE"
+    ),
     SopsFailure.DAMAGED: "take the file's last good version from Git and edit it with `sops edit`",
     SopsFailure.NOT_ENCRYPTED: "encrypt it with `sops encrypt --in-place`",
     SopsFailure.OTHER: "",

@@ -191,7 +191,8 @@ class _Search:
             return error
         numbers = _numbers(version)
         if numbers and not spec.minimum <= numbers < spec.below:
-            return ToolMissingError(spec.name, wanted=spec.wanted, found=version, hint=spec.hint)
+            found = f"{version} at {path}"
+            return ToolMissingError(spec.name, wanted=spec.wanted, found=found, hint=spec.hint)
         return Tool(spec.name, path, version, origin)
 
     async def _locate(self, spec: ToolSpec) -> tuple[Path, Origin]:

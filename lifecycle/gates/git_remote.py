@@ -15,6 +15,14 @@ __all__ = ["CommitIsPushed"]
 _SHOWN = 5
 
 
+def _last_line(error: CommandFailedError | CommandTimedOutError) -> str:
+    """Return what git said first; ssh's advice follows it."""
+    if isinstance(error, CommandTimedOutError):
+        return error.message
+    lines = [line for line in error.stderr_tail.splitlines() if line.strip()]
+    return lines[0] if lines else error.message
+
+
 @dataclass(frozen=True, slots=True)
 class CommitIsPushed:
     """The work tree is clean and its commit is the head of the branch that Flux follows."""
@@ -47,20 +55,25 @@ class CommitIsPushed:
         commit = self.world.repository.commit
         wanted = text_at(source.ref, "commit")
         if wanted and wanted != commit:
-            return Blocked(f"source is pinned to another commit: {source.position}: `{wanted}`")
+            return Blocked(
+                f"{source.position}: source is pinned to another commit: `{wanted}`",
+                f"check that commit out (git checkout {wanted}), or change the pin",
+            )
         branch = text_at(source.ref, "branch") or "master"  # Flux' own default
         try:
             pushed = await self.world.git.remote_commit(source.url, branch)
         except (CommandFailedError, CommandTimedOutError) as error:
             return Blocked(
-                f"Git remote does not answer: `{source.url}`: {error.message}",
-                f"check the URL at {source.position} and your access: git ls-remote {source.url}",
+                f"{source.position}: Git remote of source `{source.name}` does not answer: "
+                f"{_last_line(error)}",
+                f"check its URL and your access: git ls-remote {source.url}",
             )
         if pushed == commit or wanted:
             return None
         has = f"is at {pushed[:7]}" if pushed else "does not exist"
         return Blocked(
-            f"branch `{branch}` of `{source.url}` {has}, not at this commit {commit[:7]}",
+            f"branch `{branch}` of source `{source.name}` ({source.position}) {has}, "
+            f"not at this commit {commit[:7]}",
             "push it (git push), or check out what is pushed (git pull)",
         )
 

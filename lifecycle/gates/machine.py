@@ -14,8 +14,6 @@ from lifecycle.world.disks import describe_disk, select_install_disks
 
 __all__ = ["MachineIsKnown"]
 
-_SMALLEST_UNIT = 1_000_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class MachineIsKnown:
@@ -39,6 +37,14 @@ class MachineIsKnown:
     def title(self) -> str:
         """For people."""
         return f"Recognise machine {self.node.hostname}"
+
+    @property
+    def hint(self) -> str:
+        """What to look at when the machine stays silent."""
+        return (
+            f"is it on, and is its address the one declared at {self.node.position}? "
+            f"see talosctl get disks --insecure -n {self.node.address}"
+        )
 
     async def probe(self) -> Answer:
         """Ask the machine who it is."""
@@ -64,8 +70,9 @@ class MachineIsKnown:
             return Blocked(
                 f"machine belongs to another cluster: `{self.node.address}` is configured, and "
                 "its certificate is not signed by this cluster's CA",
-                "check the address in talconfig.yaml; to give the machine up to this cluster, "
-                f"reset it with its own talosconfig: talosctl reset -n {self.node.address}",
+                f"check the address declared at {self.node.position}; to give the machine up to "
+                "this cluster, reset it with its own talosconfig: "
+                f"talosctl reset -n {self.node.address}",
             )
         return Unknown(f"{self.node.address} does not answer: {error.failure}")
 
@@ -104,11 +111,13 @@ class MachineIsKnown:
         self, disks: tuple[Disk, ...], volumes: tuple[DiscoveredVolume, ...]
     ) -> Answer:
         matching = select_install_disks(self.node, disks)
-        listing = "; ".join(describe_disk(disk) for disk in matching or disks)
+        usable = [disk for disk in disks if not disk.readonly and not disk.cdrom]
+        listing = "; ".join(describe_disk(disk) for disk in matching or usable)
         see = f"see talosctl get disks --insecure -n {self.node.address}, and correct"
         if not matching:
             return Blocked(
-                f"no disk of {self.node.hostname} matches {self.node.position}: it has {listing}",
+                f"no disk of {self.node.hostname} matches {self.node.position}: "
+                f"it has {listing or 'none that Talos could be installed to'}",
                 f"{see} installDisk or installDiskSelector",
             )
         if len(matching) > 1:
@@ -129,6 +138,6 @@ class MachineIsKnown:
                 f"disk of {self.node.hostname} holds data: {describe_disk(disk)} has "
                 f"{', '.join(names) or 'partitions'}",
                 f"installing wipes it; allow that with --consent-disk {self.node.hostname}, "
-                "or correct installDisk",
+                f"or choose another disk at {self.node.position}",
             )
         return Satisfied(f"maintenance, install disk {describe_disk(disk)}")

@@ -86,7 +86,7 @@ def check_before_any_change(world: World) -> list[Node]:
         SecretsDecrypt(world),
         CommitIsPushed(world),
         ChartsAreThere(world),
-        VipIsFree(world),
+        VipIsFree(world, after=("secrets-decrypt",)),
         generate,
         *machines,
     ]

@@ -12,7 +12,7 @@ from lifecycle.drivers.flux import Flux
 from lifecycle.drivers.git import Git
 from lifecycle.drivers.talosctl import Talosctl
 from lifecycle.drivers.tools import Tools
-from lifecycle.errors import PlanError
+from lifecycle.errors import InventoryError, PlanError
 from lifecycle.world.builds import Builds
 from lifecycle.world.chart_facts import ChartFacts
 from lifecycle.world.cluster_access import ClusterAccess
@@ -73,14 +73,29 @@ class World:
         """The declared machines.
 
         Raises:
+            InventoryError: the cluster's talconfig.yaml is not YAML.
             PlanError: the cluster has no talconfig.yaml.
         """
         if self.inventory.talos is None:
+            self._refuse_broken_talconfig()
             raise PlanError(
                 f"cluster has no talconfig.yaml: `{self.cluster}`",
                 hint="only clusters on Talos can be bootstrapped",
             )
         return self.inventory.talos
+
+    def _refuse_broken_talconfig(self) -> None:
+        path = f"clusters/{self.cluster}/talos/talconfig.yaml"
+        for finding in self.inventory.errors():
+            place = finding.position
+            if place.path == path:
+                raise InventoryError(
+                    finding.message,
+                    path=path,
+                    line=place.line,
+                    column=place.column,
+                    hint=finding.hint,
+                )
 
     @property
     def first_control_plane(self) -> Node:

@@ -13,7 +13,7 @@ from inventory import Inventory, read_repository
 from lifecycle.drivers.git import Git
 from lifecycle.drivers.private import PrivateFolder
 from lifecycle.drivers.sops import Decrypted, Sops, SopsError
-from lifecycle.errors import InventoryError
+from lifecycle.errors import CommandFailedError, InventoryError
 from lifecycle.secrets import Redactor, Secret
 
 __all__ = ["Repository", "load_repository"]
@@ -94,7 +94,7 @@ async def load_repository(
         InventoryError: the folder is no Git repository with a commit, or has no such cluster.
         ToolMissingError: git or sops is missing.
     """
-    commit, tracked = await asyncio.gather(git.head(), git.tracked_files())
+    commit, tracked = await _read_index(root, git)
     encrypted = await asyncio.to_thread(_find_encrypted, root, tracked)
     answers = await sops.decrypt_files([root / path for path in encrypted])
     decrypted: dict[str, Decrypted] = {}
@@ -110,6 +110,24 @@ async def load_repository(
     inventory = await asyncio.to_thread(read_repository, root, cluster, overlay)
     key = sops.age_key or Secret("")
     return Repository(root, cluster, commit, inventory, key, decrypted, failures, git, private)
+
+
+async def _read_index(root: Path, git: Git) -> tuple[str, tuple[str, ...]]:
+    """Return the commit that is checked out, and every tracked path."""
+    try:
+        return await git.head(), await git.tracked_files()
+    except CommandFailedError as error:
+        if "not a git repository" in error.stderr_tail:
+            raise InventoryError(
+                f"cluster repository is not a Git repository: `{root}`",
+                hint="Flux reads Git: clone your repository, or begin one with git init",
+            ) from error
+        if "single revision" in error.stderr_tail:
+            raise InventoryError(
+                f"cluster repository has no commit yet: `{root}`",
+                hint="commit what is there, and push it to where Flux reads it",
+            ) from error
+        raise
 
 
 def _find_encrypted(root: Path, tracked: Iterable[str]) -> list[str]:

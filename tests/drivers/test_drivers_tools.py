@@ -127,7 +127,8 @@ async def test_wrong_version_is_as_good_as_missing(
 
     tools = await find_tools(["flux"], runner, path=folder, cache=tmp_path)
 
-    assert str(tools.missing["flux"]).endswith("found 0.41.2, wanted >=2.5,<3.0")
+    said = f"found 0.41.2 at {folder}/flux, wanted >=2.5,<3.0"
+    assert str(tools.missing["flux"]).endswith(said)
 
 
 def make_helm_wheel(folder: Path) -> None:
