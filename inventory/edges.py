@@ -18,19 +18,6 @@ _NOTHING: Mapping[str, frozenset[str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
-    """What the caller learnt from rendering charts, by release id (`namespace/name`).
-
-    Attributes:
-        provided: `group/Kind` of the CRDs that each release brings (see `crds_in`).
-        consumed: `group/Kind` of the custom resources in each release (see `kinds_in`).
-    """
-
-    provided: Mapping[str, frozenset[str]]
-    consumed: Mapping[str, frozenset[str]]
-
-
-@dataclass(frozen=True, slots=True)
 class _Use:
     """A component that holds an object of a kind."""
 

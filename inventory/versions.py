@@ -30,7 +30,7 @@ def find_versions(
         *_settings(live),
         *_plans(live),
         *_flux(tree, releases, sources),
-        *_images(live),
+        *_images(tree, live),
     )
 
 
@@ -123,9 +123,11 @@ def _operator(release: Release) -> Iterator[Statement]:
         yield Statement("flux", place, version, release.position, note)
 
 
-def _images(live: Iterable[tuple[str, ObjectRef]]) -> Iterator[Statement]:
+def _images(tree: Tree, live: Iterable[tuple[str, ObjectRef]]) -> Iterator[Statement]:
     found: dict[tuple[str, str], Statement] = {}
     for owner, item in live:
+        if "kubectl:" not in (tree.text(item.position.path) or ""):
+            continue
         for text in _kubectl_texts(item.raw):
             match = _KUBECTL_IMAGE.fullmatch(text.partition("@")[0])
             if match:

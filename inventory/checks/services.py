@@ -19,6 +19,7 @@ _ANNOTATIONS = (
     "io.cilium/lb-ipam-ips",
 )
 _SHARED = ("metallb.io/allow-shared-ip", "metallb.universe.tf/allow-shared-ip")
+_MARKS = ("loadBalancerIP", "LoadBalancer", "tccr.io/")
 _DEAD_REGISTRIES = ("tccr.io/",)  # TrueCharts' registry, gone since 2025
 
 
@@ -42,6 +43,10 @@ def check_services(facts: Facts) -> Iterator[Finding]:
     """Yield addresses that collide or lie outside the pool, and images nobody serves."""
     services: list[_Service] = []
     for owner, item in facts.inventory.objects():
+        # Searching the file's text first spares walking nine objects of ten.
+        text = facts.tree.text(item.position.path) or ""
+        if not any(mark in text for mark in _MARKS):
+            continue
         for keys, value in _mappings(item.raw, ()):
             service = _service(owner, value, item.position, keys)
             if service is not None:

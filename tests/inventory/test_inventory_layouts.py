@@ -332,3 +332,11 @@ def test_empty_and_absent_repositories_have_findings(tmp_path: Path) -> None:
     """Nothing at all is an answer too."""
     assert {"no-entry"} == ids(read_repository(tmp_path, "main"))
     assert {"no-entry"} == ids(read_repository(tmp_path / "absent", "main"))
+
+
+def test_public_names_are_importable() -> None:
+    """What the package promises is there, sorted, and nothing else is public."""
+    import inventory  # noqa: PLC0415 - the package itself is the subject
+
+    assert all(hasattr(inventory, name) for name in inventory.__all__)
+    assert sorted(inventory.__all__) == list(inventory.__all__)
