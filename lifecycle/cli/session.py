@@ -122,6 +122,7 @@ class _Run:
             consented_disks=request.consented_disks,
             redactor=self._frame.redactor,
             listener=self._hear,
+            was_attempted=self._journal.was_attempted,
         )
         async with self._prepare(inputs) as prepared:
             if not request.is_confirmed:

@@ -16,13 +16,17 @@ __all__ = ["Inputs", "Prepare", "Prepared"]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Everything that a run is made from; `listener` hears of commands and requests."""
+    """Everything that a run is made from.
+
+    `listener` hears of commands and requests; `was_attempted` is the journal's memory of acts.
+    """
 
     site: Site
     accepted: frozenset[str]
     consented_disks: frozenset[str]
     redactor: Redactor
     listener: Listener
+    was_attempted: Callable[[str], bool] = lambda _: False
 
 
 @dataclass(frozen=True, slots=True)

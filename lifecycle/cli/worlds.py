@@ -103,6 +103,7 @@ def _assemble(inputs: Inputs, clock: SystemClock, doors: _Doors, repository: Rep
     return World(
         cluster=site.cluster,
         options=Options(inputs.accepted, inputs.consented_disks),
+        was_attempted=inputs.was_attempted,
         places=Places(site.state.kubeconfig, site.state.talosconfig, cache),
         clock=clock,
         addresses=addresses,

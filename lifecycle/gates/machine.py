@@ -56,6 +56,8 @@ class MachineIsKnown:
 
     async def _judge_failure(self, error: TalosctlError) -> Answer:
         if error.failure.is_unreachable:
+            if self._may_wait_for_control_plane():
+                return Satisfied("given its config before, waits for a control plane")
             return Unknown(f"{self.node.address} does not answer: {error.failure}")
         if error.failure not in {Failure.UNKNOWN_AUTHORITY, Failure.CERTIFICATE_REQUIRED}:
             return Unknown(error.message)
@@ -64,6 +66,15 @@ class MachineIsKnown:
         except TalosctlError as insecure_error:
             return self._judge_insecure_failure(insecure_error)
         return await self._judge_hardware()
+
+    def _may_wait_for_control_plane(self) -> bool:
+        """Tell whether silence is what such a machine does until a control plane is up.
+
+        A worker fetches its API certificate from trustd on a control plane, so one that took its
+        config in a run that was cut off stays silent until the control planes have theirs.
+        """
+        was_applied = self.world.was_attempted(f"apply-machine-config/{self.node.hostname}")
+        return was_applied and not self.node.is_control_plane
 
     def _judge_insecure_failure(self, error: TalosctlError) -> Answer:
         if error.failure is Failure.CERTIFICATE_REQUIRED:

@@ -170,6 +170,14 @@ class SqliteJournal:
             ).fetchone()
         return row is not None
 
+    def was_attempted(self, step: str) -> bool:
+        """Tell whether any run of this cluster ever began the act of this step."""
+        with explain_errors(self._path):
+            row = self._connection.execute(
+                "SELECT 1 FROM attempts WHERE step = ? LIMIT 1", (step,)
+            ).fetchone()
+        return row is not None
+
     def finish(self, state: RunState, message: str) -> None:
         """Note how the run ended."""
         with self._commit() as db:

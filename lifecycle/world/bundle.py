@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +50,7 @@ class World:
 
     cluster: str
     options: Options
+    was_attempted: Callable[[str], bool]  # memory: explains what is seen, replaces no probe
     places: Places
     clock: Clock
     addresses: AddressBook

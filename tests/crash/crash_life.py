@@ -1,0 +1,169 @@
+"""One life of a lab, in which a bootstrap is killed again and again until it converges."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from lifecycle.cli.lab import stop_lab
+from lifecycle.cli.options import Arguments
+from lifecycle.store import ClusterState
+from tests.crash.crash_child import run_child
+
+__all__ = ["KILLED", "Life"]
+
+KILLED = -9
+_SPEED = "60"
+_RUN_TIMEOUT_S = 240.0
+_JANITOR_S = 3.0
+_SHORTEST_SECRET = 8  # shorter ones stand in ordinary text, too
+# Admin credentials belong into the state folder, 0600; the lab's own files are not the run's.
+_ALLOWED = frozenset({"kubeconfig", "talosconfig"})
+_LAB_FOLDER = "world"
+
+
+@dataclass(slots=True)
+class Life:
+    """A folder with everything of one lab, its runs and their leftovers."""
+
+    folder: Path
+    moment: str
+    covered: Path
+
+    def __post_init__(self) -> None:
+        """Make the folders that the runs are confined to."""
+        self.covered.touch()
+        for name in ("state", "runtime", "tmp"):
+            (self.folder / name).mkdir(parents=True)
+        self.state.folder.mkdir(parents=True)
+
+    @property
+    def state(self) -> ClusterState:
+        """The state of the sample's rehearsal."""
+        return ClusterState(self.folder / "state" / "talos-lifecycle" / "lab" / "sample")
+
+    def run_until_converged(self) -> set[str]:
+        """Run, and run again after each kill; returns the steps and gates where it was killed.
+
+        Raises:
+            AssertionError: a run ended in another way than killed or finished.
+        """
+        covered = self.read_covered()
+        while code := self._run_once():
+            where = self.read_covered() - covered
+            covered |= where
+
+            assert code == KILLED, f"exit code {code} after {where}\n{self._tail()}"
+            assert where, f"killed nowhere new\n{self._tail()}"
+        return covered
+
+    def read_covered(self) -> set[str]:
+        """Return where the runs were killed."""
+        return set(self.covered.read_text(encoding="utf-8").splitlines())
+
+    def read_plan(self, part: str) -> set[str]:
+        """Return the names in the plan: of `all`, or of the `steps` only."""
+        plan: dict[str, list[str]] = json.loads((self.folder / "plan.json").read_text())
+        return set(plan[part])
+
+    def _run_once(self) -> int:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["tests.crash.crash_child"])
+        arguments = Arguments(is_lab=True, speed=_SPEED, yes=True)
+        child = context.Process(
+            target=run_child, args=(self.folder, arguments, self.moment, self.covered)
+        )
+        child.start()
+        child.join(_RUN_TIMEOUT_S)
+        if child.is_alive():
+            child.kill()
+            child.join()
+            raise AssertionError(f"run did not end in {_RUN_TIMEOUT_S:g} s\n{self._tail()}")
+        return child.exitcode or 0
+
+    def _tail(self) -> str:
+        log = self.folder / "output.log"
+        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-25:])
+
+    def read_acts(self) -> Mapping[str, int]:
+        """Ask the lab how often each act happened."""
+        control = json.loads((self.state.folder / _LAB_FOLDER / "lab.json").read_text())["control"]
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(control)
+            connection.sendall(b'{"do": "ledger"}\n')
+            with connection.makefile(encoding="utf-8") as answers:
+                acts: dict[str, int] = json.loads(answers.readline())["acts"]
+        return acts
+
+    def find_leaks(self) -> list[str]:
+        """Name every file that a run left with a secret of the repository in it."""
+        secrets = self._read_secrets()
+        deadline = time.monotonic() + _JANITOR_S
+        while any((self.folder / "runtime").iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.05)  # the last janitor is still at work
+        leaks = []
+        for path in self._walk_leftovers():
+            content = path.read_bytes()
+            leaks += [f"{path}: {name}" for name, value in secrets.items() if value in content]
+        return leaks
+
+    def stop(self) -> None:
+        """End the lab."""
+        stop_lab(self.state)
+
+    def _walk_leftovers(self) -> Iterator[Path]:
+        caches = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "talos-lifecycle"
+        for root in (self.folder, caches / "facts", caches / "charts"):
+            for path in root.rglob("*"):
+                is_labs = _LAB_FOLDER in path.relative_to(root).parts
+                if path.is_file() and not is_labs and path.name not in _ALLOWED:
+                    yield path
+
+    def _read_secrets(self) -> Mapping[str, bytes]:
+        """Decrypt what the lab encrypted; addresses are no secrets, every machine shows them."""
+        world = self.state.folder / _LAB_FOLDER
+        lab = json.loads((world / "lab.json").read_text(encoding="utf-8"))
+        key_file = Path(lab["env"]["SOPS_AGE_KEY_FILE"])
+        key = next(line for line in key_file.read_text().splitlines() if line.startswith("AGE-"))
+        found = {"age key": key.encode()}
+        repository = Path(lab["repo"])
+        for path in repository.rglob("*.yaml"):
+            if b"\nsops:" not in path.read_bytes():
+                continue
+            done = subprocess.run(
+                ["sops", "decrypt", str(path)],
+                env={**os.environ, **lab["env"]},
+                capture_output=True,
+                check=True,
+            )
+            name = str(path.relative_to(repository))
+            for index, value in enumerate(_find_values(yaml.safe_load(done.stdout))):
+                found[f"{name} #{index}"] = value.encode()
+        return found
+
+
+def _find_values(document: object) -> Iterator[str]:
+    if isinstance(document, dict):
+        for key, value in document.items():
+            if key not in {"apiVersion", "kind", "metadata", "type"}:
+                yield from _find_values(value)
+    elif isinstance(document, list):
+        for item in document:
+            yield from _find_values(item)
+    elif isinstance(document, str) and _is_secret(document):
+        yield document.strip()
+
+
+def _is_secret(text: str) -> bool:
+    has_letters = any(character.isalpha() for character in text)
+    is_name = text.endswith("lab.example") or text.startswith("Notes") or "git.lab" in text
+    return len(text) >= _SHORTEST_SECRET and has_letters and not is_name
