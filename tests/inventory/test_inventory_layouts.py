@@ -6,59 +6,10 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from inventory import Inventory, Severity, list_clusters, read_repository
+from inventory import list_clusters, read_repository
+from tests.inventory.inventory_files import ENTRY, SOURCE, base, config_map, ids, ks, kustomization
 
 Write = Callable[[Mapping[str, str]], Path]
-
-ENTRY = """\
-apiVersion: kustomize.toolkit.fluxcd.io/v1
-kind: Kustomization
-metadata: {name: flux-entry, namespace: flux-system}
-spec:
-  path: ./clusters/main/kubernetes
-  sourceRef: {kind: GitRepository, name: cluster}
-"""
-SOURCE = """\
-apiVersion: source.toolkit.fluxcd.io/v1
-kind: GitRepository
-metadata: {name: cluster, namespace: flux-system}
-spec: {url: "ssh://git@git.lab.example/x.git"}
-"""
-
-
-def kustomization(*resources: str, **more: str) -> str:
-    """Write a kustomization.yaml."""
-    lines = ["resources:", *(f"  - {name}" for name in resources)] if resources else []
-    return "\n".join([*lines, *(f"{key}: {value}" for key, value in more.items())]) + "\n"
-
-
-def ks(name: str, path: str, source: str = "cluster", more: str = "") -> str:
-    """Write a Flux Kustomization."""
-    return (
-        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"
-        f"metadata: {{name: {name}, namespace: flux-system}}\n"
-        f"spec:\n  path: {path}\n  sourceRef: {{kind: GitRepository, name: {source}}}\n{more}"
-    )
-
-
-def config_map(name: str, namespace: str = "default", data: str = "{}") -> str:
-    """Write a ConfigMap."""
-    return (
-        "apiVersion: v1\nkind: ConfigMap\n"
-        f"metadata: {{name: {name}, namespace: {namespace}}}\ndata: {data}\n"
-    )
-
-
-def base(**files: str) -> dict[str, str]:
-    """Return the files of a cluster with one entry; names are below its kubernetes folder."""
-    folder = "clusters/main/kubernetes"
-    made = {f"{folder}/flux-entry.yaml": ENTRY, f"{folder}/source.yaml": SOURCE}
-    return {**made, **{f"{folder}/{name}": text for name, text in files.items()}}
-
-
-def ids(inventory: Inventory) -> set[str]:
-    """Return the ids of all errors."""
-    return {f.id for f in inventory.findings if f.severity is Severity.ERROR}
 
 
 def test_entry_is_found_by_what_its_path_contains(write: Write) -> None:
@@ -293,50 +244,3 @@ def test_nothing_outside_the_repository_is_read(tmp_path: Path) -> None:
         "entry-build-failed",
         "file-unreadable",
     } == ids(inventory)
-
-
-def test_overlay_replaces_files_and_only_names_are_read_of_ciphertext(write: Write) -> None:
-    """Encrypted settings give names; the caller's decrypted text gives values."""
-    encrypted = config_map("settings", "flux-system", '{TOKEN: "ENC[AES256_GCM,data:x]"}')
-    entry = ENTRY + "  postBuild: {substituteFrom: [{kind: ConfigMap, name: settings}]}\n"
-    root = write(
-        {
-            **base(**{"kustomization.yaml": kustomization("source.yaml", "s.yaml")}),
-            "clusters/main/kubernetes/flux-entry.yaml": entry,
-            "clusters/main/kubernetes/s.yaml": encrypted,
-            "clusters/main/clusterenv.yaml": 'VIP: "ENC[AES256_GCM,data:y]"\n',
-        }
-    )
-    closed = read_repository(root, "main").variables
-    overlay = {
-        "clusters/main/kubernetes/s.yaml": config_map("settings", "flux-system", "{TOKEN: abc}"),
-        "clusters/main/clusterenv.yaml": "VIP: 10.0.0.5\n",
-    }
-    opened = read_repository(root, "main", overlay).variables
-    key = ("ConfigMap", "flux-system", "settings")
-
-    assert (frozenset({"TOKEN"}), {}, True) == (
-        closed.sets[key].names,
-        closed.sets[key].values,
-        closed.sets[key].encrypted,
-    )
-    assert {"TOKEN": "abc"} == opened.sets[key].values
-    assert ("", "10.0.0.5", "10.0.0.5/24") == (
-        closed.get("VIP"),
-        opened.get("VIP_IP"),
-        opened.get("VIP_CIDR"),
-    )
-
-
-def test_empty_and_absent_repositories_have_findings(tmp_path: Path) -> None:
-    """Nothing at all is an answer too."""
-    assert {"no-entry"} == ids(read_repository(tmp_path, "main"))
-    assert {"no-entry"} == ids(read_repository(tmp_path / "absent", "main"))
-
-
-def test_public_names_are_importable() -> None:
-    """What the package promises is there, sorted, and nothing else is public."""
-    import inventory  # noqa: PLC0415 - the package itself is the subject
-
-    assert all(hasattr(inventory, name) for name in inventory.__all__)
-    assert sorted(inventory.__all__) == list(inventory.__all__)
