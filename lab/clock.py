@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from lab.ledger import Ledger
+from lab.ledger import CAUSE, Ledger, Wait
 
 __all__ = ["LabClock"]
 
@@ -38,8 +38,8 @@ class LabClock:
         return self._epoch + timedelta(seconds=self.elapsed_s())
 
     async def wait(self, seconds: float, what: str) -> None:
-        """Let `seconds` of simulated time pass and record the span as `what`."""
-        async with self.span(what):
+        """Let `seconds` of simulated time pass and record them as `what`."""
+        async with self._recorded(what, seconds):
             await asyncio.sleep(seconds / self.speed)
 
     async def pause(self, seconds: float) -> None:
@@ -48,9 +48,34 @@ class LabClock:
 
     @asynccontextmanager
     async def span(self, what: str) -> AsyncIterator[None]:
+        """Record real work that belongs to the simulated world, with the time that it takes."""
+        async with self._recorded(what, None):
+            yield
+
+    def note_wait(self, seconds: float, what: str, cause: int) -> None:
+        """Record a wait of `seconds` that ends now and followed from `cause`; it is the new one."""
+        ended_s = self.elapsed_s()
+        number = self.ledger.begin_wait()
+        begun_s = max(0.0, ended_s - seconds)
+        self.ledger.record_wait(Wait(what, begun_s, ended_s, seconds, number, cause))
+        CAUSE.set(number)
+
+    @asynccontextmanager
+    async def _recorded(self, what: str, meant_s: float | None) -> AsyncIterator[None]:
         """Record what happens inside as one wait, even when it is cancelled."""
-        begun_s = self.elapsed_s()
+        begun_s, cause = self.elapsed_s(), CAUSE.get()
+        number = self.ledger.begin_wait()
+        is_cancelled = True
         try:
             yield
+            is_cancelled = False
         finally:
-            self.ledger.record_wait(what, begun_s, self.elapsed_s())
+            ended_s = self.elapsed_s()
+            took_s = ended_s - begun_s
+            seconds = took_s if meant_s is None else min(took_s, meant_s)
+            is_work = meant_s is None
+            self.ledger.record_wait(
+                Wait(what, begun_s, ended_s, seconds, number, cause, is_work, is_cancelled)
+            )
+            if not is_cancelled:
+                CAUSE.set(number)

@@ -12,10 +12,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
+
+from lab.clock import LabClock
 
 __all__ = ["LabTools", "ToolFailedError", "ToolMissingError"]
 
@@ -51,7 +53,9 @@ class ToolFailedError(RuntimeError):
 class LabTools:
     """Runs tools with a scrubbed environment; at most two children at the same time.
 
-    `path` is searched before PATH; `env` is added to the environment of every child.
+    `path` is searched before PATH; `env` is added to the environment of every child. With a
+    `clock`, the time of each call goes into its ledger: an orchestrator waits for it as it does
+    for simulated time. Waiting for one's turn does not count.
     """
 
     path: Sequence[Path] = ()
@@ -59,10 +63,15 @@ class LabTools:
     limit: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(_AT_ONCE), repr=False, compare=False
     )
+    clock: LabClock | None = field(default=None, repr=False, compare=False)
 
     def with_env(self, env: Mapping[str, str]) -> LabTools:
         """Make tools that also see `env`, sharing the limit."""
-        return LabTools(self.path, {**self.env, **env}, self.limit)
+        return replace(self, env={**self.env, **env})
+
+    def with_clock(self, clock: LabClock) -> LabTools:
+        """Make tools whose calls are recorded, sharing the limit."""
+        return replace(self, clock=clock)
 
     def find(self, tool: str) -> Path:
         """Find the executable of `tool`.
@@ -110,16 +119,18 @@ class LabTools:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         stdin: str = "",
+        what: str = "",
     ) -> str:
         """Run `tool` without holding up the event loop; returns standard output.
 
+        `what` names the call in the ledger; the tool and its first argument do otherwise.
         Cancelled, it kills the child before it passes the cancellation on.
 
         Raises:
             ToolFailedError: exit code other than 0.
             ToolMissingError: there is no such tool.
         """
-        async with self.limit:
+        async with self.limit, self._recorded(what or " ".join((tool, *args[:1]))):
             child = await asyncio.create_subprocess_exec(
                 str(self.find(tool)),
                 *args,
@@ -137,6 +148,9 @@ class LabTools:
                 await child.wait()
                 raise
         return _judge(tool, child.returncode or 0, out, err)
+
+    def _recorded(self, what: str) -> AbstractAsyncContextManager[None]:
+        return self.clock.span(what) if self.clock is not None else nullcontext()
 
     def _environment(self, extra: Mapping[str, str] | None) -> dict[str, str]:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}

@@ -85,7 +85,7 @@ class LabWorld:
             clock,
             kubernetes.client,
             charts=[charts, *request.charts],
-            tools=tools,
+            tools=tools.with_clock(clock),
             work=request.folder / "flux",
         )
         await machines.start()

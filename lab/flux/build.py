@@ -102,7 +102,7 @@ class Builder:
         overlay = _make_overlay(kustomization)
         key = hashlib.sha256(f"{folder} {json.dumps(overlay)}".encode()).hexdigest()
         if key not in self._built:
-            built = await self._build_overlay(folder, overlay)
+            built = await self._build_overlay(folder, overlay, name_of(kustomization))
             self._built[key] = await asyncio.to_thread(parse_manifests, built)
         objects = [clone_map(obj) for obj in self._built[key]]
         # A kustomization that lists its own file comes out of the build; Flux passes over it
@@ -110,21 +110,23 @@ class Builder:
         own = "kustomize.config.k8s.io/"
         return [obj for obj in objects if not text(obj, "apiVersion").startswith(own)]
 
-    async def _build_overlay(self, folder: Path, overlay: Object) -> str:
+    async def _build_overlay(self, folder: Path, overlay: Object, name: str) -> str:
         has_own = any((folder / name).is_file() for name in _KUSTOMIZATIONS)
         if has_own and not overlay:
-            return await self._kustomize(folder)
+            return await self._kustomize(folder, name)
         place = self._into / uuid.uuid4().hex[:16]
         _write_overlay(place, [folder] if has_own else _list_manifests(folder), overlay)
         try:
-            return await self._kustomize(place)
+            return await self._kustomize(place, name)
         finally:
             shutil.rmtree(place)
 
-    async def _kustomize(self, folder: Path) -> str:
+    async def _kustomize(self, folder: Path, name: str) -> str:
         try:
             return await self._tools.call(
-                *("kubectl", "kustomize", "--load-restrictor", "LoadRestrictionsNone"), str(folder)
+                *("kubectl", "kustomize", "--load-restrictor", "LoadRestrictionsNone"),
+                str(folder),
+                what=f"build {name}",
             )
         except ToolFailedError as failed:
             reason = failed.stderr.removeprefix("error: ")
@@ -143,6 +145,7 @@ class Builder:
                     *("--ignore-mac", "--filename-override", "object.json"),
                     env={"SOPS_AGE_KEY": key},
                     stdin=written,
+                    what=f"decrypt {name_of(obj)}",
                 )
             except ToolFailedError as failed:
                 shown = f"{text(obj, 'apiVersion')}/{text(obj, 'kind')}/{name_of(obj)}"

@@ -131,7 +131,11 @@ class Flux:
     async def _run(self, name: str, workers: int) -> None:
         async with asyncio.TaskGroup() as group:
             for kind, reconcile in self._reconcilers[name]:
-                controller = Controller(self._clock, self._client, kind, reconcile, workers=workers)
+                controller = Controller(
+                    *(self._clock, self._client, kind, reconcile),
+                    workers=workers,
+                    find_source=_FIND_SOURCE.get(kind),
+                )
                 self._controllers[kind] = controller
                 group.create_task(controller.run())
 

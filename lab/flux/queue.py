@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from lab.clock import LabClock
 from lab.flux.artifacts import SourceKey
+from lab.flux.conditions import is_ready
 from lab.kubernetes.client import KubernetesClient
 from lab.kubernetes.errors import ApiError, NotFoundError
 from lab.kubernetes.values import Object, dig, name_of, namespace_of
+from lab.ledger import CAUSE
 
 __all__ = ["Controller", "Key", "KindName", "Reconcile", "RetryError"]
 
@@ -39,6 +41,14 @@ class _Seen:
     deleted_at: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """When an object is looked at next: after its interval, or as a retry of what failed."""
+
+    after_s: float
+    is_retry: bool
+
+
 class Controller:
     """Reconciles all objects of one kind."""
 
@@ -60,6 +70,8 @@ class Controller:
         self._reconcile = reconcile
         self._workers = workers
         self._queue: asyncio.Queue[Key] = asyncio.Queue()
+        self._causes: dict[Key, int] = {}  # what the next reconciliation follows from
+        self._cause = 0  # what made this controller run
         self._queued: set[Key] = set()
         self._running: dict[Key, asyncio.Event] = {}
         self._again: set[Key] = set()
@@ -69,6 +81,7 @@ class Controller:
 
     async def run(self) -> None:
         """Reconcile until cancelled."""
+        self._cause = CAUSE.get()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch())
@@ -83,6 +96,8 @@ class Controller:
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
+        known = self._causes.get(key, self._cause)
+        self._causes[key] = self._clock.ledger.choose_cause(known, CAUSE.get())
         if key in self._running:
             self._again.add(key)
             if newer:
@@ -130,17 +145,18 @@ class Controller:
             key = await self._queue.get()
             self._queued.discard(key)
             self._running[key] = asyncio.Event()
+            CAUSE.set(self._causes.pop(key, self._cause))
             try:
-                after_s = await self._attempt(key)
+                again = await self._attempt(key)
             finally:
                 del self._running[key]
             if key in self._again:
                 self._again.discard(key)
                 self.enqueue(key)
-            elif after_s is not None:
-                self._later(key, after_s)
+            elif again is not None:
+                self._later(key, again)
 
-    async def _attempt(self, key: Key) -> float | None:
+    async def _attempt(self, key: Key) -> _Again | None:
         namespace, name = key
         try:
             obj = await self._client.find(*self.kind, name, namespace)
@@ -152,7 +168,7 @@ class Controller:
         except (ApiError, RetryError):
             return self._back_off(key)
         self._failures.pop(key, None)
-        return after_s
+        return _Again(after_s, is_retry=not is_ready(obj)) if after_s is not None else None
 
     async def _is_gone(self, key: Key) -> bool:
         try:
@@ -160,15 +176,21 @@ class Controller:
         except ApiError:
             return False
 
-    def _back_off(self, key: Key) -> float:
+    def _back_off(self, key: Key) -> _Again:
         count = self._failures.get(key, 0)
         self._failures[key] = count + 1
-        return min(_FIRST_BACKOFF_S * 2.0**count, _LONGEST_BACKOFF_S)
+        return _Again(min(_FIRST_BACKOFF_S * 2.0**count, _LONGEST_BACKOFF_S), is_retry=True)
 
-    def _later(self, key: Key, after_s: float) -> None:
+    def _later(self, key: Key, again: _Again) -> None:
+        cause = CAUSE.get()
+
         def due() -> None:
             self._timers.pop(key, None)
+            # Nobody waits for the interval of what is ready.
+            if again.is_retry:
+                what = f"{self.kind[1]} {'/'.join(key)} tried again"
+                self._clock.note_wait(again.after_s, what, cause)
             self.enqueue(key, newer=False)
 
         loop = asyncio.get_running_loop()
-        self._timers[key] = loop.call_later(after_s / self._clock.speed, due)
+        self._timers[key] = loop.call_later(again.after_s / self._clock.speed, due)

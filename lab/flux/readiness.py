@@ -114,6 +114,7 @@ class Readiness:
             states = {reference: await self.judge(reference) for reference in left}
             left = [reference for reference in left if states[reference] != CURRENT]
             if not left:
+                self._follow_causes(wanted)
                 return
             if all(states[reference] == FAILED for reference in left):
                 raise NotReadyError(_explain("failed early due to stalled resources", states))
@@ -121,6 +122,14 @@ class Readiness:
             if rest_s <= 0:
                 raise NotReadyError(_explain("timeout waiting for", states))
             await self._sleep(min(rest_s, timeout_s), changed, interrupt)
+
+    def _follow_causes(self, wanted: Sequence[Reference]) -> None:
+        """Go on from the heaviest of what made the objects ready."""
+        causes = (
+            self._client.find_cause(item.api_version, item.kind, item.name, item.namespace)
+            for item in wanted
+        )
+        self._clock.ledger.follow(*causes)
 
     async def _sleep(
         self, seconds: float, changed: asyncio.Event, interrupt: asyncio.Event | None

@@ -64,6 +64,14 @@ class KubernetesClient:
         except NotFoundError:
             return None
 
+    def find_cause(self, api_version: str, kind: str, name: str, namespace: str = "") -> int:
+        """Return the wait that an object's last change followed from (`lab.ledger`); 0: none."""
+        served = self._api.registry.find(api_version, kind)
+        if served is None:
+            return 0
+        space = namespace if served.kind.namespaced else ""
+        return self._api.store.cause_of(served.kind.resource, space, name)
+
     async def list(
         self,
         api_version: str,

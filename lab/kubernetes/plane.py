@@ -28,6 +28,7 @@ from lab.kubernetes.http.server import ApiServer
 from lab.kubernetes.pki import make_server_context, server_names
 from lab.kubernetes.roster import make_controllers
 from lab.kubernetes.values import Object
+from lab.ledger import CAUSE
 from lab.ports import KubernetesPki, NodeFacts
 
 __all__ = ["Kubernetes"]
@@ -60,6 +61,7 @@ class Kubernetes:
         self._dispatcher: Dispatcher | None = None
         self._control_planes: dict[str, _ControlPlane] = {}
         self._available = asyncio.Event()
+        self._available_cause = 0  # the wait after which the first API server answered
         self._registrations: dict[str, asyncio.Task[None]] = {}
         self._heart: asyncio.Task[None] | None = None
         self._api.admission.append(Webhooks(self._world))
@@ -118,13 +120,15 @@ class Kubernetes:
                 del self._starting[node.name]
 
     async def _serve(self, node: NodeFacts, pki: KubernetesPki) -> None:
-        routes = Routes(self._api, self._clock.now, node.kubelet_version)
+        routes = Routes(self._api, self._clock.now, node.kubelet_version, self._clock.ledger)
         server = ApiServer(routes)
         context = make_server_context(pki, server_names(node))
         await server.listen(node.loopback, self._port, context)
         self._control_planes[node.name] = _ControlPlane(node, server)
         await self._settle_vip()
         self._api.is_available = True
+        if not self._available.is_set():
+            self._available_cause = CAUSE.get()
         self._available.set()
         if node.has_talos_api_access:
             plant_talos_access(self._world)
@@ -197,7 +201,8 @@ class Kubernetes:
             if not address or address in held or self._world.pki is None:
                 continue
             held.add(address)
-            routes = Routes(self._api, self._clock.now, plane.facts.kubelet_version)
+            version = plane.facts.kubelet_version
+            routes = Routes(self._api, self._clock.now, version, self._clock.ledger)
             plane.vip = ApiServer(routes)
             context = make_server_context(self._world.pki, server_names(plane.facts))
             await plane.vip.listen(address, self._port, context)
@@ -212,6 +217,7 @@ class Kubernetes:
 
     async def _register(self, node: NodeFacts) -> None:
         await self._available.wait()
+        self._clock.ledger.follow(self._available_cause)
         await self._clock.wait(KUBELET_REGISTER_S, f"kubelet of {node.name} registered")
         if node.name not in self._world.nodes:
             return

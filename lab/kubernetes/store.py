@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from lab.kubernetes.errors import GoneError
 from lab.kubernetes.values import Object, maps, name_of, namespace_of, text
+from lab.ledger import CAUSE
 
 __all__ = ["Change", "Place", "Store"]
 
@@ -31,13 +32,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change: `type` is ADDED, MODIFIED or DELETED; `before` is what stood there."""
+    """One change: `type` is ADDED, MODIFIED or DELETED; `before` is what stood there.
+
+    `cause` is the wait that it follows from (`lab.ledger`).
+    """
 
     version: int
     type: str
     resource: str
     object: Object
     before: Object | None
+    cause: int = 0
 
     @property
     def place(self) -> Place:
@@ -54,10 +59,15 @@ class Store:
         self._changes: deque[Change] = deque(maxlen=REMEMBERED_CHANGES)
         self._listeners: list[Callable[[Change], None]] = []
         self._owned: dict[str, dict[Place, None]] = {}
+        self._causes: dict[Place, int] = {}
 
     def get(self, resource: str, namespace: str, name: str) -> Object | None:
         """Find one object; do not change it."""
         return self._objects.get(resource, {}).get(namespace, {}).get(name)
+
+    def cause_of(self, resource: str, namespace: str, name: str) -> int:
+        """Number of the wait that the last change of an object followed from; 0 for none."""
+        return self._causes.get(Place(resource, namespace, name), 0)
 
     def all(self, resource: str, namespace: str = "") -> list[Object]:
         """All objects of a resource, of one namespace if given, in order of name."""
@@ -83,7 +93,9 @@ class Store:
             metadata["resourceVersion"] = str(self.version)
         names[name_of(obj)] = obj
         self._index(resource, before, obj)
-        self._tell(Change(self.version, "MODIFIED" if before else "ADDED", resource, obj, before))
+        cause = self._causes[Place(resource, namespace_of(obj), name_of(obj))] = CAUSE.get()
+        kind = "MODIFIED" if before else "ADDED"
+        self._tell(Change(self.version, kind, resource, obj, before, cause))
         return obj
 
     def remove(self, resource: str, namespace: str, name: str) -> Object | None:
@@ -97,7 +109,8 @@ class Store:
         if isinstance(metadata, dict):
             last["metadata"] = {**metadata, "resourceVersion": str(self.version)}
         self._index(resource, before, None)
-        self._tell(Change(self.version, "DELETED", resource, last, before))
+        self._causes.pop(Place(resource, namespace, name), None)
+        self._tell(Change(self.version, "DELETED", resource, last, before, CAUSE.get()))
         return last
 
     def owned_by(self, uid: str) -> list[Place]:

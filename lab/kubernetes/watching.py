@@ -9,7 +9,8 @@ from types import TracebackType
 
 from lab.kubernetes.errors import ApiError, GoneError
 from lab.kubernetes.store import Change, Store
-from lab.kubernetes.values import Object, clone_map, namespace_of
+from lab.kubernetes.values import Object, clone_map, name_of, namespace_of
+from lab.ledger import CAUSE
 
 __all__ = ["Watch"]
 
@@ -24,7 +25,8 @@ class Watch:
     """One reader's view of the changes; use as a context manager and iterate inside.
 
     Yields (type, object) with type ADDED, MODIFIED, DELETED or BOOKMARK. An object that begins
-    or ceases to match the selectors is ADDED or DELETED for this reader.
+    or ceases to match the selectors is ADDED or DELETED for this reader. What the reader does with
+    an object follows from what caused its change.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class Watch:
         self._namespace = namespace
         self._accepts = accepts
         self._show = show
-        self._unread: deque[tuple[str, Object]] = deque()
+        self._unread: deque[tuple[str, Object, int]] = deque()
         self._wake = asyncio.Event()
         self._stop: Callable[[], None] | None = None
         self._failure: ApiError | None = None
@@ -52,7 +54,8 @@ class Watch:
         if since in {"", "0"}:
             for obj in self._store.all(self._resource, self._namespace):
                 if self._accepts(obj):
-                    self._push("ADDED", obj)
+                    place = (self._resource, namespace_of(obj), name_of(obj))
+                    self._push("ADDED", obj, self._store.cause_of(*place))
         else:
             for change in self._store.changes_since(int(since)):
                 self._see(change)
@@ -60,7 +63,7 @@ class Watch:
 
     def bookmark(self, obj: Object) -> None:
         """Put a bookmark where the reader will find it after everything so far."""
-        self._unread.append(("BOOKMARK", obj))
+        self._unread.append(("BOOKMARK", obj, 0))
         self._wake.set()
 
     def fail(self, error: ApiError) -> None:
@@ -88,7 +91,9 @@ class Watch:
     async def _iterate(self) -> AsyncIterator[tuple[str, Object]]:
         while True:
             while self._unread:
-                yield self._unread.popleft()
+                event, obj, cause = self._unread.popleft()
+                CAUSE.set(cause)
+                yield event, obj
             if self._failure is not None:
                 raise self._failure
             self._wake.clear()
@@ -109,13 +114,13 @@ class Watch:
         matched = change.before is not None and self._accepts(change.before)
         matches = change.type != "DELETED" and self._accepts(change.object)
         if matches:
-            self._push("MODIFIED" if matched else "ADDED", change.object)
+            self._push("MODIFIED" if matched else "ADDED", change.object, change.cause)
         elif matched:
-            self._push("DELETED", change.object)
+            self._push("DELETED", change.object, change.cause)
 
-    def _push(self, event: str, obj: Object) -> None:
+    def _push(self, event: str, obj: Object, cause: int) -> None:
         if len(self._unread) >= MOST_UNREAD:
             self._failure = GoneError("the watch is too slow: list again")
             return
-        self._unread.append((event, self._show(clone_map(obj))))
+        self._unread.append((event, self._show(clone_map(obj)), cause))
         self._wake.set()

@@ -79,6 +79,7 @@ async def _start_etcd(machine: Machine, table: MachineTable) -> None:
     if data.member.is_learner and not machine.has_fault(Fault.ETCD_LEARNER):
         data.cluster.promote(data.member)
     data.member.is_started = True
+    data.cluster.cause = machine.cause
     await _begin_kubernetes(machine, table, data.cluster)
     services.set("etcd", "Running", "Started task", health=data.cluster.has_quorum)
 
@@ -119,6 +120,7 @@ async def _join(machine: Machine, cluster: EtcdCluster) -> EtcdData | None:
         cluster.remove(member_id)
     member = cluster.add(machine.hostname, machine.spec.address, is_learner=True)
     machine.etcd = EtcdData(cluster, member)
+    machine.clock.ledger.follow(cluster.cause)
     await machine.wait(durations.ETCD_JOIN_S, "etcd join")
     machine.count("etcd.join")
     return machine.etcd

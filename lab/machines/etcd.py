@@ -45,6 +45,7 @@ class EtcdCluster:
         self._changes = 0
         self.term = 2  # etcd's first election gives term 2
         self.members: dict[int, EtcdMember] = {}
+        self.cause = 0  # the wait after which it could be joined (`lab.ledger`)
         self.holds_kubernetes = False  # true once Kubernetes was told to begin on it
 
     @property

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from google.protobuf.message import Message
 
 from lab.clock import LabClock
+from lab.ledger import CAUSE
 from lab.machines import durations, pki
 from lab.machines.boot import Boot, Install, MachineSpec, PowerRequest, Stage, Verb
 from lab.machines.config import MachineConfig, parse_config
@@ -43,6 +44,7 @@ class Machine:
         self.applied = asyncio.Event()
         self.images: set[str] = set()  # container images on the disk
         self.pending: MachineConfig | None = None  # sent in maintenance, not active yet
+        self.cause = 0  # the wait that what now happens to it follows from (`lab.ledger`)
         self._faults: set[Fault] = set()
         self._foreign_config: MachineConfig | None = None
         self.boot = self._make_boot()
@@ -174,7 +176,15 @@ class Machine:
 
     async def wait(self, seconds: float, what: str) -> None:
         """Let simulated time pass for this machine, by name."""
+        self.clock.ledger.follow(self.cause)
         await self.clock.wait(seconds, f"{self.name}: {what}")
+        self.cause = CAUSE.get()
+
+    def note_order(self) -> None:
+        """Let what happens next follow from all that was seen: somebody outside asked for it."""
+        self.clock.ledger.follow_seen()
+        self.clock.ledger.follow(self.cause)
+        self.cause = CAUSE.get()
 
     def poll_s(self) -> float:
         """Wall seconds between two looks at what nobody announces.

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from lab.kubernetes.controllers.world import Controller, World
 from lab.kubernetes.errors import ApiError
 from lab.kubernetes.store import Change, Place
+from lab.ledger import CAUSE
 
 __all__ = ["Dispatcher"]
 
@@ -31,7 +32,7 @@ class Dispatcher:
         for controller in controllers:
             for resource in controller.resources:
                 self._by_resource.setdefault(resource, []).append(controller)
-        self._queue: deque[tuple[Controller, Place]] = deque()
+        self._queue: deque[tuple[Controller, Place, int]] = deque()
         self._queued: set[tuple[int, Place]] = set()
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
@@ -57,7 +58,7 @@ class Dispatcher:
         key = (id(controller), place)
         if key not in self._queued:
             self._queued.add(key)
-            self._queue.append((controller, place))
+            self._queue.append((controller, place, CAUSE.get()))
             self._wake.set()
 
     def touch(self, resource: str, name: str, namespace: str = "") -> None:
@@ -76,7 +77,8 @@ class Dispatcher:
         while True:
             begun = time.monotonic()
             while self._queue and time.monotonic() - begun < _TURN_S:
-                controller, place = self._queue.popleft()
+                controller, place, cause = self._queue.popleft()
+                CAUSE.set(cause)
                 self._queued.discard((id(controller), place))
                 self._reconcile(controller, place)
             if self._queue:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from aiohttp import web
@@ -17,7 +17,8 @@ from lab.kubernetes.http.requests import Target, read_target, read_user
 from lab.kubernetes.http.streams import stream_changes
 from lab.kubernetes.http.tables import make_table
 from lab.kubernetes.registry import Registry, Served
-from lab.kubernetes.values import Json, Object, text
+from lab.kubernetes.values import Json, Object, name_of, namespace_of, text
+from lab.ledger import Ledger
 
 __all__ = ["Routes"]
 
@@ -27,10 +28,20 @@ Shape = Callable[[list[Object], str], Object]
 
 
 class Routes:
-    """Answers any request; `version` is the Kubernetes version of this server, `v1.36.3`."""
+    """Answers any request; `version` is the Kubernetes version of this server, `v1.36.3`.
 
-    def __init__(self, api: Api, now: Callable[[], datetime], version: str) -> None:
+    `ledger`, where there is one, is told what clients from outside see, and when they act.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        now: Callable[[], datetime],
+        version: str,
+        ledger: Ledger | None = None,
+    ) -> None:
         self._api = api
+        self._ledger = ledger
         self._now = now
         self._version = version
 
@@ -57,6 +68,8 @@ class Routes:
         served = self._api.registry.of_path(target.group, target.version, target.plural)
         if request.method == "GET":
             return await self._read(request, served, target)
+        if self._ledger is not None:
+            self._ledger.follow_seen()
         status, answer = await change_object(Call(self._api, request, served, target, user))
         if target.subresource == "scale":
             answer = show_scale(answer)
@@ -76,12 +89,16 @@ class Routes:
                 fields=f"metadata.name={target.name}" if target.name else fields,
                 since="" if initial else query.get("resourceVersion", ""),
             )
-            return await stream_changes(
-                self._api, request, served, watch, lambda obj: shape([obj], "") if shape else obj
-            )
+
+            def show(obj: Object) -> Object:
+                self._note_seen(served, [obj])
+                return shape([obj], "") if shape else obj
+
+            return await stream_changes(self._api, request, served, watch, show)
         if target.name:
             return self._read_one(served, target, shape)
         objects, version = self._api.list(served, target.namespace, labels=labels, fields=fields)
+        self._note_seen(served, objects)
         if shape:
             return _answer_json(shape(objects, version))
         items: list[Json] = list(objects)
@@ -95,12 +112,19 @@ class Routes:
 
     def _read_one(self, served: Served, target: Target, shape: Shape | None) -> web.Response:
         obj = self._api.get(served, target.name, target.namespace)
+        self._note_seen(served, [obj])
         if target.subresource == "log":
             self._check_kubelet(text(obj, "spec", "nodeName"))
             return web.Response(text="")
         if target.subresource == "scale":
             obj = show_scale(obj)
         return _answer_json(shape([obj], "") if shape else obj)
+
+    def _note_seen(self, served: Served, objects: Sequence[Object]) -> None:
+        if self._ledger is not None:
+            store, resource = self._api.store, served.kind.resource
+            places = ((resource, namespace_of(obj), name_of(obj)) for obj in objects)
+            self._ledger.note_seen(*(store.cause_of(*place) for place in places))
 
     def _check_kubelet(self, node: str) -> None:
         """Refuse what needs a kubelet whose serving certificate nobody approved yet."""

@@ -150,6 +150,9 @@ async def _ask(
         raise call
     if not call.roles & route.roles:
         raise GRPCError(Status.PERMISSION_DENIED, "not authorized")
+    call.machine.clock.ledger.note_seen(call.machine.cause)
+    if route.mutates:
+        call.machine.note_order()
     replies = route.answer(call, requests)
     async for reply in _until_cut(call.machine, replies) if call.is_forwarded else replies:
         yield reply
