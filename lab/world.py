@@ -12,7 +12,7 @@ from pathlib import Path
 
 from inventory import Inventory, Node, read_repository
 from inventory.reading import list_clusters
-from lab.addresses import assign_loopbacks
+from lab.addresses import Addresses, reserve_loopbacks
 from lab.charts import build_charts, find_wanted_charts
 from lab.clock import LabClock
 from lab.control import Control
@@ -77,7 +77,8 @@ class LabWorld:
         build_charts(find_wanted_charts(made.path), charts, request.charts)
         clock = LabClock(self.ledger, speed=request.speed)
         kubernetes = Kubernetes(clock)
-        addresses = assign_loopbacks(_find_addresses(inventory))
+        reserved = reserve_loopbacks(_find_addresses(inventory))
+        addresses = reserved.loopback
         machines = Machines(clock, kubernetes, _make_specs(inventory, addresses))
         for name, fault in request.faults:
             machines[name].set_fault(fault)
@@ -93,7 +94,7 @@ class LabWorld:
         socket = _choose_socket(request.folder)
         control = Control(socket, self.ledger, clock, machines)
         await control.start()
-        self._parts = _Parts(kubernetes, machines, flux, control)
+        self._parts = _Parts(kubernetes, machines, flux, control, reserved)
         self._announce(made, cluster, addresses, charts, socket)
 
     async def stop(self) -> None:
@@ -104,6 +105,7 @@ class LabWorld:
             await parts.flux.stop()
             await parts.machines.stop()
             await parts.kubernetes.close()
+            parts.reserved.close()
 
     def _announce(
         self,
@@ -136,6 +138,7 @@ class _Parts:
     machines: Machines
     flux: Flux
     control: Control
+    reserved: Addresses
 
 
 def _choose_socket(folder: Path) -> Path:
