@@ -14,7 +14,12 @@ __all__ = ["Git"]
 _LOCAL_TIMEOUT_S = 60.0
 _REMOTE_TIMEOUT_S = 60.0
 # A run must fail rather than wait for a password that nobody types.
-_NO_PROMPTS = {"GIT_TERMINAL_PROMPT": "0", "SSH_ASKPASS_REQUIRE": "never", "LC_ALL": "C"}
+_QUIET = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "SSH_ASKPASS_REQUIRE": "never",
+    "LC_ALL": "C",
+    "GIT_OPTIONAL_LOCKS": "0",  # `status` would refresh the index: nothing of the user is written
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Git:
         completed = await self.runner.run(
             self._argv(["config", "--get", f"remote.{name}.url"]),
             timeout_s=_LOCAL_TIMEOUT_S,
-            env=_NO_PROMPTS,
+            env=_QUIET,
             check=False,
         )
         return completed.stdout.decode().strip()
@@ -65,7 +70,7 @@ class Git:
         completed = await self.runner.run(
             self._argv(["ls-remote", "--heads", url, f"refs/heads/{branch}"]),
             timeout_s=_REMOTE_TIMEOUT_S,
-            env=_NO_PROMPTS,
+            env=_QUIET,
             proxied=True,
         )
         return completed.stdout.decode().partition("\t")[0].strip()
@@ -100,7 +105,7 @@ class Git:
         return (await self._run(self._argv(words))).decode().rstrip("\n")
 
     async def _run(self, argv: Sequence[str]) -> bytes:
-        completed = await self.runner.run(argv, timeout_s=_LOCAL_TIMEOUT_S, env=_NO_PROMPTS)
+        completed = await self.runner.run(argv, timeout_s=_LOCAL_TIMEOUT_S, env=_QUIET)
         return completed.stdout
 
     def _argv(self, words: Sequence[str]) -> list[str]:

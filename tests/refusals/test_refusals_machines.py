@@ -1,0 +1,101 @@
+"""Machines that a bootstrap must not touch, or cannot: refused before any of them is changed."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from lifecycle.engine import RunState
+from tests.refusals.refusals_lab import RefusalLab, finish
+
+WORKER = "sample-worker-1"
+ADDRESS = "10.40.0.21"
+DECLARED = "clusters/main/talos/talconfig.yaml:41:5"
+
+
+def test_machine_of_another_cluster(bare: RefusalLab) -> None:
+    """A configured machine whose certificate is of another CA stops the run."""
+    with bare.fault(WORKER, "foreign-cluster"):
+        said = bare.refuse()
+
+    assert 4 == said.code
+    assert f"machine belongs to another cluster: `{ADDRESS}` is configured" in said.error
+    assert f"declared at {DECLARED}" in said.hint
+    assert f"talosctl reset -n {ADDRESS}" in said.hint
+    assert RunState.FAILED == bare.last_run()[0]
+
+
+def test_machine_that_nobody_reaches(bare: RefusalLab) -> None:
+    """A machine that stays silent ends the wait for it, with where its address is declared."""
+    with bare.fault(WORKER, "unreachable"):
+        said = bare.check_refusal(
+            lambda: finish(
+                bare.place.start_program(sys.executable, "-m", "tests.refusals.impatient")
+            )
+        )
+
+    assert 6 == said.code
+    assert f"{ADDRESS} does not answer: connection refused" in said.error
+    assert DECLARED in said.hint
+    assert RunState.FAILED == bare.last_run()[0]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "hint"),
+    [
+        ("two-disks", f"2 disks of {WORKER} match {DECLARED}: /dev/sda (", "by serial or wwid"),
+        (
+            "no-disk",
+            f"no disk of {WORKER} matches {DECLARED}: it has none that Talos could be installed to",
+            "correct installDisk or installDiskSelector",
+        ),
+        (
+            "disk-with-data",
+            f"disk of {WORKER} holds data: /dev/sda (",
+            f"--consent-disk {WORKER}, or choose another disk at {DECLARED}",
+        ),
+    ],
+    ids=["two-disks", "no-disk", "disk-with-data"],
+)
+def test_disk_that_is_not_the_one(bare: RefusalLab, fault: str, error: str, hint: str) -> None:
+    """The install disk must be exactly one, and empty unless its wiping was allowed."""
+    with bare.fault(WORKER, fault):
+        said = bare.refuse()
+
+    assert 4 == said.code
+    assert error in said.error
+    assert hint in said.hint
+    assert RunState.FAILED == bare.last_run()[0]
+
+
+def test_consent_to_another_nodes_disk_is_none(bare: RefusalLab) -> None:
+    """Consent names the node: that for one disk does not cover another."""
+    with bare.fault(WORKER, "disk-with-data"):
+        said = bare.refuse("--consent-disk", "sample-control-1")
+
+    assert 4 == said.code
+    assert f"disk of {WORKER} holds data" in said.error
+
+
+def test_consent_to_a_node_that_is_none(bare: RefusalLab) -> None:
+    """A mistyped name would silently allow nothing: it is refused with the nearest one."""
+    said = bare.refuse("--consent-disk", "sample-worker-2")
+
+    assert 2 == said.code
+    assert "node whose disk may be wiped is unknown: `sample-worker-2`" in said.error
+    assert f"hint: did you mean `{WORKER}`?" == said.hint
+
+
+@pytest.mark.parametrize("port", [6443, 50000])
+def test_taken_vip(bare: RefusalLab, port: int) -> None:
+    """Something else answers on the address that the control planes are going to share."""
+    with bare.listener_on("10.40.0.5", port):
+        said = bare.refuse()
+
+    assert 4 == said.code
+    assert f"VIP is taken: something that is not this cluster answers on `10.40.0.5:{port}`" in (
+        said.error
+    )
+    assert "clusters/main/clusterenv.yaml" in said.hint
+    assert RunState.FAILED == bare.last_run()[0]
