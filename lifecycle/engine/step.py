@@ -16,6 +16,7 @@ __all__ = [
     "Gate",
     "HasHint",
     "HasLane",
+    "HasNews",
     "HasPatience",
     "HasWarning",
     "IsLocal",
@@ -112,6 +113,18 @@ class HasHint(Protocol):
     @property
     def hint(self) -> str:
         """The command to run next, or where to look; or empty."""
+        ...
+
+
+@runtime_checkable
+class HasNews(Protocol):
+    """Ability: notice that another probe may see something else, sooner than polling would.
+
+    Polling goes on beside it, slower, so that missed news delays and never deceives.
+    """
+
+    async def wait_for_news(self) -> None:
+        """Return when what the last probe looked at may have changed; need not ever return."""
         ...
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 
 from lifecycle.clock import Clock
 from lifecycle.engine.answers import Answer, Blocked, Needed, Satisfied, Unknown
 from lifecycle.engine.ports import EventName, Journal, StepState, Value
-from lifecycle.engine.step import Node, Patience
+from lifecycle.engine.step import HasNews, Node, Patience
 from lifecycle.errors import DriverError, ToolMissingError, UnauthorizedError
 
 __all__ = ["Watcher", "describe_answer"]
+
+# Own seconds from news to the next probe: changes come in bursts, and one probe sees them all.
+_SETTLE_S = 0.05
+# Of the usual poll, where a node hears of changes by itself.
+_POLL_FACTOR = 5.0
 
 Emit = Callable[[EventName, str, Mapping[str, Value]], None]
 
@@ -80,15 +85,30 @@ class Watcher:
         return True
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, but not longer than until the run is to stop."""
-        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
-        stopping = asyncio.ensure_future(self._stop.wait())
+        """Wait, but not longer than until there is news, or the run is to stop."""
+        tasks = [asyncio.create_task(wait) for wait in self._list_waits(seconds)]
         try:
-            await asyncio.wait((sleeping, stopping), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            sleeping.cancel()
-            stopping.cancel()
-            await asyncio.gather(sleeping, stopping, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    def _list_waits(self, seconds: float) -> list[Coroutine[None, None, object]]:
+        if not isinstance(self._node, HasNews):
+            return [self._stop.wait(), self._clock.sleep(seconds)]
+        poll = self._clock.sleep(seconds * _POLL_FACTOR)
+        return [self._stop.wait(), poll, self._hear(self._node)]
+
+    async def _hear(self, node: HasNews) -> None:
+        try:
+            await node.wait_for_news()
+        except DriverError:
+            await self._stop.wait()  # nothing to hear there: polling goes on
+        await self._clock.sleep(_SETTLE_S)
 
 
 def describe_answer(answer: Answer) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from inventory import Node
@@ -10,6 +10,7 @@ from lifecycle.drivers.talosctl import Failure, TalosctlError
 from lifecycle.engine import Answer, Needed, Patience, Satisfied, Unknown
 from lifecycle.errors import PermanentError, TransientError
 from lifecycle.world import World
+from lifecycle.world.reach import Reach
 
 __all__ = ["ApplyMachineConfig"]
 
@@ -33,6 +34,11 @@ class ApplyMachineConfig:
         stall=timedelta(minutes=15),
         deadline=timedelta(minutes=45),
     )
+    _reach: Reach = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        address = self.world.addresses.dial(self.node.address)
+        object.__setattr__(self, "_reach", Reach(self.world.clock, address))
 
     @property
     def name(self) -> str:
@@ -54,13 +60,19 @@ class ApplyMachineConfig:
         try:
             status = await self.world.talosctl.machine_status(self.node.address)
         except TalosctlError as error:
+            self._reach.was_answering = not error.failure.is_unreachable
             return await self._judge_failure(error)
+        self._reach.was_answering = True
         if status.stage not in _BOOTED:
             return Unknown(status.stage)
         if status.stage == "booting" and not await self._is_installed():
             # Between taking the config and installing, the machine says `booting`, too.
             return Unknown("booting, not installed yet")
         return Satisfied(f"installed, {status.stage}")
+
+    async def wait_for_news(self) -> None:
+        """Return when the machine's API came or went: each stage of its way ends with that."""
+        await self._reach.wait_for_change()
 
     async def _is_installed(self) -> bool:
         return bool(await self.world.talosctl.get(self.node.address, "systemdisk"))
