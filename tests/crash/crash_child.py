@@ -13,7 +13,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from lifecycle.cli.console import open_terminal
@@ -24,6 +24,7 @@ from lifecycle.cli.wiring import Inputs, Prepared
 from lifecycle.cli.worlds import prepare_bootstrap
 from lifecycle.engine import Answer, Event, EventName, Listener, Node, Step
 from lifecycle.secrets import Redactor
+from tests.lab_life import guard_node
 
 __all__ = ["run_child"]
 
@@ -80,16 +81,8 @@ class Killer:
             killer._acting.discard(self.name)
             killer.at(self.name, "end")
 
-        methods = {"probe": probe} | ({"apply": apply} if isinstance(node, Step) else {})
-        guarded: Node = object.__new__(type(f"Guarded{kind.__name__}", (kind,), methods))
-        for item in _find_fields(kind):
-            object.__setattr__(guarded, item, getattr(node, item))
-        return guarded
-
-
-def _find_fields(kind: type) -> tuple[str, ...]:
-    assert is_dataclass(kind)
-    return tuple(item.name for item in fields(kind))
+        acts = {"apply": apply} if isinstance(node, Step) else {}
+        return guard_node(node, {"probe": probe, **acts})
 
 
 def _die() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import socket
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,10 +12,12 @@ from pathlib import Path
 
 import yaml
 
+from lab.tools import LabTools
 from lifecycle.cli.lab import stop_lab
 from lifecycle.cli.options import Arguments
 from lifecycle.store import ClusterState
 from tests.crash.crash_child import run_child
+from tests.lab_life import read_acts
 
 __all__ = ["KILLED", "Life"]
 
@@ -96,13 +96,7 @@ class Life:
 
     def read_acts(self) -> Mapping[str, int]:
         """Ask the lab how often each act happened."""
-        control = json.loads((self.state.folder / _LAB_FOLDER / "lab.json").read_text())["control"]
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(control)
-            connection.sendall(b'{"do": "ledger"}\n')
-            with connection.makefile(encoding="utf-8") as answers:
-                acts: dict[str, int] = json.loads(answers.readline())["acts"]
-        return acts
+        return read_acts(self.state)
 
     def find_leaks(self) -> list[str]:
         """Name every file that a run left with a secret of the repository in it."""
@@ -136,17 +130,13 @@ class Life:
         key = next(line for line in key_file.read_text().splitlines() if line.startswith("AGE-"))
         found = {"age key": key.encode()}
         repository = Path(lab["repo"])
+        tools = LabTools(env=lab["env"])
         for path in repository.rglob("*.yaml"):
             if b"\nsops:" not in path.read_bytes():
                 continue
-            done = subprocess.run(
-                ["sops", "decrypt", str(path)],
-                env={**os.environ, **lab["env"]},
-                capture_output=True,
-                check=True,
-            )
+            done = tools.run("sops", "decrypt", str(path))
             name = str(path.relative_to(repository))
-            for index, value in enumerate(_find_values(yaml.safe_load(done.stdout))):
+            for index, value in enumerate(_find_values(yaml.safe_load(done))):
                 found[f"{name} #{index}"] = value.encode()
         return found
 
