@@ -42,10 +42,10 @@ def config_map(name: str, version: str, **data: str) -> JsonObject:
     return {"metadata": metadata, "data": data}
 
 
-def connect(server: ApiServer, *, address: str = DECLARED, **fields: str) -> Kubernetes:
+def connect(server: ApiServer, *, address: str = DECLARED) -> Kubernetes:
     """Connect to the server by a declared address that is really loopback."""
     kubeconfig = parse_kubeconfig(server.kubeconfig(f"https://{DECLARED}:{server.port}"))
-    return Kubernetes(kubeconfig, address=address, dialled="127.0.0.1", **fields)
+    return Kubernetes(kubeconfig, address=address, dialled="127.0.0.1")
 
 
 @pytest.fixture
