@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -35,6 +36,7 @@ READERS: Mapping[str, Callable[[Resource], Disk | DiscoveredVolume | Link | Serv
     "Link": Link.from_resource,
     "Service": Service.from_resource,
 }
+TALOSCONFIG = Path(os.devnull)  # a file that is there is all that a scripted call needs
 REFUSED = (CASES / "talosctl-failures" / "nothing-listens.json").read_text()
 
 
@@ -55,7 +57,7 @@ def plain(value: object) -> Json:
 
 def talosctl(runner: ScriptedRunner, **addresses: str) -> Talosctl:
     """Return a talosctl on a scripted runner."""
-    return Talosctl("talosctl", runner, AddressBook(addresses), Path("private/talosconfig"))
+    return Talosctl("talosctl", runner, AddressBook(addresses), TALOSCONFIG)
 
 
 @pytest.mark.parametrize("case", cases("talosctl-failures", ".json"), ids=lambda case: case.stem)
@@ -129,7 +131,19 @@ async def test_secure_call_names_everything(scripted: ScriptedRunner) -> None:
     await talosctl(scripted, **{"10.41.0.11": "127.41.0.11"}).etcd_members("10.41.0.11")
 
     words = "talosctl etcd members --nodes 127.41.0.11 --endpoints 127.41.0.11"
-    assert scripted.asked == [(*words.split(), "--talosconfig", "private/talosconfig")]
+    assert scripted.asked == [(*words.split(), "--talosconfig", str(TALOSCONFIG))]
+
+
+async def test_secure_call_needs_a_talosconfig(scripted: ScriptedRunner, tmp_path: Path) -> None:
+    """Without a talosconfig nothing is run: talosctl itself would make an empty one."""
+    absent = Talosctl("talosctl", scripted, AddressBook({}), tmp_path / "talosconfig")
+
+    with pytest.raises(TalosctlError, match="there is no talosconfig yet") as caught:
+        await absent.version("10.41.0.11")
+
+    assert Failure.CLIENT is caught.value.failure
+    assert [] == scripted.asked
+    assert not (tmp_path / "talosconfig").exists()
 
 
 async def test_insecure_call_says_so(scripted: ScriptedRunner) -> None:

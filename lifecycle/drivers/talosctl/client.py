@@ -195,6 +195,8 @@ class Talosctl:
         argv = [self.program, *words, "--nodes", address, "--endpoints", address]
         argv += ["--talosconfig", str(self.talosconfig)] if self.talosconfig else []
         argv += ["--insecure"] if insecure else []
+        if not insecure:
+            self._check_talosconfig(node, argv)
         try:
             return await self.runner.run(argv, timeout_s=timeout_s or self.timeout_s)
         except CommandTimedOutError as error:
@@ -202,6 +204,14 @@ class Talosctl:
             raise TalosctlError(silent, Failure.TIMEOUT, node=node) from error
         except CommandFailedError as error:
             raise TalosctlError(error, classify(error.stderr_tail), node=node) from error
+
+    def _check_talosconfig(self, node: str, argv: Sequence[str]) -> None:
+        """Refuse to ask without a talosconfig: talosctl would make an empty file of that name."""
+        if self.talosconfig is None or self.talosconfig.exists():
+            return
+        text = f"there is no talosconfig yet: {self.talosconfig}"
+        absent = CommandFailedError(argv, returncode=1, stderr_tail=text)
+        raise TalosctlError(absent, Failure.CLIENT, node=node)
 
     def _parsed(self, node: str, completed: Completed, parse: Callable[[str], _Value]) -> _Value:
         """Parse stdout; an exit code of 0 without a usable answer is a failure all the same."""
