@@ -14,7 +14,7 @@ from lifecycle.cli.guard import make_bug_error
 from lifecycle.cli.interrupt import Interrupts
 from lifecycle.cli.place import Site, find_state, open_site
 from lifecycle.cli.requests import RunRequest
-from lifecycle.cli.wiring import Inputs, Prepare, Prepared
+from lifecycle.cli.wiring import Hold, Inputs, Prepare, Prepared
 from lifecycle.clock import SystemClock
 from lifecycle.engine import (
     Event,
@@ -29,7 +29,7 @@ from lifecycle.engine import (
     StepState,
     probe_plan,
 )
-from lifecycle.errors import InterruptedRunError, LifecycleError
+from lifecycle.errors import ClusterLockedError, InterruptedRunError, LifecycleError
 from lifecycle.secrets import Redactor
 from lifecycle.store import FileLock, SqliteJournal
 
@@ -123,6 +123,7 @@ class _Run:
             redactor=self._frame.redactor,
             listener=self._hear,
             was_attempted=self._journal.was_attempted,
+            run=self._journal.run.id,
         )
         async with self._prepare(inputs) as prepared:
             if not request.is_confirmed:
@@ -160,12 +161,13 @@ class _Run:
         )
         with watched:
             self._listeners.append(watched)
-            return board, await self._walk_interruptibly(runner, board, watched)
+            return board, await self._walk_interruptibly(runner, board, watched, prepared.hold)
 
     async def _walk_interruptibly(
-        self, runner: Runner, board: Board, watched: Watched
+        self, runner: Runner, board: Board, watched: Watched, hold: Hold
     ) -> RunResult:
         running = asyncio.ensure_future(runner.run())
+        lost: list[Failure] = []
 
         def stop() -> None:
             runner.request_stop()
@@ -174,9 +176,14 @@ class _Run:
         def cancel() -> None:
             running.cancel()
 
+        def lose(error: ClusterLockedError) -> None:
+            lost.append(Failure("lease-is-held", error))
+            stop()
+
         with Interrupts(stop=stop, cancel=cancel, restore=self._frame.terminal.restore):
             try:
-                result = await running
+                async with hold(lose):
+                    result = await running
             except asyncio.CancelledError:
                 self._journal.finish(RunState.INTERRUPTED, "stopped at once")
                 self._note(RunState.INTERRUPTED, "stopped at once")
@@ -184,6 +191,10 @@ class _Run:
             except Exception as error:
                 self._note(RunState.FAILED, type(error).__name__)
                 raise
+        if lost:
+            failures = (*lost, *result.failures)
+            result = replace(result, state=RunState.FAILED, failures=failures)
+            self._journal.finish(RunState.FAILED, lost[0].error.message)
         self._note(result.state, "; ".join(f.error.message for f in result.failures))
         return result
 

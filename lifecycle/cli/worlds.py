@@ -32,6 +32,8 @@ from lifecycle.world import Options, Places, World
 from lifecycle.world.builds import Builds
 from lifecycle.world.chart_facts import ChartFacts
 from lifecycle.world.cluster_access import ClusterAccess
+from lifecycle.world.holder import find_own_holder
+from lifecycle.world.lease import RENEW_S, ClusterLease
 from lifecycle.world.machine_configs import MachineConfigs
 from lifecycle.world.repository import Repository, load_repository
 
@@ -46,7 +48,7 @@ async def prepare_bootstrap(inputs: Inputs) -> AsyncIterator[Prepared]:
     try:
         world = await _build_world(inputs, clock, private)
         try:
-            yield Prepared(await plan_bootstrap(world), clock, world.notes)
+            yield Prepared(await plan_bootstrap(world), clock, world.notes, world.lease.kept)
         finally:
             await world.access.close()
     finally:
@@ -100,6 +102,8 @@ def _assemble(inputs: Inputs, clock: SystemClock, doors: _Doors, repository: Rep
     helm = Helm(_program(tools, "helm"), runner, cache / "helm")
     flux = Flux(_program(tools, "flux"), runner)
     charts = ChartCache(site.charts, cache / "charts", helm)
+    control_planes = _control_planes(repository.inventory)
+    access = ClusterAccess(site.state.kubeconfig, control_planes, addresses, doors.listener)
     return World(
         cluster=site.cluster,
         options=Options(inputs.accepted, inputs.consented_disks),
@@ -113,14 +117,18 @@ def _assemble(inputs: Inputs, clock: SystemClock, doors: _Doors, repository: Rep
         git=repository.git,
         flux=flux,
         machine_configs=MachineConfigs(repository, tools, runner, talosctl, site.state.talosconfig),
-        access=ClusterAccess(
-            site.state.kubeconfig,
-            _control_planes(repository.inventory),
-            addresses,
-            doors.listener,
-        ),
+        access=access,
         builds=Builds(repository, Kustomize(_program(tools, "kubectl"), runner), flux),
         charts=ChartFacts(repository, charts, helm, cache / "facts"),
+        lease=ClusterLease(
+            access,
+            cluster=site.cluster,
+            holder=find_own_holder(inputs.run),
+            clock=clock,
+            listener=inputs.listener,
+            # Leases are counted in wall time, also where the run's own passes faster.
+            renew_s=RENEW_S * site.speed,
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from lifecycle.gates.etcd import EtcdIsHealthy
 from lifecycle.gates.git_remote import CommitIsPushed
 from lifecycle.gates.health import ClusterIsHealthy
 from lifecycle.gates.layer import LayerIsReady
+from lifecycle.gates.lease import LeaseIsHeld
 from lifecycle.gates.machine import MachineIsKnown
 from lifecycle.gates.nodes import NodesAreReady, NodesAreRegistered
 from lifecycle.gates.promises import LayerKeepsPromises
@@ -98,13 +99,14 @@ def install_machines(world: World, after: tuple[str, ...]) -> list[Node]:
 
 
 def start_kubernetes(world: World, after: tuple[str, ...]) -> list[Node]:
-    """Etcd once, then the API servers, then every kubelet's certificate."""
+    """Etcd once, then the API servers and their Lease, then every kubelet's certificate."""
     control_planes = {f"apply-machine-config/{n.hostname}" for n in world.talos.control_planes}
     ready = tuple(name for name in after if name in control_planes)
     api = ApiServersAreReady(world, after=("fetch-kubeconfig",))
+    lease = LeaseIsHeld(world, after=(api.name,))
     approvals = [
         ApproveServingCertificate(
-            world, node, after=(api.name, f"apply-machine-config/{node.hostname}")
+            world, node, after=(lease.name, f"apply-machine-config/{node.hostname}")
         )
         for node in world.talos.nodes
     ]
@@ -113,6 +115,7 @@ def start_kubernetes(world: World, after: tuple[str, ...]) -> list[Node]:
         EtcdIsHealthy(world, after=("bootstrap-etcd",)),
         FetchKubeconfig(world, after=("bootstrap-etcd",)),
         api,
+        lease,
         NodesAreRegistered(world, after=(api.name, *after)),
         *approvals,
     ]
@@ -123,9 +126,9 @@ def prepare_cluster(world: World, charts_with_crds: Sequence[Release]) -> list[N
 
     CRDs come before the CNI: its chart may want the monitoring kinds to exist.
     """
-    api = ("api-servers-are-ready",)
-    crds = [ApplyCrds(world, release, after=api) for release in charts_with_crds]
-    namespaces = CreateNamespaces(world, after=api)
+    lease = ("lease-is-held",)
+    crds = [ApplyCrds(world, release, after=lease) for release in charts_with_crds]
+    namespaces = CreateNamespaces(world, after=lease)
     placed: list[Node] = [
         PlaceAgeSecret(world, after=(namespaces.name,)),
         PlaceDeployKey(world, after=(namespaces.name,)),

@@ -17,6 +17,7 @@ from lifecycle.errors import InventoryError, PlanError
 from lifecycle.world.builds import Builds
 from lifecycle.world.chart_facts import ChartFacts
 from lifecycle.world.cluster_access import ClusterAccess
+from lifecycle.world.lease import ClusterLease
 from lifecycle.world.machine_configs import MachineConfigs
 from lifecycle.world.repository import Repository
 
@@ -63,6 +64,7 @@ class World:
     access: ClusterAccess
     builds: Builds
     charts: ChartFacts
+    lease: ClusterLease
     notes: list[str] = field(default_factory=list)  # what the result table tells besides
 
     @property
