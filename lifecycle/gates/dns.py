@@ -27,10 +27,16 @@ class DnsAnswers:
 
     async def probe(self) -> Answer:
         """Read the Deployment; a cluster whose config disables Talos' CoreDNS has none."""
-        api = await self.world.access.api()
-        live = await api.find(_COREDNS)
+        mirror = self.world.access.mirror
+        mirror.note_look(self.name)
+        deployments = await mirror.list(_COREDNS.api_version, _COREDNS.kind)
+        live = next((item for item in deployments if item.ref == _COREDNS), None)
         if live is None:
             return Satisfied("no CoreDNS of Talos' own in this cluster")
         if not is_workload_ready(live):
             return Needed(f"coredns: {describe_workload(live)}")
         return Satisfied(f"coredns: {describe_workload(live)}")
+
+    async def wait_for_news(self) -> None:
+        """Return when the API has something new."""
+        await self.world.access.mirror.wait_for_news(self.name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from lifecycle.drivers.kubernetes import ObjectRef
 from lifecycle.engine import Answer, Blocked, Needed, Patience, Satisfied
 from lifecycle.world import World
 from lifecycle.world.flux_status import State, read_kustomization
@@ -25,15 +24,15 @@ class EntriesAreReady:
 
     async def probe(self) -> Answer:
         """Read each entry's status."""
-        api = await self.world.access.api()
+        mirror = self.world.access.mirror
+        mirror.note_look(self.name)
+        listed = await mirror.list("kustomize.toolkit.fluxcd.io/v1", "Kustomization")
+        live = {(item.namespace, item.name): item for item in listed}
         waiting: list[str] = []
         entries = self.world.inventory.entries
         for entry in entries:
-            ref = ObjectRef(
-                "kustomize.toolkit.fluxcd.io/v1", "Kustomization", entry.name, entry.namespace
-            )
             commit = self.world.repository.commit
-            readiness = read_kustomization(await api.find(ref), commit=commit)
+            readiness = read_kustomization(live.get((entry.namespace, entry.name)), commit=commit)
             if readiness.state is State.FAILED:
                 hint = f"see flux events --for Kustomization/{entry.name}"
                 return Blocked(f"entry failed: `{entry.name}`: {readiness.message}", hint)
@@ -42,3 +41,7 @@ class EntriesAreReady:
         if waiting:
             return Needed("; ".join(waiting))
         return Satisfied(f"{len(entries)} entries ready")
+
+    async def wait_for_news(self) -> None:
+        """Return when the API has something new."""
+        await self.world.access.mirror.wait_for_news(self.name)

@@ -29,10 +29,12 @@ class ClusterIsHealthy:
 
     async def probe(self) -> Answer:
         """Look at nodes, then at every component."""
+        mirror = self.world.access.mirror
+        mirror.note_look(self.name)
         nodes = await NodesAreReady(self.world).probe()
         if not isinstance(nodes, Satisfied):
             return nodes
-        snapshot = await take_snapshot(await self.world.access.api())
+        snapshot = await take_snapshot(mirror)
         components = [
             component
             for component in self.world.inventory.components
@@ -51,3 +53,7 @@ class ClusterIsHealthy:
             good = len(judged) - len(waiting)
             return Needed(f"{good} of {len(judged)} ready; {'; '.join(waiting[:_SHOWN])}")
         return Satisfied(f"{nodes.evidence}; {len(judged)} components ready")
+
+    async def wait_for_news(self) -> None:
+        """Return when the API has something new."""
+        await self.world.access.mirror.wait_for_news(self.name)

@@ -45,7 +45,9 @@ class LayerIsReady:
 
     async def probe(self) -> Answer:
         """Judge every awaited component by one look at the cluster."""
-        snapshot = await take_snapshot(await self.world.access.api())
+        mirror = self.world.access.mirror
+        mirror.note_look(self.name)
+        snapshot = await take_snapshot(mirror)
         commit = self.world.repository.commit
         judged = {c.name: (c, snapshot.judge(c, commit=commit)) for c in self.scope.awaited}
         waiting = {name: pair for name, pair in judged.items() if not pair[1].is_ready}
@@ -62,6 +64,10 @@ class LayerIsReady:
             return Needed(_describe_waiting(len(judged), waiting, left))
         later = f"; left for later: {', '.join(left)}" if left else ""
         return Satisfied(f"{counts[False]} of {len(judged)} ready{later}")
+
+    async def wait_for_news(self) -> None:
+        """Return when the API has something new."""
+        await self.world.access.mirror.wait_for_news(self.name)
 
     def _is_left_for_later(self, component: Component, snapshot: Snapshot) -> bool:
         if not self.deferrable or snapshot.has_address_pools:

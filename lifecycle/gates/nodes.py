@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from lifecycle.drivers.kubernetes import KubernetesObject, Selection
+from lifecycle.drivers.kubernetes import KubernetesObject
 from lifecycle.engine import Answer, Needed, Patience, Satisfied
 from lifecycle.world import World
 
@@ -26,8 +26,12 @@ class NodesAreRegistered:
 
     async def probe(self) -> Answer:
         """List the nodes."""
-        live = await _list_nodes(self.world)
+        live = await _list_nodes(self.world, self.name)
         return _judge(self.world, dict.fromkeys(live, ""), "registered")
+
+    async def wait_for_news(self) -> None:
+        """Return when the API has something new."""
+        await self.world.access.mirror.wait_for_news(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +46,19 @@ class NodesAreReady:
 
     async def probe(self) -> Answer:
         """List the nodes and read their Ready conditions."""
-        live = await _list_nodes(self.world)
+        live = await _list_nodes(self.world, self.name)
         return _judge(
             self.world, {name: _why_unready(node) for name, node in live.items()}, "Ready"
         )
 
+    async def wait_for_news(self) -> None:
+        """Return when the API has something new."""
+        await self.world.access.mirror.wait_for_news(self.name)
 
-async def _list_nodes(world: World) -> dict[str, KubernetesObject]:
-    api = await world.access.api()
-    return {node.name: node for node in (await api.list(Selection("v1", "Node"))).items}
+
+async def _list_nodes(world: World, asker: str) -> dict[str, KubernetesObject]:
+    world.access.mirror.note_look(asker)
+    return {node.name: node for node in await world.access.mirror.list("v1", "Node")}
 
 
 def _judge(world: World, problems: dict[str, str], wish: str) -> Answer:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from lifecycle.drivers.documents import JsonObject, list_at, text_at
-from lifecycle.drivers.kubernetes import Kubernetes, KubernetesObject, Selection
+from lifecycle.drivers.kubernetes import Kubernetes, KubernetesObject
 from lifecycle.engine import Answer, Needed, Patience, Satisfied
 from lifecycle.errors import ApiError, NotFoundError
 from lifecycle.world import World
 from lifecycle.world.layers import LayerScope
+from lifecycle.world.mirror import Mirror
 from lifecycle.world.snapshot import Snapshot, take_snapshot
 
 __all__ = ["LayerKeepsPromises"]
@@ -44,11 +45,12 @@ class LayerKeepsPromises:
 
     async def probe(self) -> Answer:
         """Collect what is not kept yet."""
-        api = await self.world.access.api()
-        snapshot = await take_snapshot(api)
+        api, mirror = await self.world.access.api(), self.world.access.mirror
+        mirror.note_look(self.name)
+        snapshot = await take_snapshot(mirror)
         broken = [
-            *await _find_silent_webhooks(api),
-            *await _ask_cert_manager(api),
+            *await _find_silent_webhooks(mirror),
+            *await _ask_cert_manager(api, snapshot),
             *_find_pending_claims(snapshot),
             *_find_unhealthy_volumes(snapshot),
             *self._find_addressless(snapshot),
@@ -57,6 +59,10 @@ class LayerKeepsPromises:
             more = f"; and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
             return Needed("; ".join(broken[:_SHOWN]) + more)
         return Satisfied(_describe(snapshot))
+
+    async def wait_for_news(self) -> None:
+        """Return when the API has something new."""
+        await self.world.access.mirror.wait_for_news(self.name)
 
     def _find_addressless(self, snapshot: Snapshot) -> list[str]:
         if not snapshot.has_address_pools:
@@ -68,11 +74,11 @@ class LayerKeepsPromises:
         ]
 
 
-async def _find_silent_webhooks(api: Kubernetes) -> list[str]:
+async def _find_silent_webhooks(mirror: Mirror) -> list[str]:
     """Name webhook services without a ready endpoint; `failurePolicy: Ignore` harms nobody."""
     services: set[tuple[str, str]] = set()
     for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
-        for item in (await api.list(Selection("admissionregistration.k8s.io/v1", kind))).items:
+        for item in await mirror.list("admissionregistration.k8s.io/v1", kind):
             services |= {
                 (
                     text_at(hook, "clientConfig", "service", "namespace"),
@@ -84,7 +90,7 @@ async def _find_silent_webhooks(api: Kubernetes) -> list[str]:
     services.discard(("", ""))
     if not services:
         return []
-    slices = (await api.list(Selection("discovery.k8s.io/v1", "EndpointSlice"))).items
+    slices = await mirror.list("discovery.k8s.io/v1", "EndpointSlice")
     answering = {
         (s.namespace, s.labels.get("kubernetes.io/service-name", "")) for s in slices if _serves(s)
     }
@@ -100,15 +106,10 @@ def _serves(item: KubernetesObject) -> bool:
     return False
 
 
-async def _ask_cert_manager(api: Kubernetes) -> list[str]:
+async def _ask_cert_manager(api: Kubernetes, snapshot: Snapshot) -> list[str]:
     """Let cert-manager's webhook judge an Issuer without creating it."""
-    if not await api.serves("cert-manager.io/v1", "Issuer"):
-        return []
-    deployments = await api.list(
-        Selection("apps/v1", "Deployment", labels="app.kubernetes.io/name=webhook")
-    )
-    if not any("cert-manager" in item.name for item in deployments.items):
-        return []  # only its CRDs are here yet
+    if not any(_is_webhook_of_cert_manager(item) for item in snapshot.workloads):
+        return []  # only its CRDs are here yet, if at all
     issuer: JsonObject = {
         "apiVersion": "cert-manager.io/v1",
         "kind": "Issuer",
@@ -122,6 +123,11 @@ async def _ask_cert_manager(api: Kubernetes) -> list[str]:
     except ApiError as error:
         return [f"cert-manager refuses an Issuer: {error.message}"]
     return []
+
+
+def _is_webhook_of_cert_manager(item: KubernetesObject) -> bool:
+    is_webhook = item.labels.get("app.kubernetes.io/name") == "webhook"
+    return item.kind == "Deployment" and is_webhook and "cert-manager" in item.name
 
 
 def _find_pending_claims(snapshot: Snapshot) -> list[str]:

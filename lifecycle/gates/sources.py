@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -29,14 +30,18 @@ class SourcesAreReady:
 
     async def probe(self) -> Answer:
         """Read every used source; those of accepted components are left out."""
-        api = await self.world.access.api()
+        mirror = self.world.access.mirror
+        mirror.note_look(self.name)
         wanted = self._wanted()
+        kinds = sorted({(text_at(source.raw, "apiVersion"), source.kind) for source in wanted})
+        found = await asyncio.gather(*(mirror.list(*kind) for kind in kinds))
+        live = {item.ref: item for items in found for item in items}
         waiting: list[str] = []
         for source in wanted:
             ref = ObjectRef(
                 text_at(source.raw, "apiVersion"), source.kind, source.name, source.namespace
             )
-            readiness = read_source(await api.find(ref))
+            readiness = read_source(live.get(ref))
             if readiness.state is State.FAILED:
                 hint = f"correct {source.position}; see flux events --for {ref.kind}/{ref.name}"
                 return Blocked(f"source failed: {ref}: {readiness.message}", hint)
@@ -46,6 +51,10 @@ class SourcesAreReady:
         if waiting:
             return Needed(f"{good} of {len(wanted)} ready; {'; '.join(waiting[:_SHOWN])}")
         return Satisfied(f"{good} of {len(wanted)} ready")
+
+    async def wait_for_news(self) -> None:
+        """Return when the API has something new."""
+        await self.world.access.mirror.wait_for_news(self.name)
 
     def _wanted(self) -> list[Source]:
         accepted = self.world.options.accepted

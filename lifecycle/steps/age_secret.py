@@ -28,7 +28,7 @@ class PlaceAgeSecret:
     async def probe(self) -> Answer:
         """Compare the Secrets' data."""
         documents = self._documents()
-        missing = await find_differing(await self.world.access.api(), documents)
+        missing = await find_differing(self.world.access, documents)
         if missing:
             return Needed(f"missing or different: {', '.join(missing)}")
         return Satisfied(f"{len(documents)} Secret(s) hold the key")

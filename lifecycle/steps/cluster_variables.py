@@ -29,7 +29,7 @@ class PlaceClusterVariables:
     async def probe(self) -> Answer:
         """Compare the objects' data."""
         documents = self._choose(self.world.builds.expected())
-        missing = await find_differing(await self.world.access.api(), documents)
+        missing = await find_differing(self.world.access, documents)
         if missing:
             return Needed(f"missing or different: {', '.join(missing)}")
         return Satisfied(f"{len(documents)} object(s) in place")

@@ -42,7 +42,7 @@ class InstallCni:
         if read_release(await (await self.world.access.api()).find(self._ref())).is_ready:
             return Satisfied(f"kept by its HelmRelease {self.release.id}")
         documents = await self._documents()
-        missing = await find_differing(await self.world.access.api(), documents)
+        missing = await find_differing(self.world.access, documents)
         if missing:
             return Needed(describe_missing(missing, len(documents)))
         return Satisfied(f"{len(documents)} objects of {self.release.chart} {self.release.version}")

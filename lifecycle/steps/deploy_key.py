@@ -29,8 +29,9 @@ class PlaceDeployKey:
         """Compare the Secrets' data."""
         documents = self._choose(self.world.builds.expected())
         lacking = self._names() - {(ns, name) for ns, name, _ in documents}
-        api = await self.world.access.api()
-        missing = await find_differing(api, [document for _, _, document in documents])
+        missing = await find_differing(
+            self.world.access, [document for _, _, document in documents]
+        )
         if missing:
             return Needed(f"missing or different: {', '.join(missing)}")
         if lacking:

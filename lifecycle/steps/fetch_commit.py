@@ -34,10 +34,12 @@ class FetchCommit:
 
     async def probe(self) -> Answer:
         """Read the artifact of each Git source that is this repository."""
-        api = await self.world.access.api()
+        mirror = self.world.access.mirror
+        mirror.note_look(self.name)
         commit = self.world.repository.commit
         for ref in self._refs():
-            live = await api.find(ref)
+            listed = await mirror.list(ref.api_version, ref.kind)
+            live = next((item for item in listed if item.ref == ref), None)
             readiness = read_source(live, commit=commit)
             if readiness.state is State.FAILED:
                 hint = f"see flux events --for {ref.kind}/{ref.name}"
@@ -46,6 +48,10 @@ class FetchCommit:
                 is_asked = live is not None and _has_older_artifact(live, commit)
                 return (Needed if is_asked else Unknown)(f"{ref.name}: {readiness.message}")
         return Satisfied(f"Flux has {commit[:7]}")
+
+    async def wait_for_news(self) -> None:
+        """Return when the API has something new."""
+        await self.world.access.mirror.wait_for_news(self.name)
 
     async def apply(self) -> None:
         """Ask for a reconciliation now, as `flux reconcile source git` does."""

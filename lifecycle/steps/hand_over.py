@@ -28,7 +28,7 @@ class HandOver:
     async def probe(self) -> Answer:
         """Every entry exists."""
         documents = self._documents()
-        missing = await find_differing(await self.world.access.api(), documents)
+        missing = await find_differing(self.world.access, documents)
         if missing:
             return Needed(f"missing: {', '.join(missing)}")
         return Satisfied(", ".join(entry.name for entry in self.world.inventory.entries))

@@ -8,13 +8,13 @@ from datetime import timedelta
 from lifecycle.engine import Answer, Needed, Patience, Satisfied, Unknown
 from lifecycle.world import World
 from lifecycle.world.objects import apply_all
-from lifecycle.world.snapshot import describe_workload, is_workload_ready, list_by_label
+from lifecycle.world.snapshot import describe_workload, is_workload_ready
 
 __all__ = ["InstallFlux"]
 
 # Without these nothing of a repository arrives; notification-controller is the owner's choice.
 _NEEDED = frozenset({"source-controller", "kustomize-controller", "helm-controller"})
-_PART_OF_FLUX = "app.kubernetes.io/part-of=flux"
+_LABEL = "app.kubernetes.io/part-of"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,10 @@ class InstallFlux:
 
     async def probe(self) -> Answer:
         """Every controller is there and ready, in whatever version."""
-        api = await self.world.access.api()
-        controllers = await list_by_label(api, "Deployment", _PART_OF_FLUX)
+        api, mirror = await self.world.access.api(), self.world.access.mirror
+        mirror.note_look(self.name)
+        deployments = await mirror.list("apps/v1", "Deployment")
+        controllers = [item for item in deployments if item.labels.get(_LABEL) == "flux"]
         lacking = _NEEDED - {item.name for item in controllers}
         if lacking or not await api.serves("helm.toolkit.fluxcd.io/v2", "HelmRelease"):
             return Needed(f"missing: {', '.join(sorted(lacking)) or 'its kinds'}")
@@ -45,6 +47,10 @@ class InstallFlux:
             names = "; ".join(f"{c.name}: {describe_workload(c)}" for c in waiting)
             return Unknown(f"{good} of {len(controllers)} controllers ready; {names}")
         return Satisfied(f"{good} controllers ready")
+
+    async def wait_for_news(self) -> None:
+        """Return when the API has something new."""
+        await self.world.access.mirror.wait_for_news(self.name)
 
     async def apply(self) -> None:
         """Apply all of it."""

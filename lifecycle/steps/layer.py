@@ -41,7 +41,7 @@ class ApplyLayer:
     async def probe(self) -> Answer:
         """Every object of the layer exists."""
         documents = self._choose(self.world.builds.expected())
-        missing = await find_differing(await self.world.access.api(), documents)
+        missing = await find_differing(self.world.access, documents)
         if missing:
             return Needed(describe_missing(missing, len(documents)))
         return Satisfied(f"{len(documents)} objects in place")

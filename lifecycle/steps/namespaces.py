@@ -28,7 +28,7 @@ class CreateNamespaces:
     async def probe(self) -> Answer:
         """List the cluster's namespaces."""
         documents = self._documents()
-        missing = await find_differing(await self.world.access.api(), documents)
+        missing = await find_differing(self.world.access, documents)
         if missing:
             return Needed(describe_missing(missing, len(documents)))
         return Satisfied(f"{len(documents)} namespaces")

@@ -27,7 +27,7 @@ class ApplySources:
     async def probe(self) -> Answer:
         """Every source exists."""
         documents = self.world.builds.sources(self.world.builds.expected())
-        missing = await find_differing(await self.world.access.api(), documents)
+        missing = await find_differing(self.world.access, documents)
         if missing:
             return Needed(describe_missing(missing, len(documents)))
         return Satisfied(f"{len(documents)} sources in place")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,15 +11,21 @@ from lifecycle.drivers.kubernetes import Kubernetes, parse_kubeconfig
 from lifecycle.drivers.process import Listener
 from lifecycle.errors import ApiError, UnauthorizedError, UnavailableError
 from lifecycle.secrets import Secret
+from lifecycle.world.mirror import Mirror
 
 __all__ = ["ClusterAccess"]
+
+# Wall seconds for which a server that said it is ready is taken at its word: asking before each
+# request doubles their number, and one that dies in between makes a probe `Unknown` once.
+_TRUSTED_S = 1.0
 
 
 @dataclass(slots=True)
 class ClusterAccess:
     """Opens clients lazily and keeps them; `close` at the end of the run.
 
-    `control_planes` are declared addresses, in the order of talconfig.
+    `control_planes` are declared addresses, in the order of talconfig. `mirror` holds what was
+    read more than once.
     """
 
     kubeconfig: Path
@@ -27,7 +34,12 @@ class ClusterAccess:
     listener: Listener | None = None
     _clients: dict[str, Kubernetes] = field(default_factory=dict)
     _current: str = ""
+    _found_s: float = 0.0
     _text: str = ""
+    mirror: Mirror = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.mirror = Mirror(self.api)
 
     async def api(self) -> Kubernetes:
         """Return a client of a control plane that answers.
@@ -36,14 +48,20 @@ class ClusterAccess:
             UnavailableError: there is no kubeconfig yet, or no API server answers.
             UnauthorizedError: what answers does not belong to this cluster.
         """
-        if self._current:
+        if self._current and self._now_s() - self._found_s > _TRUSTED_S:
             try:
                 await self._clients[self._current].readyz()
+                self._found_s = self._now_s()
             except ApiError:
                 self._current = ""
         if not self._current:
             self._current = await self._find_ready()
+            self._found_s = self._now_s()
         return self._clients[self._current]
+
+    @staticmethod
+    def _now_s() -> float:
+        return asyncio.get_running_loop().time()
 
     async def readyz(self, address: str) -> str:
         """Ask one control plane whether it is ready; raises as `api`."""
@@ -54,6 +72,7 @@ class ClusterAccess:
         text = self._read()
         if text != self._text:
             self._clients.clear()
+            self._current = ""
             self._text = text
         if address not in self._clients:
             dialled = self.addresses.dial(address)
@@ -65,6 +84,7 @@ class ClusterAccess:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self.mirror.close()
         for client in self._clients.values():
             await client.close()
         self._clients.clear()

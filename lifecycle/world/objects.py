@@ -12,17 +12,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from lifecycle.drivers.documents import Json, JsonObject, object_at, text_at
 from lifecycle.drivers.kubernetes import Kubernetes, KubernetesObject, Selection
 from lifecycle.errors import NotFoundError
+from lifecycle.world.cluster_access import ClusterAccess
 
 __all__ = ["apply_all", "describe_missing", "find_differing", "own_by_helm", "with_encoded_data"]
 
 _AT_ONCE = 8  # arbitrary: hides the round trip without crowding a small API server
+_FLUX_GROUP = ".toolkit.fluxcd.io"  # of whose kinds every layer asks
 _SHOWN = 4  # names that fit into a line of the live table
 
 # What must exist before the rest can be created, as Flux's and Helm's own order has it.
 _FIRST_KINDS = ("CustomResourceDefinition", "Namespace", "ServiceAccount", "ConfigMap", "Secret")
 
 
-async def find_differing(api: Kubernetes, documents: Sequence[JsonObject]) -> tuple[str, ...]:
+async def find_differing(access: ClusterAccess, documents: Sequence[JsonObject]) -> tuple[str, ...]:
     """Name the documents that the cluster lacks, or whose data, spec images or labels differ.
 
     One list a kind. Only what a document carries itself is compared: `data` of ConfigMaps and
@@ -32,7 +34,7 @@ async def find_differing(api: Kubernetes, documents: Sequence[JsonObject]) -> tu
     by_kind: dict[tuple[str, str], list[JsonObject]] = defaultdict(list)
     for document in documents:
         by_kind[(text_at(document, "apiVersion"), text_at(document, "kind"))].append(document)
-    found = await asyncio.gather(*(_find_live(api, *kind) for kind in by_kind))
+    found = await asyncio.gather(*(_find_live(access, *kind) for kind in by_kind))
     live = {key: item for part in found for key, item in part.items()}
     return tuple(
         str(KubernetesObject(document).ref)
@@ -99,10 +101,15 @@ def digest_of(value: Json) -> str:
 
 
 async def _find_live(
-    api: Kubernetes, api_version: str, kind: str
+    access: ClusterAccess, api_version: str, kind: str
 ) -> Mapping[tuple[str, str, str, str], JsonObject]:
+    if api_version.partition("/")[0].endswith(_FLUX_GROUP):
+        items = await access.mirror.list(api_version, kind)
+        return {_key_of(item.raw): item.raw for item in items}
+    # Helm keeps each release, whole, in Secrets; nothing here ever asks for one of those.
+    fields = "type!=helm.sh/release.v1" if (api_version, kind) == ("v1", "Secret") else ""
     try:
-        items = (await api.list(Selection(api_version, kind))).items
+        items = (await (await access.api()).list(Selection(api_version, kind, fields=fields))).items
     except NotFoundError:
         return {}
     return {_key_of(item.raw): item.raw for item in items}

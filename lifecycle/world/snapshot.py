@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from inventory import Component, Release
 from lifecycle.drivers.documents import list_at, number_at, text_at
-from lifecycle.drivers.kubernetes import Kubernetes, KubernetesObject, Selection
-from lifecycle.errors import NotFoundError
+from lifecycle.drivers.kubernetes import KubernetesObject
 from lifecycle.world.flux_status import Readiness, State, read_kustomization, read_release
+from lifecycle.world.mirror import Mirror
 
-__all__ = ["Snapshot", "describe_workload", "is_workload_ready", "list_by_label", "take_snapshot"]
+__all__ = ["Snapshot", "describe_workload", "is_workload_ready", "take_snapshot"]
 
 _WORKLOADS = (("apps/v1", "Deployment"), ("apps/v1", "DaemonSet"), ("apps/v1", "StatefulSet"))
 _POOLS = (
@@ -74,8 +74,8 @@ class Snapshot:
         )
 
 
-async def take_snapshot(api: Kubernetes) -> Snapshot:
-    """List everything once, side by side; kinds that do not exist yet count as empty."""
+async def take_snapshot(mirror: Mirror) -> Snapshot:
+    """Look at everything, side by side; kinds that do not exist yet count as empty."""
     selections = [
         ("kustomize.toolkit.fluxcd.io/v1", "Kustomization"),
         ("helm.toolkit.fluxcd.io/v2", "HelmRelease"),
@@ -85,7 +85,7 @@ async def take_snapshot(api: Kubernetes) -> Snapshot:
         *_WORKLOADS,
         *_POOLS,
     ]
-    found = await asyncio.gather(*(_list(api, *selection) for selection in selections))
+    found = await asyncio.gather(*(mirror.list(*selection) for selection in selections))
     kustomizations, releases, services, claims, volumes = found[:5]
     pools = [item for part in found[5 + len(_WORKLOADS) :] for item in part]
     return Snapshot(
@@ -133,17 +133,5 @@ def _is_of(item: KubernetesObject, release: Release) -> bool:
     )
 
 
-async def _list(api: Kubernetes, api_version: str, kind: str) -> tuple[KubernetesObject, ...]:
-    try:
-        return (await api.list(Selection(api_version, kind))).items
-    except NotFoundError:
-        return ()
-
-
 def _by_name(items: tuple[KubernetesObject, ...]) -> Items:
     return {(item.namespace, item.name): item for item in items}
-
-
-async def list_by_label(api: Kubernetes, kind: str, labels: str) -> tuple[KubernetesObject, ...]:
-    """List workloads of a kind by label, in all namespaces."""
-    return (await api.list(Selection("apps/v1", kind, labels=labels))).items

@@ -63,6 +63,7 @@ class Kubernetes:
         self._discovery = Discovery(self._transport)
         self._reader = SelectionReader(self._transport, self._discovery)
         self._field_manager = field_manager
+        self._written: dict[tuple[str, str], int] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,6 +79,10 @@ class Kubernetes:
     async def close(self) -> None:
         """Close the connections."""
         await self._transport.close()
+
+    def written(self, api_version: str, kind: str) -> int:
+        """Return the newest resourceVersion of what this client wrote of a kind; 0 for none."""
+        return self._written.get((api_version, kind), 0)
 
     async def readyz(self) -> str:
         """Return the server's `ok`; raises UnavailableError naming the checks that fail."""
@@ -144,7 +149,7 @@ class Kubernetes:
             body=document,
             content_type="application/apply-patch+yaml",
         )
-        return KubernetesObject(answer)
+        return KubernetesObject(answer) if dry_run else self._note_written(answer)
 
     async def create(self, document: JsonObject, *, subresource: str = "") -> KubernetesObject:
         """Create an object, or a sub-resource such as `eviction`; raises ConflictError."""
@@ -154,7 +159,7 @@ class Kubernetes:
         namespace = ref.namespace or _DEFAULT_NAMESPACE
         path = resource.path(namespace=namespace, name=name, subresource=subresource)
         params = {"fieldManager": self._field_manager}
-        return KubernetesObject(
+        return self._note_written(
             await self._transport.request("POST", path, params=params, body=document)
         )
 
@@ -166,7 +171,7 @@ class Kubernetes:
         """
         path = await self._path(KubernetesObject(document).ref, subresource)
         params = {"fieldManager": self._field_manager}
-        return KubernetesObject(
+        return self._note_written(
             await self._transport.request("PUT", path, params=params, body=document)
         )
 
@@ -181,7 +186,7 @@ class Kubernetes:
             body=patch,
             content_type="application/merge-patch+json",
         )
-        return KubernetesObject(answer)
+        return KubernetesObject(answer) if dry_run else self._note_written(answer)
 
     async def delete(self, ref: ObjectRef, *, uid: str = "", orphan: bool = False) -> bool:
         """Delete an object; returns False when it was not there.
@@ -225,6 +230,14 @@ class Kubernetes:
         except ApiError:
             return False
         return True
+
+    def _note_written(self, answer: JsonObject) -> KubernetesObject:
+        """Remember how new a reader of this kind must be to know of a write."""
+        item = KubernetesObject(answer)
+        key = (item.api_version, item.kind)
+        if item.resource_version.isdigit():
+            self._written[key] = max(int(item.resource_version), self._written.get(key, 0))
+        return item
 
     async def _path(self, ref: ObjectRef, subresource: str = "") -> str:
         resource = await self._discovery.find(ref.api_version, ref.kind)
