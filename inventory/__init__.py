@@ -35,6 +35,7 @@ from inventory.model import (
     ObjectRef,
     Position,
     Release,
+    Rendered,
     Role,
     Severity,
     Source,
@@ -47,7 +48,7 @@ from inventory.model import (
     Wave,
 )
 from inventory.order import find_cycles, order_components, order_layers
-from inventory.reading import list_clusters, read_repository
+from inventory.reading import judge_rendered, list_clusters, read_repository
 from inventory.substitution import SubstitutionError, expand, substitute_object
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "ObjectRef",
     "Position",
     "Release",
+    "Rendered",
     "Role",
     "Severity",
     "Source",
@@ -90,6 +92,7 @@ __all__ = [
     "find_cycles",
     "find_unprovided",
     "infer_edges",
+    "judge_rendered",
     "kinds_in",
     "list_clusters",
     "order_components",

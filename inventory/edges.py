@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from inventory.catalogue import Origin, find_provider
 from inventory.classes import class_edges
 from inventory.crds import CRD_KIND, crd_key, find_custom_resources
-from inventory.model import Edge, EdgeKind, Inventory, ObjectRef, Position, Release
+from inventory.model import Edge, EdgeKind, Inventory, ObjectRef, Position, Release, Rendered
 from inventory.needs import find_needs
+from inventory.webhooks import webhook_edges
 
 _NOTHING: Mapping[str, frozenset[str]] = {}
+_NOT_RENDERED = Rendered()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +28,19 @@ class _Use:
     position: Position
 
 
-def infer_edges(
-    inventory: Inventory,
-    provided: Mapping[str, frozenset[str]] = _NOTHING,
-    consumed: Mapping[str, frozenset[str]] = _NOTHING,
-) -> tuple[Edge, ...]:
+def infer_edges(inventory: Inventory, rendered: Rendered = _NOT_RENDERED) -> tuple[Edge, ...]:
     """Return every edge between different components, declared ones first.
 
-    Args:
-        inventory: The repository.
-        provided: CRDs that each rendered release brings, by release id; charts that were not
-            rendered fall back on the catalogue.
-        consumed: Custom resources inside each rendered release, by release id.
+    Charts that were not rendered fall back on the catalogue.
     """
     edges = [
         *inventory.edges,
         *parent_edges(inventory),
         *release_edges(inventory),
-        *crd_edges(inventory, provided, consumed),
+        *crd_edges(inventory, rendered.provided, rendered.consumed),
         *need_edges(inventory),
         *class_edges(inventory),
+        *webhook_edges(inventory, rendered.guarded),
         *namespace_edges(inventory),
         *source_edges(inventory),
         *substitution_edges(inventory),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from inventory import flux
-from inventory.checks import Facts, check_all
+from inventory.checks import GRAPH_RULES, Facts, check_all, check_graph
 from inventory.discovery import Found, find_entries, find_objects
 from inventory.documents import Document
 from inventory.model import (
@@ -20,6 +20,7 @@ from inventory.model import (
     Inventory,
     Layer,
     Release,
+    Rendered,
     Source,
     SourceKey,
     TalosConfig,
@@ -76,6 +77,21 @@ def read_repository(
     inventory = replace(inventory, versions=versions)
     facts = Facts(inventory, tree, tuple(found))
     return replace(inventory, findings=_distinct([*check_all(facts), *tree.findings]))
+
+
+def judge_rendered(
+    inventory: Inventory, rendered: Rendered, overlay: Mapping[str, str] = _NO_OVERLAY
+) -> Inventory:
+    """Return the inventory with findings about order as rendered charts show it.
+
+    Args:
+        inventory: As `read_repository` returned it.
+        rendered: What the charts of releases bring and need.
+        overlay: As for `read_repository`.
+    """
+    facts = Facts(inventory, Tree(inventory.root, overlay), rendered=rendered)
+    others = [finding for finding in inventory.findings if finding.id not in GRAPH_RULES]
+    return replace(inventory, findings=_distinct([*others, *check_graph(facts)]))
 
 
 def list_clusters(root: Path) -> tuple[str, ...]:

@@ -38,4 +38,5 @@ def _row(rule: Rule) -> str:
 def _section(rule: Rule) -> Iterator[str]:
     yield f"## {rule.id}\n"
     yield f"{rule.explanation}\n"
+    yield f"```yaml\n{rule.example}\n```\n"
     yield f"Repair: {rule.repair}.\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import quote
 
 from inventory.model import Finding, Json, JsonObject, Severity
 from inventory.rules import RULES, Rule
@@ -61,9 +62,14 @@ def _rule(rule: Rule) -> JsonObject:
         "id": rule.id,
         "shortDescription": {"text": rule.id.replace("-", " ")},
         "fullDescription": {"text": rule.explanation},
-        "help": {"text": rule.repair},
+        "help": {"text": f"{rule.repair}\n\nExample:\n{rule.example}"},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
     }
+
+
+def _uri(path: str) -> str:
+    """Return a relative reference; file names may hold any byte."""
+    return quote(path.encode("utf-8", "surrogateescape"))
 
 
 def _result(finding: Finding) -> dict[str, Json]:
@@ -76,7 +82,7 @@ def _result(finding: Finding) -> dict[str, Json]:
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": position.path, "uriBaseId": "ROOT"},
+                    "artifactLocation": {"uri": _uri(position.path), "uriBaseId": "ROOT"},
                     "region": {"startLine": position.line, "startColumn": position.column},
                 }
             }

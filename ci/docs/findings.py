@@ -38,7 +38,9 @@ def _describe(rule: Rule, message: str) -> str:
         lines.append(f"- Says: {escape(message)}")
     lines.append(f"- Repair: {escape(rule.repair)}.")
     listed = "\n".join(lines)
-    return f"\n## {rule.id}\n\n{escape(make_prose(rule.explanation))}\n\n{listed}\n"
+    example = f"```yaml\n{rule.example}\n```"
+    prose = escape(make_prose(rule.explanation))
+    return f"\n## {rule.id}\n\n{prose}\n\n{listed}\n\n{example}\n"
 
 
 def _describe_effect(rule: Rule) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from inventory.checks.backups import check_backups
 from inventory.checks.facts import Facts
 from inventory.checks.flux import check_flux
-from inventory.checks.graph import check_graph
+from inventory.checks.graph import GRAPH_RULES, check_graph
 from inventory.checks.secrets import check_secrets
 from inventory.checks.services import check_services
 from inventory.checks.talos import check_talos
@@ -26,6 +27,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_secrets,
     check_upgrades,
     check_services,
+    check_backups,
 )
 
 
@@ -35,4 +37,4 @@ def check_all(facts: Facts) -> Iterator[Finding]:
         yield from check(facts)
 
 
-__all__ = ["CHECKS", "Facts", "check_all"]
+__all__ = ["CHECKS", "GRAPH_RULES", "Facts", "check_all", "check_graph"]

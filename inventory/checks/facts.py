@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from inventory.discovery import Found
 from inventory.documents import Document
-from inventory.model import Inventory, Position
+from inventory.model import Inventory, Position, Rendered
 from inventory.tree import Tree
-
-_NOTHING: Mapping[str, frozenset[str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +15,13 @@ class Facts:
     """An inventory, the files it came from, and what rendering has shown.
 
     Attributes:
-        provided: CRDs of rendered releases by release id; see `infer_edges`.
-        consumed: Custom resources of rendered releases by release id.
+        rendered: What rendering has shown of releases.
     """
 
     inventory: Inventory
     tree: Tree
     found: tuple[Found, ...] = ()
-    provided: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    consumed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    rendered: Rendered = field(default_factory=Rendered)
 
     def locate(self, position: Position, *keys: str | int) -> Position:
         """Return the place of a value in the document that starts at `position`."""

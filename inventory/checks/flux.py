@@ -10,7 +10,9 @@ from inventory.flux import is_source
 from inventory.model import Component, Finding, Position, Release, SourceKey
 from inventory.namespaces import undeclared_namespaces
 from inventory.objects import get_strings, kind_of, name_of
+from inventory.removals import find_removal
 from inventory.rules import make_finding
+from inventory.support import minor_of
 from inventory.tree import join, normalise, parent
 
 _REMOVED = {
@@ -173,6 +175,22 @@ def _versions(facts: Facts) -> Iterator[Finding]:
             message = f"API version is no longer served: `{item.api_version}`"
             place = facts.locate(item.position, "apiVersion")
             yield make_finding("removed-api-version", message, place)
+    yield from _removed_from_kubernetes(facts)
+
+
+def _removed_from_kubernetes(facts: Facts) -> Iterator[Finding]:
+    """Yield objects that neither today's Kubernetes serves nor the one an upgrade leads to."""
+    versions = [s.value for s in facts.inventory.versions if s.subject == "kubernetes"]
+    known = [minor for text in versions if (minor := minor_of(text)) is not None]
+    for _, item in facts.inventory.objects() if known else ():
+        removal = find_removal(item.api_version, item.kind)
+        if removal is not None and max(known) >= removal[0]:
+            message = (
+                f"Kubernetes serves {item} no longer since 1.{removal[0]}: `{item.api_version}`"
+            )
+            place = facts.locate(item.position, "apiVersion")
+            hint = f"use {removal[1]}"
+            yield make_finding("removed-api-version", message, place, hint)
 
 
 def _dead(facts: Facts) -> Iterator[Finding]:

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from inventory.catalogue import find_provider
 from inventory.checks.facts import Facts
 from inventory.edges import crd_edges, find_unprovided, namespace_edges, need_edges, release_edges
-from inventory.model import Cycle, Edge, EdgeKind, Finding, Position
+from inventory.model import Cycle, Edge, EdgeKind, Finding, Inventory, Position
 from inventory.needs import find_needs
+from inventory.objects import get_text
 from inventory.order import find_cycles
 from inventory.rules import make_finding
+
+GRAPH_RULES: Final = frozenset(
+    {
+        "crd-in-entry",
+        "crd-beside-release",
+        "crd-order-not-declared",
+        "provider-not-live",
+        "release-without-provider",
+        "release-order-not-declared",
+        "dependency-cycle",
+        "cold-start-cycle",
+    }
+)
 
 
 def check_graph(facts: Facts) -> Iterator[Finding]:
     """Yield deadlocks and undeclared order."""
     inventory = facts.inventory
-    crds = crd_edges(inventory, facts.provided, facts.consumed)
+    crds = crd_edges(inventory, facts.rendered.provided)
     entries = {entry.name for entry in inventory.entries}
     declared = _reachable(inventory.edges)
     for edge in crds:
@@ -34,6 +49,7 @@ def check_graph(facts: Facts) -> Iterator[Finding]:
             yield _finding(edge, "crd-order-not-declared", message)
     yield from _providers(facts)
     yield from _needs(facts, declared)
+    yield from _rendered_needs(facts, crds, declared)
     waits = (*inventory.edges, *release_edges(inventory))
     declared_cycles = find_cycles(waits)
     for cycle in declared_cycles:
@@ -50,7 +66,7 @@ def _finding(edge: Edge, name: str, message: str) -> Finding:
 
 def _providers(facts: Facts) -> Iterator[Finding]:
     seen: set[tuple[str, str]] = set()
-    for component, item in find_unprovided(facts.inventory, facts.provided):
+    for component, item in find_unprovided(facts.inventory, facts.rendered.provided):
         if (component, item.group_kind) in seen:
             continue
         seen.add((component, item.group_kind))
@@ -59,7 +75,18 @@ def _providers(facts: Facts) -> Iterator[Finding]:
         message = (
             f"component `{component}` has {item.kind}, but nothing live brings its CRD: `{names}`"
         )
-        yield make_finding("provider-not-live", message, item.position)
+        hint = _find_dead(facts.inventory, provider.names if provider else ())
+        yield make_finding("provider-not-live", message, item.position, hint)
+
+
+def _find_dead(inventory: Inventory, names: Iterable[str]) -> str:
+    """Return a repair when what would bring it lies on disk, but nothing live leads to it."""
+    wanted = set(names)
+    for item in inventory.dead:
+        chart = get_text(item.raw, "spec", "chart", "spec", "chart")
+        if item.kind == "HelmRelease" and wanted & {item.name, chart}:
+            return f"{item.name} lies in {item.position.path}, but no kustomization lists it: do so"
+    return ""
 
 
 def _needs(facts: Facts, declared: Mapping[str, set[str]]) -> Iterator[Finding]:
@@ -77,7 +104,8 @@ def _needs(facts: Facts, declared: Mapping[str, set[str]]) -> Iterator[Finding]:
                     f" but nothing live brings them: `{names}`"
                 )
                 place = facts.locate(release.position, *need.keys)
-                yield make_finding("release-without-provider", message, place)
+                hint = _find_dead(facts.inventory, provider.names)
+                yield make_finding("release-without-provider", message, place, hint)
             elif edge is not None and edge.provider not in declared.get(edge.consumer, ()):
                 place = facts.locate(release.position, *need.keys)
                 unordered.setdefault((edge.provider, need.group), []).append((release.name, place))
@@ -85,6 +113,23 @@ def _needs(facts: Facts, declared: Mapping[str, set[str]]) -> Iterator[Finding]:
         releases = ", ".join(user for user, _ in users)
         message = f"releases ask for objects of {group} without dependsOn `{name}`: `{releases}`"
         yield make_finding("release-order-not-declared", message, users[0][1])
+
+
+def _rendered_needs(
+    facts: Facts, known: Iterable[Edge], declared: Mapping[str, set[str]]
+) -> Iterator[Finding]:
+    """Yield releases whose rendered objects need what another component brings."""
+    told = {(edge.consumer, edge.provider) for edge in known}
+    told |= {(edge.consumer, edge.provider) for edge in need_edges(facts.inventory)}
+    rendered = facts.rendered
+    for edge in crd_edges(facts.inventory, rendered.provided, rendered.consumed):
+        is_own = edge.consumer == edge.provider  # Helm's business, within one release
+        is_ordered = edge.provider in declared.get(edge.consumer, ())
+        if is_own or is_ordered or (edge.consumer, edge.provider) in told:
+            continue
+        kinds = ", ".join(edge.subjects)
+        message = f"chart of `{edge.consumer}` renders {kinds} without dependsOn `{edge.provider}`"
+        yield make_finding("release-order-not-declared", message, edge.position)
 
 
 def _cycle(facts: Facts, cycle: Cycle, name: str) -> Finding:

@@ -36,6 +36,8 @@ def check_secrets(facts: Facts) -> Iterator[Finding]:
         if rule is not None:
             yield from _plain(facts, path, rule)
             yield from _recipients(facts, path, rule)
+        elif rules:
+            yield from _without_rule(facts, path)
     yield from _uncovered(facts, rules)
     for owner, item in facts.inventory.objects():
         if item.kind == "Secret" and item.name == "sops-age":
@@ -83,6 +85,18 @@ def _recipients(facts: Facts, path: str, rule: CreationRule) -> Iterator[Finding
             lacking = ", ".join(sorted(rule.recipients - used))
             message = f"file is not encrypted for a recipient of .sops.yaml: `{lacking}`"
             yield make_finding("foreign-recipient", message, document.locate("sops", "age"))
+        if used - rule.recipients:
+            others = ", ".join(sorted(used - rule.recipients))
+            message = f"file is encrypted for a recipient that .sops.yaml does not name: `{others}`"
+            yield make_finding("unknown-recipient", message, document.locate("sops", "age"))
+
+
+def _without_rule(facts: Facts, path: str) -> Iterator[Finding]:
+    for document in facts.tree.original_documents(path):
+        if is_sops_document(document.value):
+            message = "file is encrypted but no creation rule covers it"
+            yield make_finding("encrypted-without-rule", message, document.locate("sops"))
+            return
 
 
 def _uncovered(facts: Facts, rules: tuple[CreationRule, ...]) -> Iterator[Finding]:

@@ -67,6 +67,11 @@ def _one_sided(facts: Facts, services: list[_Service]) -> Iterator[Finding]:
             )
             place = facts.locate(service.position, *service.keys)
             yield make_finding("address-differs", message, place)
+        elif not (service.field and service.annotation):
+            found = "loadBalancerIP" if service.field else "an annotation"
+            message = f"service of {service.owner} has its address in {found} only"
+            place = facts.locate(service.position, *service.keys)
+            yield make_finding("address-one-sided", message, place)
 
 
 def _addresses(facts: Facts, services: list[_Service]) -> Iterator[Finding]:

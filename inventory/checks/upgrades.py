@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from inventory.checks.facts import Facts
 from inventory.model import Finding, ObjectRef, Severity
+from inventory.pins import find_pins
 from inventory.rules import make_finding
-from inventory.support import is_supported, supported_kubernetes
+from inventory.support import is_supported, minor_of, supported_kubernetes
 from inventory.versions import find_drift, minor_distance
 
 _TUPPR = "tuppr.home-operations.com"
@@ -29,6 +30,8 @@ def check_upgrades(facts: Facts) -> Iterator[Finding]:
     yield from _pair(facts)
     yield from _drift(facts)
     yield from _skew(facts)
+    yield from _hops(facts)
+    yield from _pins(facts)
 
 
 def _pair(facts: Facts) -> Iterator[Finding]:
@@ -61,6 +64,47 @@ def _skew(facts: Facts) -> Iterator[Finding]:
             if distance > 1:
                 message = f"{item.source} is {distance} minor versions away: `{item.value}`"
                 yield make_finding("image-skew", message, item.position)
+
+
+def _hops(facts: Facts) -> Iterator[Finding]:
+    """Yield statements that an upgrade would follow in one step that is not supported."""
+    talos = facts.inventory.talos
+    if talos is None:
+        return
+    own = {"talos": talos.talos_version, "kubernetes": talos.kubernetes_version}
+    for item in facts.inventory.versions:
+        start, end = minor_of(own.get(item.subject, "")), minor_of(item.value)
+        if item.note or start is None or end is None or start == end:
+            continue
+        way = f"from {own[item.subject]} to {item.value}"
+        pair = {**own, item.subject: item.value}
+        if end - start > 1:
+            message = f"upgrade of {item.subject} skips minor versions: `{way}`"
+        elif end < start:
+            message = f"upgrade of {item.subject} leads back: `{way}`"
+        elif not is_supported(pair["talos"], pair["kubernetes"]):
+            message = f"Talos {pair['talos']} does not support Kubernetes {pair['kubernetes']}"
+            message = f"upgrade of {item.subject} leads to a pair that is not supported: {message}"
+        else:
+            continue
+        yield make_finding("unsupported-hop", message, item.position)
+
+
+def _pins(facts: Facts) -> Iterator[Finding]:
+    """Yield tool pins that do not fit what talconfig and Flux' source say."""
+    inventory = facts.inventory
+    talos = inventory.talos
+    flux = [s.value for s in inventory.versions if s.subject == "flux" and not s.note]
+    wanted = {
+        "talosctl": (talos.talos_version if talos else "", 0, "Talos"),
+        "kubectl": (talos.kubernetes_version if talos else "", 1, "Kubernetes"),
+        "flux": (flux[-1] if flux else "", 0, "Flux"),
+    }
+    for pin in find_pins(facts.tree, inventory.cluster):
+        version, allowed, name = wanted[pin.tool]
+        if minor_distance(pin.version, version) > allowed:
+            message = f"pin of {pin.tool} does not fit {name} {version}: `{pin.version}`"
+            yield make_finding("tool-skew", message, pin.position)
 
 
 def _is_about(plan: ObjectRef, subject: str) -> bool:

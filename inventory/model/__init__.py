@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from inventory.model._basics import Finding, Json, JsonObject, Position, Severity
 from inventory.model._flux import Component, Entry, Layer, Release, Source, ValuesReference
-from inventory.model._graph import Cycle, Edge, EdgeKind, Wave
+from inventory.model._graph import Cycle, Edge, EdgeKind, Rendered, Wave
 from inventory.model._inventory import Inventory
 from inventory.model._machines import Interface, Node, Role, TalosConfig
 from inventory.model._objects import DeadObject, ObjectRef, SourceKey, Statement
@@ -34,6 +34,7 @@ __all__ = [
     "ObjectRef",
     "Position",
     "Release",
+    "Rendered",
     "Role",
     "Severity",
     "Source",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from inventory.model._basics import Position
@@ -20,6 +21,7 @@ class EdgeKind(StrEnum):
     NAMESPACE = "namespace"
     SUBSTITUTION = "substitution"
     CLASS = "class"  # StorageClass, VolumeSnapshotClass, IngressClass, ClusterIssuer
+    WEBHOOK = "webhook"  # admission webhooks that fail closed
     RANK = "rank"  # the layer's place in the bootstrap order
 
 
@@ -40,6 +42,21 @@ class Edge:
     position: Position
     subjects: tuple[str, ...] = ()
     is_declared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What rendering has shown, by release id; releases that were not rendered are absent.
+
+    Attributes:
+        provided: `group/Kind` of the CRDs that a release brings.
+        consumed: `group/Kind` of the custom resources inside a release.
+        guarded: `group/resources` that the webhooks of a release may refuse.
+    """
+
+    provided: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    consumed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    guarded: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

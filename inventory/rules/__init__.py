@@ -5,10 +5,12 @@ The reference page of findings is made from this table. May live here: rules. Ma
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from inventory.model import Finding, Position
 from inventory.rules._cluster import SECRETS, TALOS, UPGRADES
+from inventory.rules._examples import EXAMPLES
 from inventory.rules._files import BUILDS, FILES
 from inventory.rules._flux import CRDS, FLUX, NEEDS, VARIABLES
 from inventory.rules._rule import Rule
@@ -16,7 +18,7 @@ from inventory.rules._rule import Rule
 __all__ = ["RULES", "Rule", "blocks_bootstrap", "make_finding"]
 
 RULES: Final[dict[str, Rule]] = {
-    rule.id: rule
+    rule.id: replace(rule, example=EXAMPLES[rule.id])
     for rule in (
         *FILES,
         *BUILDS,

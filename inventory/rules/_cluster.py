@@ -84,6 +84,33 @@ SECRETS = (
         "run sops updatekeys on the file",
     ),
     rule(
+        "unknown-recipient",
+        WARNING,
+        "The file is also encrypted for a recipient that its rule in .sops.yaml does not name:"
+        " whoever holds that key, perhaps a lost one, still reads it.",
+        "run sops updatekeys on the file, or name the recipient in .sops.yaml",
+    ),
+    rule(
+        "encrypted-without-rule",
+        WARNING,
+        "The file is encrypted, but no rule of .sops.yaml covers it. Whoever edits it by hand or"
+        " changes keys has nothing that says for whom to encrypt it.",
+        "add a creation rule that covers it",
+    ),
+    rule(
+        "key-does-not-fit",
+        ERROR,
+        "The age key that was given is none of the file's recipients, so a bootstrap with this key"
+        " stops here.",
+        "give the key of a recipient, or run sops updatekeys where the old key is",
+    ),
+    rule(
+        "file-does-not-decrypt",
+        ERROR,
+        "SOPS refuses the file although it has a stanza: it was changed by hand or damaged.",
+        "take the file's last good version from Git and change it with sops edit",
+    ),
+    rule(
         "sops-key-in-tree",
         WARNING,
         "The repository holds the Secret with its own age key, encrypted with that key. A first"
@@ -110,6 +137,21 @@ UPGRADES = (
         WARNING,
         "The repository states different versions of the same thing in different places.",
         "make them the same; an upgrade controller goes to the version it is told",
+    ),
+    rule(
+        "unsupported-hop",
+        ERROR,
+        "An upgrade plan or setting leads from the version in talconfig.yaml over more than one"
+        " minor version, or to a pair of Talos and Kubernetes that is not supported. Neither Talos"
+        " nor Kubernetes upgrades like that.",
+        "go through every minor version in between, Talos first, each to its last patch",
+    ),
+    rule(
+        "tool-skew",
+        WARNING,
+        "A tool pin does not fit the cluster: talosctl should be of the cluster's Talos minor"
+        " version, kubectl within one of its Kubernetes, flux of its Flux.",
+        "pin the tool to the cluster's version",
     ),
     rule(
         "image-skew",

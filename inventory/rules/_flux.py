@@ -183,6 +183,39 @@ NEEDS = (
         "make them the same",
     ),
     rule(
+        "address-one-sided",
+        INFO,
+        "A load-balancer service asks for its address in loadBalancerIP or in an annotation, not in"
+        " both. Kubernetes deprecates the field, and which of them counts depends on who hands out"
+        " addresses: a change of that leaves the service with another one.",
+        "set both to the same address",
+    ),
+    rule(
+        "volsync-ignored",
+        WARNING,
+        "VolSync is configured where TrueCharts' common library does not look: only"
+        " persistence.<name>.volsync counts. No backup is made, and nothing says so.",
+        "move it to persistence.<name>.volsync",
+    ),
+    rule(
+        "chart-does-not-render",
+        ERROR,
+        "Helm refuses the chart with the release's values, so the release is never installed.",
+        "correct the values for this version of the chart",
+    ),
+    rule(
+        "chart-unreachable",
+        ERROR,
+        "The chart cannot be had from its source at this moment, in this version (--online).",
+        "correct the source or the version; keep a copy for a rebuild",
+    ),
+    rule(
+        "remote-unreachable",
+        ERROR,
+        "A Git remote that a source names does not answer, or lacks the branch (--online).",
+        "correct the URL or the branch, or give this machine access",
+    ),
+    rule(
         "dead-registry",
         ERROR,
         "An image comes from a registry that no longer exists, so it cannot be pulled on a new"

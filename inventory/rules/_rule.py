@@ -17,6 +17,7 @@ class Rule:
         explanation: One paragraph: what is wrong and what it leads to.
         repair: What to do; also the default hint.
         blocks: Whether a bootstrap must not start while such a finding exists.
+        example: What it looks like, a few lines of a file.
     """
 
     id: str
@@ -24,6 +25,7 @@ class Rule:
     explanation: str
     repair: str
     blocks: bool = False
+    example: str = ""
 
 
 def rule(name: str, severity: Severity, explanation: str, repair: str) -> Rule:

@@ -15,6 +15,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from lifecycle.cli.options import Arguments
+from lifecycle.cli.reading_tasks import graph, inventory, validate
 
 __all__ = ["namespace"]
 
@@ -252,7 +253,9 @@ def lab_status(
     _finish(show, Arguments(repo=repo, cluster=cluster, is_lab=True, json=json))
 
 
-namespace = Collection(bootstrap, plan, status, lab=Collection(up, down, lab_status))
+namespace = Collection(
+    bootstrap, plan, status, inventory, graph, validate, lab=Collection(up, down, lab_status)
+)
 
 
 def _finish(command: Callable[[Arguments, os._Environ[str]], int], arguments: Arguments) -> None:

@@ -77,6 +77,20 @@ class Helm:
         argv += ["--destination", str(destination)]
         await self.runner.run(argv, timeout_s=_PULL_TIMEOUT_S, env=self._env(), proxied=True)
 
+    async def show(self, url: str, name: str, version: str) -> None:
+        """Ask a chart's repository for its Chart.yaml; keeps nothing.
+
+        Arguments as of `pull`; an empty version is the newest.
+
+        Raises:
+            CommandFailedError: There is no such chart, or the repository cannot be reached.
+        """
+        is_oci = url.startswith("oci://")
+        chart = [f"{url.rstrip('/')}/{name}"] if is_oci else [name, "--repo", url]
+        argv = [self.program, "show", "chart", *chart]
+        argv += ["--version", version] if version else []
+        await self.runner.run(argv, timeout_s=_PULL_TIMEOUT_S, env=self._env(), proxied=True)
+
     def _env(self) -> Mapping[str, str]:
         kinds = ("cache", "config", "data")
         return {f"HELM_{kind.upper()}_HOME": str(self.home / kind) for kind in kinds}

@@ -8,13 +8,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import yaml
 
-from inventory import Release
+from inventory import Inventory, Release
 from inventory.charts import ChartError, scan_chart
-from inventory.crds import crd_documents, crd_key, split_manifests
+from inventory.crds import BUILT_IN_GROUPS, crd_documents, crd_key, split_manifests
+from inventory.objects import group_of
 from inventory.substitution import substitute_object
+from inventory.webhooks import guarded_by
 from lifecycle.drivers.charts import ChartCache, ChartSource
 from lifecycle.drivers.documents import (
     Json,
@@ -29,9 +32,8 @@ from lifecycle.drivers.files import write_private
 from lifecycle.drivers.helm import Helm, Rendering
 from lifecycle.errors import CommandFailedError, DriverError, InventoryError
 from lifecycle.world.objects import digest_of, own_by_helm
-from lifecycle.world.repository import Repository
 
-__all__ = ["ChartFacts", "CrdKind"]
+__all__ = ["ChartFacts", "CrdKind", "HoldsInventory"]
 
 _HOOK = "helm.sh/hook"
 _CRD_API = "apiextensions.k8s.io/v1"
@@ -47,6 +49,14 @@ class CrdKind:
     kind: str
 
 
+class HoldsInventory(Protocol):
+    """What is asked of a repository: its inventory, and nothing that needs Git or a key."""
+
+    @property
+    def inventory(self) -> Inventory:
+        """What the repository holds."""
+
+
 @dataclass(slots=True)
 class ChartFacts:
     """Reads charts once; what is kept on disk is public chart content, never a value.
@@ -54,7 +64,7 @@ class ChartFacts:
     `folder` holds scans and CRDs by the digest of chart and values.
     """
 
-    repository: Repository
+    repository: HoldsInventory
     charts: ChartCache
     helm: Helm
     folder: Path
@@ -109,6 +119,23 @@ class ChartFacts:
             found = await self._render_crds(release, rendering.chart, rendering)
             write_private(cached, json.dumps(found).encode())
         return tuple(found)
+
+    async def kinds_of(self, release: Release) -> frozenset[str]:
+        """Return `group/Kind` of each custom resource, `hook:group/resource` of each webhook.
+
+        As `render_owned` sees them; webhooks are those whose absence refuses an object.
+        """
+        cached = (await self._place_of(release))[1].with_suffix(".uses.json")
+        try:
+            return frozenset(map(str, json.loads(cached.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, TypeError):
+            pass
+        objects = await self.render_owned(release)
+        kinds = {f"{group_of(item)}/{text_at(item, 'kind')}" for item in objects}
+        found = {kind for kind in kinds if kind.partition("/")[0] not in BUILT_IN_GROUPS}
+        found |= {f"hook:{name}" for item in objects for name in guarded_by(item)}
+        write_private(cached, json.dumps(sorted(found)).encode())
+        return frozenset(found)
 
     async def _place_of(self, release: Release) -> tuple[Rendering, Path]:
         """Return how a release is rendered, and where its CRDs are kept."""

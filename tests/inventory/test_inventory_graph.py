@@ -20,6 +20,7 @@ from inventory import (
     ObjectRef,
     Position,
     Release,
+    Rendered,
     SourceKey,
     Variables,
     crd_documents,
@@ -106,7 +107,7 @@ def test_rendered_custom_resources_need_their_crds() -> None:
     consumed = {"default/cilium": frozenset({"monitoring.coreos.com/ServiceMonitor"})}
 
     assert [("cilium", "stack", ("ServiceMonitor",))] == [
-        (e.consumer, e.provider, e.subjects) for e in infer_edges(made, {}, consumed)
+        (e.consumer, e.provider, e.subjects) for e in infer_edges(made, Rendered(consumed=consumed))
     ]
 
 

@@ -148,8 +148,10 @@ def test_findings_compare_by_value() -> None:
 
 
 def test_reference_page_tells_every_rule() -> None:
-    """Each rule has its own section with explanation and repair."""
+    """Each rule has its own section with explanation, example and repair."""
     page = write_reference()
 
     for name, rule in RULES.items():
-        assert f"\n## {name}\n\n{rule.explanation}\n\nRepair: {rule.repair}.\n" in page
+        example = f"```yaml\n{rule.example}\n```"
+        assert rule.example
+        assert f"\n## {name}\n\n{rule.explanation}\n\n{example}\n\nRepair: {rule.repair}.\n" in page

@@ -1,0 +1,52 @@
+"""Checks of backups that nobody makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inventory.checks.facts import Facts
+from inventory.model import Finding, Json
+from inventory.objects import get_mapping
+from inventory.rules import make_finding
+
+_KEY = "volsync"
+# Sources of charts that are built on TrueCharts' common library.
+_SOURCES = ("truecharts", "trueforge")
+
+
+def check_backups(facts: Facts) -> Iterator[Finding]:
+    """Yield VolSync settings where TrueCharts' common library does not look."""
+    urls = {source.key: source.url.lower() for source in facts.inventory.sources}
+    for release in facts.inventory.releases:
+        url = urls.get(release.source, "")
+        if _KEY in release.chart or not any(name in url for name in _SOURCES):
+            continue
+        if _KEY not in (facts.tree.text(release.position.path) or ""):
+            continue
+        for keys in _ignored(release.values):
+            message = f"VolSync of `{release.name}` is where nothing reads it: `{'.'.join(keys)}`"
+            place = facts.locate(release.position, "spec", "values", *keys)
+            yield make_finding("volsync-ignored", message, place)
+
+
+def _ignored(values: Json) -> Iterator[tuple[str, ...]]:
+    persistence = get_mapping(values, "persistence")
+    if isinstance(values, dict) and _is_settings(values.get(_KEY)):
+        yield (_KEY,)
+    for name, item in persistence.items():
+        if isinstance(item, dict):
+            for key, inner in item.items():
+                if key != _KEY:
+                    yield from _nested(inner, ("persistence", name, key))
+
+
+def _nested(value: Json, keys: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for key, item in value.items() if isinstance(value, dict) else ():
+        if key == _KEY and _is_settings(item):
+            yield (*keys, key)
+        elif isinstance(item, dict):
+            yield from _nested(item, (*keys, key))
+
+
+def _is_settings(value: Json) -> bool:
+    return isinstance(value, (list, dict)) and bool(value)

@@ -1,0 +1,65 @@
+"""Examples of findings about files and kustomize builds; each begins with `=== id`."""
+
+from __future__ import annotations
+
+FILES = """
+=== invalid-yaml
+data:
+  key: [1, 2        # the bracket is never closed
+=== duplicate-key
+metadata:
+  name: plex
+  name: jellyfin
+=== not-text
+clusters/main/kubernetes/apps/plex/app/icon.yaml is a picture with a wrong suffix
+=== file-unreadable
+-rw------- 1 root root 512 helm-release.yaml      # written by another user
+=== file-too-large
+-rw-r--r-- 1 me me 17825792 dashboard.yaml        # more than 16 MiB
+=== path-escapes
+resources:
+  - ../../../../../../other-checkout/apps
+=== missing-resource
+resources:
+  - namespace.yaml
+  - helm-release.yaml          # the file is called helmrelease.yaml
+=== missing-kustomization-file
+resources:
+  - monitoring                 # a directory of manifests without kustomization.yaml
+=== kustomization-cycle
+# apps/kustomization.yaml
+resources: [media]
+# apps/media/kustomization.yaml
+resources: [..]
+=== not-an-object
+# listed under resources
+replicas: 3
+image: nginx
+=== duplicate-id
+resources:
+  - deployment.yaml            # Deployment/web
+  - deployment-copy.yaml       # Deployment/web once more
+=== patch-failed
+patches:
+  - path: replicas.yaml
+    target: {kind: Deployment, name: wbe}      # there is no such object
+=== remote-resource
+resources:
+  - https://github.com/example/project//deploy?ref=v1.2.3
+=== missing-path
+spec:
+  path: clusters/main/kubernetes/apps/plexx/app      # the folder is apps/plex/app
+=== no-kustomization-file
+clusters/main/kubernetes/apps/panio/app/
+  helm-release.yaml            # and no kustomization.yaml beside it
+=== empty-live-file
+# resources:
+#   - everything here is commented out
+=== lists-itself
+# kustomization.yaml
+resources:
+  - kustomization.yaml
+=== object-owned-twice
+core/plans/app/namespace.yaml        Namespace/system-upgrade
+system/tuppr/app/namespace.yaml      Namespace/system-upgrade
+"""

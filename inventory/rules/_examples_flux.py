@@ -1,0 +1,124 @@
+"""Examples of findings about Flux objects, CRDs, services and variables; each with `=== id`."""
+
+from __future__ import annotations
+
+FLUX = """
+=== no-entry
+clusters/main/kubernetes/      # holds apps, but no flux-entry.yaml reaches it
+=== entry-build-failed
+# clusters/main/kubernetes/kustomization.yaml, the path of flux-entry
+resources:
+  - apps
+  - games                      # does not exist: nothing at all is applied
+=== entry-not-in-tree
+# repositories/flux-entry.yaml, listed by no kustomization.yaml
+kind: Kustomization
+metadata: {name: flux-entry-repos, namespace: flux-system}
+=== missing-source
+chart:
+  spec:
+    chart: tuppr
+    sourceRef: {kind: HelmRepository, name: home-operations}      # nobody declares it
+=== unused-source
+kind: HelmRepository
+metadata: {name: old-charts}   # no release names it any more
+=== source-defined-twice
+repositories/helm/longhorn.yaml         HelmRepository/longhorn (live)
+repositories/helm/longhorn-old.yaml     HelmRepository/longhorn
+=== missing-values-source
+valuesFrom:
+  - {kind: ConfigMap, name: plex-values}        # no live manifest makes it
+=== missing-dependency
+dependsOn:
+  - name: longhorn-system      # the Kustomization is called longhorn
+=== dependency-cycle
+longhorn:             dependsOn: [{name: snapshot-controller}]
+snapshot-controller:  dependsOn: [{name: longhorn}]
+=== cold-start-cycle
+longhorn:             holds a VolumeSnapshotClass, whose CRD snapshot-controller brings
+snapshot-controller:  dependsOn: [{name: longhorn}]
+=== namespace-not-declared
+kind: HelmRelease
+metadata: {name: cert-manager, namespace: cert-manager}      # and no Namespace/cert-manager
+=== layer-not-listed
+clusters/main/kubernetes/
+  kustomization.yaml           # resources: [core, apps]
+  system/                      # holds ks.yaml files that nobody reads
+=== dead-object
+resources:
+  # - plex/ks.yaml             # apps/plex/ks.yaml is still on disk
+=== suspended
+spec:
+  suspend: true
+=== name-differs-from-directory
+# apps/notifiarr/ks.yaml
+metadata: {name: notfiarr}
+=== removed-api-version
+apiVersion: policy/v1beta1     # not served since Kubernetes 1.25
+kind: PodDisruptionBudget
+=== unpinned-version
+chart:
+  spec: {chart: plex, version: 17.x}
+=== crd-beside-release
+# system/longhorn/app/kustomization.yaml
+resources:
+  - helm-release.yaml          # brings the CRD RecurringJob
+  - recurring-job.yaml         # is refused until the CRD exists, and with it the release
+=== crd-in-entry
+# clusters/main/kubernetes/kustomization.yaml, the entry's own build
+resources:
+  - cluster-policy.yaml        # ClusterPolicy, whose CRD the component kyverno brings
+=== crd-order-not-declared
+# core/clusterissuer holds a ClusterIssuer
+spec:
+  path: clusters/main/kubernetes/core/clusterissuer/app      # and no dependsOn cert-manager
+=== provider-not-live
+kind: ClusterPolicy            # kyverno's folder is not listed by its layer
+=== release-order-not-declared
+values:
+  cnpg:
+    main: {enabled: true}      # asks for a CloudNativePG cluster, without dependsOn
+=== release-without-provider
+values:
+  ingress:
+    main: {integrations: {certManager: {enabled: true}}}      # cert-manager is not live
+=== address-given-twice
+# plex and jellyfin both
+service:
+  main: {type: LoadBalancer, loadBalancerIP: 192.168.10.20}
+=== address-outside-pool
+METALLB_RANGE: 192.168.10.20-192.168.10.60
+loadBalancerIP: 192.168.10.70
+=== address-differs
+loadBalancerIP: 192.168.10.20
+annotations: {metallb.io/loadBalancerIPs: 192.168.10.21}
+=== address-one-sided
+type: LoadBalancer
+loadBalancerIP: 192.168.10.20  # and no annotation metallb.io/loadBalancerIPs
+=== volsync-ignored
+persistence:
+  config:
+    targetSelector:
+      main:
+        volsync: [{name: nightly}]      # belongs below config itself
+=== chart-does-not-render
+values:
+  ports: {web: {redirectTo: websecure}}      # refused by this version's values schema
+=== chart-unreachable
+chart: {spec: {chart: plex, version: 99.0.0}}      # the repository has no such version
+=== remote-unreachable
+spec:
+  url: https://git.example.org/home/clusterr.git
+=== dead-registry
+image: {repository: tccr.io/truecharts/alpine}
+=== undefined-variable
+host: plex.${BASE_DOMAIN}      # BASE_DOMAIN is in no substitution source
+=== malformed-substitution
+command: echo ${HOME/x}        # write $${HOME/x}
+=== missing-substitution-source
+postBuild:
+  substituteFrom:
+    - {kind: Secret, name: cluster-secrets}      # nobody declares it
+=== settings-drift
+clusterenv.yaml has PLEX_IP, the ConfigMap cluster-config made from it has not
+"""

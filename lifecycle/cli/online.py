@@ -1,0 +1,154 @@
+"""What can be asked of servers: do the Git remotes and charts exist that the repository names?
+
+Each question is bounded, all together too. Only URLs with a scheme of the wide world are asked:
+a repository's text must never choose a local path or a transport that starts a program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from inventory import Finding, Inventory, Position, Source
+from inventory.objects import get_text
+from inventory.rules import make_finding
+from lifecycle.drivers.git import Git
+from lifecycle.drivers.helm import Helm
+from lifecycle.drivers.process import Environment, ProcessRunner
+from lifecycle.drivers.tools import find_tools
+from lifecycle.errors import CommandFailedError, LifecycleError
+from lifecycle.secrets import Redactor
+from lifecycle.store import find_cache_home
+
+__all__ = ["Online", "check_online"]
+
+_EACH_S: Final = 20.0
+_TOTAL_S: Final = 180.0
+_AT_ONCE: Final = 6
+_GIT_SCHEMES: Final = ("https://", "http://", "ssh://")
+_CHART_SCHEMES: Final = ("https://", "http://", "oci://")
+
+
+@dataclass(frozen=True, slots=True)
+class Online:
+    """What servers said; `notes` tell what could not be asked."""
+
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Question:
+    kind: str  # git or chart
+    url: str
+    name: str  # a branch, or a chart
+    version: str
+    position: Position
+
+
+async def check_online(inventories: Iterable[Inventory], environ: Mapping[str, str]) -> Online:
+    """Ask for each remote and each chart once.
+
+    Raises:
+        ToolMissingError: git is missing.
+    """
+    questions = _collect(inventories)
+    runner = ProcessRunner(Environment.from_variables(environ), redactor=Redactor())
+    cache = find_cache_home(environ)
+    path = environ.get("PATH", os.defpath)
+    tools = await find_tools(("git", "helm"), runner, path=path, cache=cache / "tools")
+    # Outside any repository, so that no local configuration answers for a remote.
+    git = Git(tools.program("git"), runner, Path(os.sep))
+    helm = (
+        Helm(str(tools.found["helm"].path), runner, cache / "helm")
+        if tools.found.get("helm")
+        else None
+    )
+    asker = _Asker(git, helm, asyncio.Semaphore(_AT_ONCE))
+    notes = [] if helm else ["there is no helm: charts were not asked for"]
+    tasks = [asyncio.create_task(asker.ask(question)) for question in questions]
+    done, late = await asyncio.wait(tasks, timeout=_TOTAL_S) if tasks else (set(), set())
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
+    if late:
+        notes.append(f"{len(late)} remotes were not asked: more than {_TOTAL_S:g} s in all")
+    findings = [finding for task in done if (finding := task.result()) is not None]
+    return Online(tuple(findings), tuple(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    git: Git
+    helm: Helm | None
+    limit: asyncio.Semaphore
+
+    async def ask(self, question: _Question) -> Finding | None:
+        """Return what is wrong with a remote; None when it answers, or cannot be asked."""
+        async with self.limit:
+            try:
+                async with asyncio.timeout(_EACH_S):
+                    return await self._ask(question)
+            except TimeoutError:
+                return _unreachable(question, f"no answer in {_EACH_S:g} s")
+            except CommandFailedError as error:
+                lines = (error.stderr_tail or error.stdout_tail).strip().splitlines()
+                return _unreachable(question, lines[-1] if lines else "it refuses")
+            except LifecycleError as error:
+                return _unreachable(question, error.message)
+
+    async def _ask(self, question: _Question) -> Finding | None:
+        if question.kind == "git":
+            if await self.git.remote_commit(question.url, question.name):
+                return None
+            message = f"Git remote has no such branch: `{question.url}`: {question.name}"
+            return make_finding("remote-unreachable", message, question.position)
+        if self.helm is not None:
+            await self.helm.show(question.url, question.name, question.version)
+        return None
+
+
+def _unreachable(question: _Question, reason: str) -> Finding:
+    said = reason.strip().removeprefix("Error: ").removeprefix("fatal: ")
+    if question.kind == "git":
+        message = f"Git remote cannot be reached: `{question.url}`: {said}"
+        return make_finding("remote-unreachable", message, question.position)
+    chart = f"{question.name} {question.version}".strip()
+    message = f"chart cannot be had: `{chart}` of {question.url}: {said}"
+    return make_finding("chart-unreachable", message, question.position)
+
+
+def _collect(inventories: Iterable[Inventory]) -> list[_Question]:
+    """Return each question once, at the first place that leads to it."""
+    found: dict[tuple[str, str, str, str], _Question] = {}
+    for inventory in inventories:
+        sources = {source.key: source for source in inventory.sources}
+        for source in inventory.sources:
+            if source.kind == "GitRepository" and source.is_used:
+                branch = get_text(source.ref, "branch", default="master")
+                _add(found, _Question("git", source.url, branch, "", source.position))
+        for release in inventory.releases:
+            used = sources.get(release.source)
+            if used is not None and used.kind in ("HelmRepository", "OCIRepository"):
+                url = _chart_url(used)
+                question = _Question("chart", url, release.chart, release.version, release.position)
+                _add(found, question)
+    return sorted(found.values())
+
+
+def _chart_url(source: Source) -> str:
+    # An OCIRepository's URL ends with the chart's name; a HelmRepository's does not.
+    return source.url.rpartition("/")[0] if source.kind == "OCIRepository" else source.url
+
+
+def _add(found: dict[tuple[str, str, str, str], _Question], question: _Question) -> None:
+    schemes = _GIT_SCHEMES if question.kind == "git" else _CHART_SCHEMES
+    words = (question.url, question.name, question.version)
+    # A variable is not known here; a leading dash would be an option.
+    is_plain = not any("${" in word or word.startswith("-") for word in words)
+    if question.url.startswith(schemes) and question.name and is_plain:
+        found.setdefault((question.kind, *words), question)
