@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
+import subprocess
+import sys
 import textwrap
-from contextlib import redirect_stdout
 from pathlib import Path
-
-from invoke.main import program
 
 import tasks
 
@@ -30,10 +28,13 @@ def make_tasks() -> str:
 
 
 def _ask(*words: str) -> str:
-    """Return what invoke prints; without a terminal it fills 80 columns."""
-    with redirect_stdout(io.StringIO()) as said:
-        program.run(["invoke", "--search-root", str(_ROOT), *words], exit=False)
-    return textwrap.dedent(said.getvalue())
+    """Return what invoke prints; without a terminal it fills 80 columns.
+
+    In a process of its own: Invoke takes the help texts out of its tasks when it prints them.
+    """
+    argv = [sys.executable, "-m", "invoke", "--search-root", str(_ROOT), *words]
+    said = subprocess.run(argv, capture_output=True, check=True, cwd=_ROOT, text=True)
+    return textwrap.dedent(said.stdout)
 
 
 def _fence(text: str) -> str:

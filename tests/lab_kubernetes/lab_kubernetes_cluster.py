@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from lab.ledger import Ledger
 from lab.ports import KubernetesPki, NodeFacts
 
 SPEED = 1000.0
-PORT = 16443
+PORT = 20000 + os.getpid() % 10000  # several workers test at the same time
 
 
 @dataclass(frozen=True, slots=True)
