@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from types import FunctionType
 
 from ci.docs.markdown import first_sentence, make_prose
 from ci.docs.nodes import find_gates, find_steps, key_of
@@ -15,44 +17,55 @@ __all__ = ["make_runs"]
 
 def make_runs() -> str:
     """Return the page of runs."""
-    parts = "".join(
-        _describe_part(name, function) for name, function in _find_parts(bootstrap.plan_bootstrap)
-    )
     return (
         "# Runs\n\n"
         "A run is one walk through a plan.\n"
         "Steps and gates wait for what they come after and for nothing else, so those that do not"
         " need each other go on side by side.\n\n"
-        f"## bootstrap\n\n{first_sentence(bootstrap.__doc__)}\n{parts}"
+        f"## bootstrap\n\n{first_sentence(bootstrap.__doc__)}\n"
+        + "".join(_describe_parts(bootstrap.plan_bootstrap))
     )
 
 
-def _find_parts(function: object) -> list[tuple[str, str]]:
-    """Return name and function of each part, in the order in which the plan is made."""
-    found: list[tuple[str, str]] = []
-    for statement in parse_function(function).body:
+def _describe_parts(function: object) -> Iterator[str]:
+    """Yield the section of each `parts["<name>"] = ...`, in the order of the text."""
+    held: dict[str, list[str]] = {}
+    for statement in _find_statements(function):
         match statement:
             case ast.Assign(
-                targets=[ast.Subscript(value=ast.Name(id="parts"), slice=ast.Constant(value=name))],
-                value=ast.Call(func=ast.Name(id=maker)),
+                targets=[
+                    ast.Subscript(value=ast.Name(id="parts"), slice=ast.Constant(value=str(name)))
+                ],
+                value=value,
             ):
-                found.append((str(name), maker))
+                prose = "\n\n".join(make_prose(maker.__doc__) for maker in _find_makers(value))
+                nodes = dict.fromkeys(_resolve(value, held))
+                lines = "".join(f"1. {_LINKS[node]}\n" for node in nodes)
+                yield f"\n### {name}\n\n{prose}\n\n{lines}"
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                held[name] = _resolve(value, held)
             case _:
                 pass
-    return found
 
 
-def _describe_part(name: str, maker: str) -> str:
-    function = getattr(bootstrap, maker)
-    lines = "".join(f"1. {_LINKS[node]}\n" for node in _list_nodes(function))
-    return f"\n### {name}\n\n{make_prose(function.__doc__)}\n\n{lines}"
+def _find_makers(expression: ast.expr) -> list[FunctionType]:
+    """Return the functions that an expression calls for a list of steps and gates."""
+    names = [node.id for node in ast.walk(expression) if isinstance(node, ast.Name)]
+    return [maker for name in names if (maker := _find_maker(name))]
+
+
+def _find_maker(name: str) -> FunctionType | None:
+    function = getattr(bootstrap, name, None)
+    if inspect.isfunction(function) and function.__annotations__.get("return") == "list[Node]":
+        return function
+    return None
 
 
 def _list_nodes(function: object) -> list[str]:
     """Return the classes of the steps and gates that a function returns, in that order."""
     held: dict[str, list[str]] = {}  # what each local name holds
     found: list[str] = []
-    for statement in sorted(_find_statements(function), key=lambda node: node.lineno):
+    for statement in _find_statements(function):
         match statement:
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=value)
@@ -69,14 +82,21 @@ def _list_nodes(function: object) -> list[str]:
 
 
 def _find_statements(function: object) -> list[ast.stmt]:
-    return [node for node in ast.walk(parse_function(function)) if isinstance(node, ast.stmt)]
+    found = [node for node in ast.walk(parse_function(function)) if isinstance(node, ast.stmt)]
+    return sorted(found, key=lambda node: node.lineno)
 
 
 def _resolve(expression: ast.expr, held: Mapping[str, Sequence[str]]) -> list[str]:
     names = [node for node in ast.walk(expression) if isinstance(node, ast.Name)]
     found: list[str] = []
     for name in sorted(names, key=lambda node: (node.lineno, node.col_offset)):
-        found += [name.id] if name.id in _LINKS else held.get(name.id, ())
+        maker = _find_maker(name.id)
+        if name.id in _LINKS:
+            found.append(name.id)
+        elif maker:
+            found += _list_nodes(maker)
+        else:
+            found += held.get(name.id, ())
     return found
 
 

@@ -69,9 +69,9 @@ class EventName(Enum):
     CHECKPOINT_SAVED = "checkpoint.saved"
     """Reserved; nothing emits it."""
     LOCK_ACQUIRED = "lock.acquired"
-    """Reserved; nothing emits it."""
+    """The run holds the cluster's Lease from here on."""
     LOCK_LOST = "lock.lost"
-    """Reserved; nothing emits it."""
+    """Another run took the Lease, or it could not be renewed in time."""
 
 
 @dataclass(frozen=True, slots=True)
