@@ -56,7 +56,11 @@ def _parse(arguments: list[str]) -> LabRequest:
     serve.add_argument("--age-key", type=Path, help="the user's own age key")
     serve.add_argument("--speed", type=float, default=DEFAULT_SPEED, help="of simulated time")
     serve.add_argument(
-        "--fault", action="append", default=[], metavar="MACHINE=FAULT", help="fault of a machine"
+        "--fault",
+        action="append",
+        default=[],
+        metavar="TARGET=FAULT",
+        help="fault of a machine, of an image (IMAGE=unpullable) or pods (NAMESPACE/NAME=crashing)",
     )
     given = parser.parse_args(arguments)
     if given.age_key:

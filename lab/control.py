@@ -1,7 +1,8 @@
 """The lab's control socket: asks what happened, and makes things go wrong.
 
 One JSON object a line in, one out. `{"do": "ledger"}` answers with counted acts and waits;
-`{"do": "fault", "machine": NAME, "fault": FAULT, "on": true}` switches a fault.
+`{"do": "fault", "machine": NAME, "fault": FAULT, "on": true}` switches a fault of a machine; with
+`pods` in place of `machine`, one of pods: a part of an image, or `namespace/prefix` of pods.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lab.clock import LabClock
+from lab.kubernetes import Kubernetes
 from lab.ledger import Ledger, find_longest_chain
 from lab.machines import Machines
 
@@ -24,11 +26,19 @@ Answer: TypeAlias = "dict[str, object]"
 class Control:
     """Serves one client after the other; each question is answered at once."""
 
-    def __init__(self, path: Path, ledger: Ledger, clock: LabClock, machines: Machines) -> None:
+    def __init__(
+        self,
+        path: Path,
+        ledger: Ledger,
+        clock: LabClock,
+        machines: Machines,
+        kubernetes: Kubernetes,
+    ) -> None:
         self._path = path
         self._ledger = ledger
         self._clock = clock
         self._machines = machines
+        self._kubernetes = kubernetes
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -60,7 +70,10 @@ class Control:
                     return self._describe_ledger()
                 case "fault":
                     is_on = bool(question.get("on", True))
-                    self._machines[question["machine"]].set_fault(question["fault"], on=is_on)
+                    if "pods" in question:
+                        self._kubernetes.set_fault(question["pods"], question["fault"], on=is_on)
+                    else:
+                        self._machines[question["machine"]].set_fault(question["fault"], on=is_on)
                     return {"ok": True}
                 case unknown:
                     return {"error": f"unknown question: `{unknown}`"}

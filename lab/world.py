@@ -18,6 +18,7 @@ from lab.clock import LabClock
 from lab.control import Control
 from lab.flux import Flux
 from lab.kubernetes import Kubernetes
+from lab.kubernetes.faults import PodFault
 from lab.ledger import Ledger
 from lab.machines import DiskSelector, Machines, MachineSpec, derive_hardware
 from lab.repository import MaterializedRepository, find_sample, materialize
@@ -47,7 +48,7 @@ class LabRequest:
     charts: tuple[Path, ...] = ()
     tools: tuple[Path, ...] = ()
     speed: float = DEFAULT_SPEED
-    faults: tuple[tuple[str, str], ...] = ()  # machine and fault
+    faults: tuple[tuple[str, str], ...] = ()  # what (a machine, an image, pods) and its fault
 
 
 @dataclass(slots=True)
@@ -80,8 +81,11 @@ class LabWorld:
         reserved = reserve_loopbacks(_find_addresses(inventory))
         addresses = reserved.loopback
         machines = Machines(clock, kubernetes, _make_specs(inventory, addresses))
-        for name, fault in request.faults:
-            machines[name].set_fault(fault)
+        for target, fault in request.faults:
+            if fault in set(PodFault):
+                kubernetes.set_fault(target, fault)
+            else:
+                machines[target].set_fault(fault)
         flux = Flux(
             clock,
             kubernetes.client,
@@ -92,7 +96,7 @@ class LabWorld:
         await machines.start()
         await flux.start()
         socket = _choose_socket(request.folder)
-        control = Control(socket, self.ledger, clock, machines)
+        control = Control(socket, self.ledger, clock, machines, kubernetes)
         await control.start()
         self._parts = _Parts(kubernetes, machines, flux, control, reserved)
         self._announce(made, cluster, addresses, charts, socket)

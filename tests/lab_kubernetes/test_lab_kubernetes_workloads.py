@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lab.kubernetes.values import Object, at, dig, grow, maps, name_of, text
 from tests.lab_kubernetes.lab_kubernetes_cluster import Cluster, condition, crd, deployment
 
@@ -240,7 +242,7 @@ async def test_pods_end_when_their_owner_goes(ready: Cluster) -> None:
 
 async def test_images_may_be_missing(ready: Cluster) -> None:
     """A fault keeps pods in ImagePullBackOff."""
-    ready.plane.faults.unpullable.add("broken:")
+    ready.plane.set_fault("broken:", "unpullable")
     await ready.client.apply(deployment("web", image="broken:1"), manager="m")
     statuses: list[Object] = []
     async for event in ready.client.watch("v1", "Pod", "default", labels="app=web"):
@@ -249,3 +251,21 @@ async def test_images_may_be_missing(ready: Cluster) -> None:
             break
 
     assert "ImagePullBackOff" == text(at(statuses[0], "state", "waiting"), "reason")
+
+
+@pytest.mark.parametrize(("target", "fault"), [("x:1", "unpullable"), ("default/web", "crashing")])
+async def test_pods_begin_anew_when_their_fault_is_over(
+    ready: Cluster, target: str, fault: str
+) -> None:
+    """As kubelet tries again, a pod becomes Ready once nothing is wrong any more."""
+    ready.plane.set_fault(target, fault)
+    await ready.client.apply(deployment("web"), manager="m")
+    async for event in ready.client.watch("v1", "Pod", "default", labels="app=web"):
+        if dig(event.object, "status", "containerStatuses"):
+            break
+    ready.plane.set_fault(target, fault, on=False)
+    deployed = await ready.see("apps/v1", "Deployment", "web", "default").until(
+        lambda obj: dig(obj, "status", "readyReplicas") == 1
+    )
+
+    assert 1 == dig(deployed, "status", "availableReplicas")

@@ -85,6 +85,17 @@ class Kubelets:
                 place = Place("pods", namespace_of(pod), name_of(pod))
                 self._world.edit(place, lambda obj: podstatus.mark_unready(obj, now=now))
 
+    def try_again(self) -> None:
+        """Start again what could not be pulled, and what crashed: a fault is over."""
+        for place in list(self._blocked):
+            self._world.queue(self, place)
+        for pod in self._world.store.all("pods"):
+            if podstatus.is_crashing(pod):
+                place = Place("pods", namespace_of(pod), name_of(pod))
+                self._begun.discard(uid_of(pod))
+                self._world.edit(place, podstatus.restart)
+                self._world.queue(self, place)
+
     def forget_images(self, node: str) -> None:
         """Forget what a node pulled: its disk was wiped."""
         self._pulled = {pulled for pulled in self._pulled if pulled[0] != node}

@@ -25,6 +25,7 @@ __all__ = [
     "find_missing",
     "has_network",
     "is_cni_pod",
+    "is_crashing",
     "mark_crashing",
     "mark_ready",
     "mark_started",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 _CNI_NAMES = ("cilium", "flannel", "kube-flannel", "kube-flannel-ds", "calico-node", "canal")
+_CRASHING = "CrashLoopBackOff"
 _CNI_PATHS = ("/opt/cni/bin", "/etc/cni/net.d")
 
 
@@ -179,15 +181,25 @@ def mark_unready(pod: Object, *, now: str) -> None:
 
 
 def mark_crashing(pod: Object, *, now: str) -> None:
-    """The first container ends again and again."""
+    """Every container ends again and again."""
+    ended: Object = {"exitCode": 1, "reason": "Error", "finishedAt": now}
     waiting: Object = {
-        "reason": "CrashLoopBackOff",
+        "reason": _CRASHING,
         "message": "back-off restarting failed container",
     }
     status = grow(pod, "status")
     for container in maps(status, "containerStatuses"):
-        container.update({"state": {"waiting": waiting}, "ready": False, "restartCount": 5})
+        container.update({"state": {"waiting": waiting}, "lastState": {"terminated": ended}})
+        container.update({"ready": False, "restartCount": 5})
     _set_ready(status, "False", now)
+
+
+def is_crashing(pod: Object) -> bool:
+    """Tell whether a container ends again and again."""
+    return any(
+        text(container, "state", "waiting", "reason") == _CRASHING
+        for container in maps(pod, "status", "containerStatuses")
+    )
 
 
 def mark_succeeded(pod: Object, *, now: str) -> None:
