@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ci.docs.diagnoses import make_diagnoses
 from ci.docs.errors import make_errors, make_exit_codes
 from ci.docs.findings import make_findings
 from ci.docs.nodes import make_gates, make_steps
@@ -29,6 +30,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/environment.md": make_environment,
     "docs/reference/findings.md": make_findings,
     "docs/reference/faults.md": make_faults,
+    "docs/reference/diagnoses.md": make_diagnoses,
 }
 
 
