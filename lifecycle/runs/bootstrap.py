@@ -20,6 +20,7 @@ from lifecycle.gates.health import ClusterIsHealthy
 from lifecycle.gates.layer import LayerIsReady
 from lifecycle.gates.lease import LeaseIsHeld
 from lifecycle.gates.machine import MachineIsKnown
+from lifecycle.gates.manifests import ManifestsBuild
 from lifecycle.gates.nodes import NodesAreReady, NodesAreRegistered
 from lifecycle.gates.promises import LayerKeepsPromises
 from lifecycle.gates.repository import RepositoryIsSound
@@ -67,7 +68,8 @@ async def plan_bootstrap(world: World) -> Plan:
     parts["machines"] = install_machines(world, names_of(parts["preflight"]))
     parts["kubernetes"] = start_kubernetes(world, names_of(parts["machines"]))
     charts_with_crds = await find_charts_with_crds(world)
-    parts["cluster"] = prepare_cluster(world, charts_with_crds)
+    build = ManifestsBuild(world, tuple(charts_with_crds), after=names_of(parts["preflight"]))
+    parts["cluster"] = [build, *prepare_cluster(world, charts_with_crds)]
     parts["flux"] = install_flux(world, names_of(parts["cluster"]))
     parts["layers"] = bring_up_layers(world, ("sources-are-ready",))
     parts["handover"] = hand_over(world, (parts["layers"] or parts["flux"])[-1].name)
@@ -127,7 +129,8 @@ def prepare_cluster(world: World, charts_with_crds: Sequence[Release]) -> list[N
     CRDs come before the CNI: its chart may want the monitoring kinds to exist.
     """
     lease = ("lease-is-held",)
-    crds = [ApplyCrds(world, release, after=lease) for release in charts_with_crds]
+    built = (*lease, "manifests-build")
+    crds = [ApplyCrds(world, release, after=built) for release in charts_with_crds]
     namespaces = CreateNamespaces(world, after=lease)
     placed: list[Node] = [
         PlaceAgeSecret(world, after=(namespaces.name,)),

@@ -1,0 +1,54 @@
+"""Gate: everything that will be applied can be built."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from inventory import Release
+from lifecycle.drivers.files import write_private
+from lifecycle.engine import Answer, Satisfied
+from lifecycle.world import World
+
+__all__ = ["ManifestsBuild"]
+
+_BUILDERS = ("kubectl", "helm", "flux")
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestsBuild:
+    """Built while the machines install, so that an error shows early and nothing waits later.
+
+    What is built stays in memory, where the steps find it. A commit that built once builds
+    again: the same tools make the same of the same files, and only that it did is kept.
+    """
+
+    world: World
+    charts_with_crds: tuple[Release, ...]
+    after: tuple[str, ...] = ()
+    name: str = "manifests-build"
+    title: str = "Build what will be applied"
+
+    async def probe(self) -> Answer:
+        """Build the entries, the CRDs of charts and Flux; an error is the builder's own."""
+        kept = self._kept()
+        if kept.exists():
+            return Satisfied("built before, at this commit")
+        builds, charts = self.world.builds, self.world.charts
+        built, manifests, *crds = await asyncio.gather(
+            builds.objects(),
+            builds.flux_manifests(),
+            *(charts.crds_of(release) for release in self.charts_with_crds),
+        )
+        write_private(kept, b"")
+        count = sum(len(part) for part in crds)
+        return Satisfied(f"{len(built)} objects, {count} CRDs of charts, {len(manifests)} of Flux")
+
+    def _kept(self) -> Path:
+        """Return the file that says that this commit builds with these tools."""
+        found = self.world.tools.found
+        versions = [f"{name} {found[name].version}" for name in _BUILDERS if name in found]
+        decided_by = "\n".join([self.world.repository.commit, *versions])
+        return self.world.places.cache / "builds" / hashlib.sha256(decided_by.encode()).hexdigest()

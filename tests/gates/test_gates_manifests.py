@@ -1,0 +1,98 @@
+"""The gate that builds everything while the machines install."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from inventory import Release
+from lifecycle.drivers.documents import JsonObject
+from lifecycle.engine import Satisfied
+from lifecycle.errors import InventoryError
+from lifecycle.gates.manifests import ManifestsBuild
+from lifecycle.world import World
+
+RELEASE = cast("Release", SimpleNamespace(name="longhorn"))
+
+
+@dataclass
+class Builders:
+    """Stands for the builds and the charts of a world; counts what is asked of it."""
+
+    fails: bool = False
+    asked: list[str] = field(default_factory=list)
+
+    async def objects(self) -> tuple[JsonObject, ...]:
+        """Build the entries, or fail as Kustomize would."""
+        self.asked.append("objects")
+        if self.fails:
+            raise InventoryError("entry does not build: `flux-entry`", path="a.yaml", line=3)
+        return ({}, {})
+
+    async def flux_manifests(self) -> tuple[JsonObject, ...]:
+        """Build Flux."""
+        self.asked.append("flux")
+        return ({},)
+
+    async def crds_of(self, release: Release) -> tuple[JsonObject, ...]:
+        """Render a chart's CRDs."""
+        self.asked.append(release.name)
+        return ({}, {}, {})
+
+
+def gate_of(builders: Builders, cache: Path, commit: str = "c0ffee") -> ManifestsBuild:
+    """The gate over these builders."""
+    world = SimpleNamespace(
+        builds=builders,
+        charts=builders,
+        tools=SimpleNamespace(found={"kubectl": SimpleNamespace(version="1.36.3")}),
+        repository=SimpleNamespace(commit=commit),
+        places=SimpleNamespace(cache=cache),
+    )
+    return ManifestsBuild(cast("World", world), (RELEASE,))
+
+
+async def test_manifests_are_built_before_anything_needs_them(tmp_path: Path) -> None:
+    """Entries, Flux and the CRDs of charts: what later steps apply, they find built."""
+    builders = Builders()
+    answer = await gate_of(builders, tmp_path).probe()
+
+    assert (
+        Satisfied("2 objects, 3 CRDs of charts, 1 of Flux"),
+        {"objects", "flux", "longhorn"},
+    ) == (
+        answer,
+        set(builders.asked),
+    )
+
+
+async def test_manifests_of_a_commit_are_built_once(tmp_path: Path) -> None:
+    """A second run with nothing to do builds nothing."""
+    await gate_of(Builders(), tmp_path).probe()
+    again = Builders()
+    await gate_of(again, tmp_path).probe()
+
+    assert [] == again.asked
+
+
+async def test_manifests_of_another_commit_are_built_anew(tmp_path: Path) -> None:
+    """What built before says nothing about other files."""
+    await gate_of(Builders(), tmp_path).probe()
+    changed = Builders()
+    await gate_of(changed, tmp_path, commit="decaf").probe()
+
+    assert "objects" in changed.asked
+
+
+async def test_manifests_that_do_not_build_name_the_place(tmp_path: Path) -> None:
+    """The run ends with the builder's own words, and tries again the next time."""
+    with pytest.raises(InventoryError, match="flux-entry"):
+        await gate_of(Builders(fails=True), tmp_path).probe()
+    repaired = Builders()
+    await gate_of(repaired, tmp_path).probe()
+
+    assert "objects" in repaired.asked
