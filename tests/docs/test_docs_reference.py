@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
@@ -175,7 +176,7 @@ def _is_known(task: str, words: str) -> bool:
         return False
     known = {
         f"--{name.replace('_', '-')}"
-        for argument in namespace[task].get_arguments()
+        for argument in deepcopy(namespace[task]).get_arguments()
         for name in argument.names
     }
     return set(re.findall(r"--[a-z-]+", words)) <= known
