@@ -23,6 +23,12 @@ class ApiServersAreReady:
     title: str = "Wait for the API server on every control plane"
     patience: Patience = Patience(stall=timedelta(minutes=10), deadline=timedelta(minutes=30))
 
+    @property
+    def hint(self) -> str:
+        """What to look at when a server stays away."""
+        nodes = ",".join(node.address for node in self.world.talos.control_planes)
+        return f"look at: talosctl -n {nodes} service kubelet; talosctl -n {nodes} containers -k"
+
     async def probe(self) -> Answer:
         """Ask each one."""
         nodes = self.world.talos.control_planes

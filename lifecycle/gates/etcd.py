@@ -21,6 +21,12 @@ class EtcdIsHealthy:
     title: str = "Wait for etcd on every control plane"
     patience: Patience = Patience(stall=timedelta(minutes=10), deadline=timedelta(minutes=40))
 
+    @property
+    def hint(self) -> str:
+        """What to look at when members stay missing."""
+        nodes = ",".join(node.address for node in self.world.talos.control_planes)
+        return f"look at: talosctl -n {nodes} etcd status; talosctl -n {nodes} service etcd"
+
     async def probe(self) -> Answer:
         """Compare the members that one control plane knows with talconfig."""
         members = await self.world.talosctl.etcd_members(self.world.first_control_plane.address)

@@ -55,6 +55,14 @@ class ApplyMachineConfig:
         """Machines install side by side, within the run's limit."""
         return "machines"
 
+    @property
+    def hint(self) -> str:
+        """What to look at when the machine does not come back."""
+        return (
+            f"look at the machine's console, and talosctl -n {self.node.address} dmesg; its "
+            f"address and disk are declared at {self.node.position}"
+        )
+
     async def probe(self) -> Answer:
         """Booted from its disk, in maintenance, or somewhere between."""
         try:

@@ -48,6 +48,11 @@ class BootstrapEtcd:
         """Shown before the confirmation."""
         return f"etcd begins on {self.world.first_control_plane.hostname}, once"
 
+    @property
+    def hint(self) -> str:
+        """What to look at when etcd's state stays open."""
+        return self._hint(self.world.first_control_plane)
+
     async def probe(self) -> Answer:
         """Ask every control plane; one that cannot be asked leaves the answer open.
 

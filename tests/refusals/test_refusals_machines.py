@@ -78,6 +78,16 @@ def test_consent_to_another_nodes_disk_is_none(bare: RefusalLab) -> None:
     assert f"disk of {WORKER} holds data" in said.error
 
 
+def test_consent_allows_the_disk(bare: RefusalLab) -> None:
+    """With consent for its node, a disk that holds data is the install disk; others still stop."""
+    with bare.fault("sample-control-1", "foreign-cluster"), bare.fault(WORKER, "disk-with-data"):
+        said = bare.refuse("--consent-disk", WORKER)
+
+    assert "machine belongs to another cluster" in said.error
+    assert WORKER not in said.error
+    assert "maintenance, install disk /dev/sda" in said.stdout
+
+
 def test_consent_to_a_node_that_is_none(bare: RefusalLab) -> None:
     """A mistyped name would silently allow nothing: it is refused with the nearest one."""
     said = bare.refuse("--consent-disk", "sample-worker-2")
