@@ -33,6 +33,7 @@ class ClusterAccess:
     addresses: AddressBook
     listener: Listener | None = None
     _clients: dict[str, Kubernetes] = field(default_factory=dict)
+    _replaced: list[Kubernetes] = field(default_factory=list)
     _current: str = ""
     _found_s: float = 0.0
     _text: str = ""
@@ -71,6 +72,7 @@ class ClusterAccess:
         """Return the client of one control plane, whether it answers or not."""
         text = self._read()
         if text != self._text:
+            self._replaced += self._clients.values()  # requests may be under way there
             self._clients.clear()
             self._current = ""
             self._text = text
@@ -85,9 +87,10 @@ class ClusterAccess:
     async def close(self) -> None:
         """Close every connection."""
         await self.mirror.close()
-        for client in self._clients.values():
+        for client in (*self._clients.values(), *self._replaced):
             await client.close()
         self._clients.clear()
+        self._replaced.clear()
         self._current = ""
 
     async def _find_ready(self) -> str:
