@@ -76,8 +76,8 @@ def find_subject(step: str) -> Subject:
 
 def list_kustomizations(
     inventory: Inventory, subject: Subject, accepted: frozenset[str]
-) -> tuple[Key, ...]:
-    """Return the Kustomizations that should be ready by now, those of the subject's layer first.
+) -> tuple[tuple[Key, ...], ...]:
+    """Return the Kustomizations that should be ready by now, by layer, the subject's own first.
 
     Nobody waits for components accepted as broken, nor for what needs them; upgrade controllers
     are held until the end of a run.
@@ -90,13 +90,13 @@ def list_kustomizations(
         if subject.name != _LAST:
             components = [c for c in components if c.name not in held]
         entries = [Key("Kustomization", e.namespace, e.name) for e in inventory.entries]
-        return (*_keys_of(components), *entries)
+        return (tuple(_keys_of(components)), tuple(entries))
     scopes = scope_layers(inventory, skipped | held)
     names = [scope.layer.name for scope in scopes]
     if subject.name not in names:
         return ()
     begun = scopes[: names.index(subject.name) + 1]
-    return tuple(key for scope in reversed(begun) for key in _keys_of(scope.awaited))
+    return tuple(tuple(_keys_of(scope.awaited)) for scope in reversed(begun))
 
 
 def _keys_of(components: Iterable[Component]) -> Iterator[Key]:

@@ -54,7 +54,7 @@ def explain_objects(sight: Sight, facts: Facts, keys: Iterable[Key]) -> tuple[Di
 
 
 def explain_sight(
-    sight: Sight, facts: Facts, subject: Subject, awaited: Sequence[Key]
+    sight: Sight, facts: Facts, subject: Subject, awaited: Sequence[Sequence[Key]]
 ) -> tuple[Diagnosis, ...]:
     """Explain what a step or gate waits for; the first causes first, each once.
 
@@ -62,13 +62,14 @@ def explain_sight(
         sight: What is seen.
         facts: What the repository says.
         subject: What the step is about.
-        awaited: Kustomizations that should be ready by now.
+        awaited: Kustomizations that should be ready by now, by layer; the first layer in which
+            something is wrong decides.
     """
     found = explain_objects(sight, facts, _list_first(sight, subject))
     if not found and subject.room is Room.PROMISES:
         found = _explain_promises(sight, facts)
-    if not found:
-        found = explain_objects(sight, facts, awaited)
+    for layer in awaited:
+        found = found or explain_objects(sight, facts, layer)
     return merge_causes(found)
 
 

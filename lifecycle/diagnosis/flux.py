@@ -76,7 +76,8 @@ def explain_dependencies(scene: Scene, item: KubernetesObject) -> Diagnosis | No
             return scene.name_cause(
                 "dependency-missing", missing=needed.id, similar=scene.suggest(needed)
             )
-        found = scene.explain(needed)
+        live = scene.sight.find(needed)
+        found = None if live is not None and is_ready(live) else scene.explain(needed)
         if found:
             return found
     return None
@@ -138,18 +139,15 @@ def _is_waiting_for_objects(item: KubernetesObject) -> bool:
 
 
 def _list_objects(item: KubernetesObject) -> Sequence[Key]:
-    """List what was waited for in vain, then everything in the inventory, what counts first."""
+    """List what was waited for in vain, then what of the inventory has to become ready."""
     named = list(list_named_objects(describe_failure(item)))
-    applied = list(_read_inventory(item))
-    applied.sort(key=lambda key: _ORDER.index(key.kind) if key.kind in _ORDER else len(_ORDER))
+    applied = [key for key in _read_inventory(item) if key.kind in _ORDER]
+    applied.sort(key=lambda key: _ORDER.index(key.kind))
     return list(dict.fromkeys([*named, *applied]))
 
 
 def _read_inventory(item: KubernetesObject) -> Iterator[Key]:
-    """Read `status.inventory`: ids are `namespace_name_group_kind` (cli-utils, object.ObjMetadata).
-
-    A Kustomization that applies others, as an entry does, has their names here, too.
-    """
+    """Read `status.inventory`: ids are `namespace_name_group_kind` (cli-utils, ObjMetadata)."""
     for entry in list_at(item.raw, "status", "inventory", "entries"):
         namespace, _, rest = text_at(entry, "id").partition("_")
         parts = rest.rsplit("_", 2)
@@ -173,5 +171,7 @@ def _is_expected(scene: Scene, key: Key) -> bool:
 
 
 def _draw_chain(path: Sequence[Key], again: Key) -> str:
-    round_trip = [key for key in path[path.index(again) :] if key.kind == again.kind]
-    return " -> ".join(key.name for key in (*round_trip, again))
+    """Draw a circle, always from the same point: whoever is asked about, it is one circle."""
+    names = [key.name for key in path[path.index(again) :] if key.kind == again.kind]
+    first = names.index(min(names))
+    return " -> ".join([*names[first:], *names[:first], names[first]])

@@ -25,8 +25,7 @@ def follow_kind(scene: Scene, fields: Mapping[str, str]) -> Diagnosis | None:
     named = {**fields, "provider": str(provider)}
     accepted = scene.facts.find_accepted(provider)
     if accepted:
-        component = scene.facts.owners.get(scene.here, "") or _own_component(scene)
-        return scene.name_cause("kind-of-accepted", accepted=accepted, component=component, **named)
+        return scene.name_cause("kind-of-accepted", accepted=accepted, **named)
     owner = scene.facts.kustomization_of(provider)
     if scene.here in {provider, owner}:
         return scene.name_cause("kind-beside-its-release", **named)
@@ -91,8 +90,3 @@ FOLLOWERS: Final[Mapping[str, Follower]] = {
     "cni-absent": follow_network,
     "sandbox-failed": follow_network,
 }
-
-
-def _own_component(scene: Scene) -> str:
-    names = {key: name for name, key in scene.facts.components.items()}
-    return next((names[key] for key in reversed(scene.path) if key in names), "")

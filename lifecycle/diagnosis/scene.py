@@ -20,7 +20,6 @@ _FLUX_WORDS = {
     "GitRepository": "source git",
     "OCIRepository": "source oci",
     "HelmRepository": "source helm",
-    "HelmChart": "source chart",
     "Bucket": "source bucket",
 }
 
@@ -78,7 +77,7 @@ class Scene:
             cause=clean(entry.cause.format_map(known)),
             evidence=(),
             command=clean(entry.repair.format_map(known)),
-            component=fields.get("component", self._find_component()),
+            component=known["component"],
             signature=signature,
         )
 
@@ -101,6 +100,7 @@ class Scene:
             "flux_kind": _FLUX_WORDS.get(here.kind, ""),
             "namespace": here.namespace,
             "name": here.name,
+            "component": self._find_component(),
             "place": self._find_place(),
             "again": self._find_again(),
         }
