@@ -64,10 +64,9 @@ class MachineIsKnown:
         if error.failure not in {Failure.UNKNOWN_AUTHORITY, Failure.CERTIFICATE_REQUIRED}:
             return Unknown(error.message)
         try:
-            await self.world.talosctl.version(self.node.address, insecure=True)
+            return await self._judge_hardware()
         except TalosctlError as insecure_error:
             return self._judge_insecure_failure(insecure_error)
-        return await self._judge_hardware()
 
     def _may_wait_for_control_plane(self) -> bool:
         """Tell whether silence is what such a machine does until a control plane is up.

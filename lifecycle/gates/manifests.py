@@ -27,6 +27,7 @@ class ManifestsBuild:
 
     world: World
     charts_with_crds: tuple[Release, ...]
+    cni: tuple[Release, ...] = ()
     after: tuple[str, ...] = ()
     name: str = "manifests-build"
     title: str = "Build what will be applied"
@@ -40,8 +41,10 @@ class ManifestsBuild:
         built, manifests, *crds = await asyncio.gather(
             builds.objects(),
             builds.flux_manifests(),
-            *(charts.crds_of(release) for release in self.charts_with_crds),
+            *(charts.crd_kinds_of(release) for release in self.charts_with_crds),
         )
+        for release in self.cni:  # rendered for a cluster that serves these kinds
+            await charts.render_owned(release)
         write_private(kept, b"")
         count = sum(len(part) for part in crds)
         return Satisfied(f"{len(built)} objects, {count} CRDs of charts, {len(manifests)} of Flux")

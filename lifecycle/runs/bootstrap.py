@@ -68,8 +68,15 @@ async def plan_bootstrap(world: World) -> Plan:
     parts["machines"] = install_machines(world, names_of(parts["preflight"]))
     parts["kubernetes"] = start_kubernetes(world, names_of(parts["machines"]))
     charts_with_crds = await find_charts_with_crds(world)
-    build = ManifestsBuild(world, tuple(charts_with_crds), after=names_of(parts["preflight"]))
-    parts["cluster"] = [build, *prepare_cluster(world, charts_with_crds)]
+    parts["cluster"] = [
+        ManifestsBuild(
+            world,
+            tuple(charts_with_crds),
+            tuple(find_cni(world)),
+            after=names_of(parts["preflight"]),
+        ),
+        *prepare_cluster(world, charts_with_crds),
+    ]
     parts["flux"] = install_flux(world, names_of(parts["cluster"]))
     parts["layers"] = bring_up_layers(world, ("sources-are-ready",))
     parts["handover"] = hand_over(world, (parts["layers"] or parts["flux"])[-1].name)

@@ -69,6 +69,7 @@ class ChartFacts:
     helm: Helm
     folder: Path
     _kinds: dict[str, tuple[CrdKind, ...]] = field(default_factory=dict)
+    _owned: dict[tuple[str, tuple[str, ...]], list[JsonObject]] = field(default_factory=dict)
     _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
     def source_of(self, release: Release) -> ChartSource:
@@ -147,13 +148,16 @@ class ChartFacts:
         """Return a release's objects without hooks, owned by the release as Helm says it."""
         archive = await self.archive_of(release)
         rendering = self._rendering(release, archive, include_crds=False)
-        text = await self._render(release, rendering)
-        documents = [document for part in split_manifests(text) for document in _load(part)]
-        return [
-            own_by_helm(document, release=rendering.release, namespace=rendering.namespace)
-            for document in documents
-            if _HOOK not in object_at(document, "metadata", "annotations")
-        ]
+        key = (release.id, rendering.api_versions)
+        if key not in self._owned:
+            text = await self._render(release, rendering)
+            documents = [document for part in split_manifests(text) for document in _load(part)]
+            self._owned[key] = [
+                own_by_helm(document, release=rendering.release, namespace=rendering.namespace)
+                for document in documents
+                if _HOOK not in object_at(document, "metadata", "annotations")
+            ]
+        return self._owned[key]
 
     async def _render_crds(
         self, release: Release, archive: Path, rendering: Rendering

@@ -17,6 +17,7 @@ from lifecycle.gates.manifests import ManifestsBuild
 from lifecycle.world import World
 
 RELEASE = cast("Release", SimpleNamespace(name="longhorn"))
+CNI = cast("Release", SimpleNamespace(name="cilium"))
 
 
 @dataclass
@@ -38,10 +39,15 @@ class Builders:
         self.asked.append("flux")
         return ({},)
 
-    async def crds_of(self, release: Release) -> tuple[JsonObject, ...]:
+    async def crd_kinds_of(self, release: Release) -> tuple[JsonObject, ...]:
         """Render a chart's CRDs."""
         self.asked.append(release.name)
         return ({}, {}, {})
+
+    async def render_owned(self, release: Release) -> list[JsonObject]:
+        """Render a chart."""
+        self.asked.append(release.name)
+        return []
 
 
 def gate_of(builders: Builders, cache: Path, commit: str = "c0ffee") -> ManifestsBuild:
@@ -53,7 +59,7 @@ def gate_of(builders: Builders, cache: Path, commit: str = "c0ffee") -> Manifest
         repository=SimpleNamespace(commit=commit),
         places=SimpleNamespace(cache=cache),
     )
-    return ManifestsBuild(cast("World", world), (RELEASE,))
+    return ManifestsBuild(cast("World", world), (RELEASE,), (CNI,))
 
 
 async def test_manifests_are_built_before_anything_needs_them(tmp_path: Path) -> None:
@@ -63,7 +69,7 @@ async def test_manifests_are_built_before_anything_needs_them(tmp_path: Path) ->
 
     assert (
         Satisfied("2 objects, 3 CRDs of charts, 1 of Flux"),
-        {"objects", "flux", "longhorn"},
+        {"objects", "flux", "longhorn", "cilium"},
     ) == (
         answer,
         set(builders.asked),
