@@ -1,4 +1,4 @@
-"""What all tests share: a real helm on PATH, from its wheel where the machine has none."""
+"""What all tests share: a real helm, and property tests that do not time themselves."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ import os
 import shutil
 from contextlib import suppress
 
+from hypothesis import settings
+
 from lifecycle.cli.lab_tools import find_lab_tools
 from lifecycle.errors import LifecycleError
+
+# No test asserts a time, and CI tries the same examples every time.
+settings.register_profile("house", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("house")
 
 
 def pytest_configure() -> None:
