@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from inventory import Inventory, Node, read_repository
@@ -22,6 +22,7 @@ from lab.kubernetes.faults import PodFault
 from lab.ledger import Ledger
 from lab.machines import DiskSelector, Machines, MachineSpec, derive_hardware
 from lab.repository import MaterializedRepository, find_sample, materialize
+from lab.standins.clusterfiles import SOPS_VARIABLE
 from lab.standins.install import install_standins
 from lab.tools import LabTools
 
@@ -99,6 +100,7 @@ class LabWorld:
         control = Control(socket, self.ledger, clock, machines, kubernetes)
         await control.start()
         self._parts = _Parts(kubernetes, machines, flux, control, reserved)
+        made = replace(made, env={**made.env, SOPS_VARIABLE: str(tools.find("sops"))})
         self._announce(made, cluster, addresses, charts, socket)
 
     async def stop(self) -> None:
