@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lifecycle.cli.confirm import ask_to_go_on, require_answer
 from lifecycle.cli.console import Terminal
+from lifecycle.cli.diagnosing import (
+    Causes,
+    find_causes,
+    flatten_field,
+    tell_causes,
+    write_cause,
+)
 from lifecycle.cli.guard import make_bug_error
 from lifecycle.cli.interrupt import Interrupts
 from lifecycle.cli.place import Site, find_state, open_site
@@ -29,7 +37,12 @@ from lifecycle.engine import (
     StepState,
     probe_plan,
 )
-from lifecycle.errors import ClusterLockedError, InterruptedRunError, LifecycleError
+from lifecycle.errors import (
+    CheckpointError,
+    ClusterLockedError,
+    InterruptedRunError,
+    LifecycleError,
+)
 from lifecycle.secrets import Redactor
 from lifecycle.store import FileLock, SqliteJournal
 
@@ -129,8 +142,25 @@ class _Run:
             if not request.is_confirmed:
                 await self._confirm(prepared)
             board, result = await self._walk(prepared)
-        self._show(board, result, prepared)
+            causes = await self._look_for_causes(prepared, result)
+        self._show(board, result, prepared, causes)
         return _judge(result)
+
+    async def _look_for_causes(self, prepared: Prepared, result: RunResult) -> Causes:
+        """Ask why steps failed, while the doors are open; journal and log keep the answers."""
+        if not result.failures:
+            return {}
+        terminal = self._frame.terminal
+        causes = await find_causes(
+            prepared.diagnose, result.failures, redact=self._redact, restore=terminal.restore
+        )
+        for step, found in causes.items():
+            for cause in found:
+                fields = {key: flatten_field(value) for key, value in cause.items()}
+                self._log(Event(EventName.STEP_DIAGNOSED, _NOW(), step, fields))
+                with suppress(CheckpointError):  # the run has failed already, and says of what
+                    self._journal.record_diagnosis(step, write_cause(cause))
+        return causes
 
     async def _confirm(self, prepared: Prepared) -> None:
         from lifecycle.report.tables import draw_plan, draw_warnings  # noqa: PLC0415 (start-up)
@@ -218,7 +248,7 @@ class _Run:
         for listener in (self._log, *self._listeners):
             listener(replace(event, fields=fields))
 
-    def _show(self, board: Board, result: RunResult, prepared: Prepared) -> None:
+    def _show(self, board: Board, result: RunResult, prepared: Prepared, causes: Causes) -> None:
         from lifecycle.report.tables import draw_result  # noqa: PLC0415 (start-up)
         from lifecycle.report.values import value_of_result  # noqa: PLC0415 (start-up)
 
@@ -229,12 +259,16 @@ class _Run:
             terminal.say(f"note: {note}")
         for failure in result.failures:
             terminal.say(self._redact(f"error: {_describe_failure(board, failure)}"))
+            for line in tell_causes(causes.get(failure.step, ())):
+                terminal.say(line)
             if failure.error.hint:
                 terminal.say(self._redact(f"hint: {failure.error.hint}"))
         if result.state is not RunState.FINISHED:
             terminal.say(f"hint: {self._hint_to_go_on()}")
         terminal.say(f"log: {log}")
-        value = value_of_result(board, result, log=log, resumed=self._journal.run.resumed)
+        value = value_of_result(
+            board, result, log=log, resumed=self._journal.run.resumed, causes=causes
+        )
         terminal.print_json(value)
 
     def _redact(self, text: str) -> str:

@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from lifecycle.cli.console import Terminal, open_terminal
+from lifecycle.cli.diagnosing import read_cause, tell_causes
 from lifecycle.cli.guard import run_guarded
 from lifecycle.cli.options import Arguments, read_cluster, read_settings
 from lifecycle.clock import SystemClock
 from lifecycle.engine.ports import RunState
 from lifecycle.errors import PlanError
 from lifecycle.secrets import Redactor
-from lifecycle.store import ClusterState, find_newest_state, read_holder, read_last_run
+from lifecycle.store import (
+    ClusterState,
+    find_newest_state,
+    read_diagnoses,
+    read_holder,
+    read_last_run,
+)
 from lifecycle.store.paths import find_state_home
 
 __all__ = ["show_status", "status"]
@@ -49,12 +56,22 @@ def show_status(state: ClusterState | None, terminal: Terminal) -> int:
     is_held = holder is not None and holder.run in {"", run.id}
     is_killed = run.state is RunState.RUNNING and not is_held
     log = str(state.log_of(run.id))
+    causes = [read_cause(cause) for _, cause in read_diagnoses(state.journal, run.id)]
     told = str(holder) if holder and is_held else ""
     terminal.show(
-        draw_status(run, is_killed=is_killed, now=SystemClock().now(), log=log, holder=told)
+        draw_status(
+            run,
+            is_killed=is_killed,
+            now=SystemClock().now(),
+            log=log,
+            holder=told,
+            causes=list(tell_causes(causes)),
+        )
     )
     value_of_holder = asdict(holder) if holder and is_held else None
-    terminal.print_json(value_of_status(run, is_killed=is_killed, log=log, holder=value_of_holder))
+    terminal.print_json(
+        value_of_status(run, is_killed=is_killed, log=log, holder=value_of_holder, causes=causes)
+    )
     return 0
 
 

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inventory import Inventory
 from lifecycle.cli.age_keys import find_age_key
 from lifecycle.cli.allowed import check_allowed
-from lifecycle.cli.wiring import Inputs, Prepared
+from lifecycle.cli.wiring import Diagnose, Inputs, Prepared
 from lifecycle.clock import SystemClock
 from lifecycle.drivers.addresses import AddressBook
 from lifecycle.drivers.charts import ChartCache
@@ -37,6 +38,9 @@ from lifecycle.world.lease import RENEW_S, ClusterLease
 from lifecycle.world.machine_configs import MachineConfigs
 from lifecycle.world.repository import Repository, load_repository
 
+if TYPE_CHECKING:
+    from lifecycle.diagnosis import Diagnosis
+
 __all__ = ["prepare_bootstrap"]
 
 
@@ -48,11 +52,22 @@ async def prepare_bootstrap(inputs: Inputs) -> AsyncIterator[Prepared]:
     try:
         world = await _build_world(inputs, clock, private)
         try:
-            yield Prepared(await plan_bootstrap(world), clock, world.notes, world.lease.kept)
+            plan = await plan_bootstrap(world)
+            diagnose = _make_diagnose(world)
+            yield Prepared(plan, clock, world.notes, world.lease.kept, diagnose)
         finally:
             await world.access.close()
     finally:
         private.close()
+
+
+def _make_diagnose(world: World) -> Diagnose:
+    async def diagnose_failure(step: str, seen: str) -> tuple[Diagnosis, ...]:
+        from lifecycle.diagnosis import diagnose  # noqa: PLC0415 (start-up)
+
+        return await diagnose(world, step, seen)
+
+    return diagnose_failure
 
 
 async def _build_world(inputs: Inputs, clock: SystemClock, private: PrivateFolder) -> World:

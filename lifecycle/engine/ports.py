@@ -50,6 +50,8 @@ class EventName(Enum):
     """A probe saw the effect; the proof is on disk."""
     STEP_FAILED = "step.failed"
     """A step, or a gate that refused, ended the run."""
+    STEP_DIAGNOSED = "step.diagnosed"
+    """A first cause of a failure was found: `cause`, `evidence`, `command`, `signature`."""
     GATE_ENTERED = "gate.entered"
     """A gate begins to wait."""
     GATE_WAITED = "gate.waited"

@@ -74,9 +74,15 @@ def draw_result(board: Board, result: RunResult) -> RenderableType:
 
 
 def draw_status(
-    run: RunRecord, *, is_killed: bool, now: datetime, log: str, holder: str = ""
+    run: RunRecord,
+    *,
+    is_killed: bool,
+    now: datetime,
+    log: str,
+    holder: str = "",
+    causes: Sequence[str] = (),
 ) -> RenderableType:
-    """Draw the last run step by step, as the journal knows it."""
+    """Draw the last run step by step, as the journal knows it; `causes` are lines below it."""
     look = _look_of_run(run, is_killed=is_killed)
     resumed = f", resumed {run.resumed} times" if run.resumed > 1 else ""
     resumed = ", resumed once" if run.resumed == 1 else resumed
@@ -92,9 +98,16 @@ def draw_status(
     lines = [f"{len([s for s in run.steps if _is_done(s)])} of {len(run.steps)} done"]
     lines += [f"held by {holder}"] if holder else []
     lines += [run.message] if run.message else []
+    lines += causes
     lines += ["nobody is running it: the same command again goes on"] if is_killed else []
     lines += [f"run {run.id}", f"log {log}"]
-    return Group(head, table, *(Text(clean_text(line)) for line in lines))
+    return Group(head, table, *(_draw_line(line) for line in lines))
+
+
+def _draw_line(line: str) -> Text:
+    """Draw a line below a table; what belongs to the line above it is indented."""
+    indent = len(line) - len(line.lstrip(" "))
+    return Text(" " * indent + clean_text(line))
 
 
 def _make_table(*columns: str) -> Table:

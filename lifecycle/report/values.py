@@ -17,6 +17,8 @@ __all__ = ["Json", "value_of_error", "value_of_plan", "value_of_result", "value_
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
+_NO_CAUSES: Mapping[str, Sequence[Json]] = {}
+
 
 def value_of_plan(plan: Plan, planned: Sequence[PlannedNode]) -> Json:
     """Return the plan: `to_do` counts what does not hold, `nodes` are in order."""
@@ -28,8 +30,15 @@ def value_of_plan(plan: Plan, planned: Sequence[PlannedNode]) -> Json:
     }
 
 
-def value_of_result(board: Board, result: RunResult, *, log: str, resumed: int) -> Json:
-    """Return the result; times are wall seconds, absent ones null."""
+def value_of_result(
+    board: Board,
+    result: RunResult,
+    *,
+    log: str,
+    resumed: int,
+    causes: Mapping[str, Sequence[Json]] = _NO_CAUSES,
+) -> Json:
+    """Return the result; times are wall seconds, absent ones null; `causes` are by step."""
     now = board.now()
     return {
         "run": board.run,
@@ -42,7 +51,12 @@ def value_of_result(board: Board, result: RunResult, *, log: str, resumed: int) 
         "changed": sum(row.is_changed for row in board.rows),
         "steps": [_value_of_row(row, now) for row in board.rows],
         "failures": [
-            {"step": failure.step, "message": failure.error.message, "hint": failure.error.hint}
+            {
+                "step": failure.step,
+                "message": failure.error.message,
+                "hint": failure.error.hint,
+                "diagnoses": causes.get(failure.step, ()),
+            }
             for failure in result.failures
         ],
         "log": log,
@@ -50,7 +64,12 @@ def value_of_result(board: Board, result: RunResult, *, log: str, resumed: int) 
 
 
 def value_of_status(
-    run: RunRecord, *, is_killed: bool, log: str, holder: Mapping[str, Json] | None = None
+    run: RunRecord,
+    *,
+    is_killed: bool,
+    log: str,
+    holder: Mapping[str, Json] | None = None,
+    causes: Sequence[Json] = (),
 ) -> Json:
     """Return the last run; `state` is `killed` when the journal says running and nobody runs."""
     return {
@@ -63,6 +82,7 @@ def value_of_status(
         "ended_at": _format_time(run.ended_at),
         "message": run.message,
         "steps": [_value_of_step(step) for step in run.steps],
+        "diagnoses": causes,
         "holder": holder,
         "log": log,
     }

@@ -7,7 +7,7 @@ stored is memory, never truth: a run probes before it believes any of it.
 
 from __future__ import annotations
 
-from lifecycle.store.history import read_last_run, read_runs
+from lifecycle.store.history import read_diagnoses, read_last_run, read_runs
 from lifecycle.store.journal import SqliteJournal
 from lifecycle.store.lock import FileLock, Holder, read_holder
 from lifecycle.store.paths import (
@@ -29,6 +29,7 @@ __all__ = [
     "find_state_home",
     "identify_repository",
     "make_cluster_key",
+    "read_diagnoses",
     "read_holder",
     "read_last_run",
     "read_runs",

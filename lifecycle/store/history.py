@@ -10,7 +10,7 @@ from pathlib import Path
 from lifecycle.engine.ports import RunRecord, RunState, StepRecord, StepState
 from lifecycle.store._schema import explain_errors, open_for_reading
 
-__all__ = ["read_last_run", "read_runs"]
+__all__ = ["read_diagnoses", "read_last_run", "read_runs"]
 
 _RUN_COLUMNS = "id, kind, cluster, state, started_at, ended_at, resumed, message"
 
@@ -46,6 +46,30 @@ def read_last_run(path: Path, *, cluster: str = "") -> RunRecord | None:
             connection.execute("BEGIN")
             rows = _select_runs(connection, cluster, 1)
             return _parse_run(rows[0], _select_steps(connection, str(rows[0][0]))) if rows else None
+    finally:
+        connection.close()
+
+
+def read_diagnoses(path: Path, run: str) -> Sequence[tuple[str, str]]:
+    """Return what was found out about the failures of a run: step, and the cause as written.
+
+    Only since the run was last taken up: what an earlier attempt died of may be repaired.
+
+    Raises:
+        CheckpointError: the file is damaged or newer than this program.
+    """
+    if not path.exists():
+        return ()
+    connection = open_for_reading(path)
+    try:
+        with explain_errors(path):
+            rows = connection.execute(
+                "SELECT step, detail FROM events WHERE run = :run AND name = 'step.diagnosed'"
+                " AND number > (SELECT coalesce(max(number), 0) FROM events WHERE run = :run"
+                " AND name IN ('run.started', 'run.resumed')) ORDER BY number",
+                {"run": run},
+            )
+            return [(str(step), str(detail)) for step, detail in rows]
     finally:
         connection.close()
 

@@ -162,6 +162,11 @@ class SqliteJournal:
             )
             self._note(db, "step.failed", step, reason)
 
+    def record_diagnosis(self, step: str, cause: str) -> None:
+        """Note a cause of a failure, as its finder writes it."""
+        with self._commit() as db:
+            self._note(db, "step.diagnosed", step, self._redact(cause))
+
     def has_open_intent(self, step: str) -> bool:
         """Tell whether any run of this cluster left an intent of this step without its proof."""
         with explain_errors(self._path):

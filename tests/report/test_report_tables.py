@@ -116,14 +116,18 @@ def test_result_tells_changed_from_unchanged(plans: Plans) -> None:
         RunState.FAILED, (), (Failure("c", PermanentError("disk is gone", hint="replace it")),), 0
     )
     text = show(draw_result(story.board, result))
-    value = json.loads(json.dumps(value_of_result(story.board, result, log="/l", resumed=0)))
+    causes = {"c": [{"cause": "a fire"}]}
+    described = value_of_result(story.board, result, log="/l", resumed=0, causes=causes)
+    value = json.loads(json.dumps(described))
 
     assert ["unchanged", "done", "failed", "not begun"] == [
         line.split("  ")[0].strip() for line in text.splitlines()[2:6]
     ]
     assert "bootstrap home failed: 2 of 4 done, 2 changed, 1:09" in text
     assert [False, True, True, False] == [step["changed"] for step in value["steps"]]
-    assert [{"step": "c", "message": "disk is gone", "hint": "replace it"}] == value["failures"]
+    assert [
+        {"step": "c", "message": "disk is gone", "hint": "replace it", "diagnoses": causes["c"]}
+    ] == value["failures"]
 
 
 def test_killed_run_says_so_and_how_to_go_on() -> None:
