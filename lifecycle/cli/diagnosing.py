@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lifecycle.cli.interrupt import Interrupts
+from lifecycle.clock import SystemClock
 from lifecycle.drivers.documents import (
     Json,
     JsonObject,
@@ -16,13 +18,15 @@ from lifecycle.drivers.documents import (
     text_at,
     texts_at,
 )
-from lifecycle.engine import Failure
+from lifecycle.engine import Event, EventName, Failure, Listener
+from lifecycle.errors import CheckpointError
+from lifecycle.store import SqliteJournal
 
 if TYPE_CHECKING:
     from lifecycle.cli.wiring import Diagnose
     from lifecycle.diagnosis import Diagnosis
 
-__all__ = ["Causes", "find_causes", "flatten_field", "read_cause", "tell_causes", "write_cause"]
+__all__ = ["Causes", "find_causes", "keep_causes", "read_cause", "tell_causes"]
 
 Causes = Mapping[str, Sequence[JsonObject]]  # by step, as they are written
 
@@ -62,9 +66,14 @@ def tell_causes(causes: Sequence[JsonObject]) -> Iterator[str]:
         yield f"hint: {text_at(cause, 'command')}"
 
 
-def write_cause(cause: JsonObject) -> str:
-    """Write a cause for the journal."""
-    return json.dumps(cause, ensure_ascii=False)
+def keep_causes(causes: Causes, journal: SqliteJournal, log: Listener) -> None:
+    """Write causes into journal and log."""
+    for step, found in causes.items():
+        for cause in found:
+            fields = {key: _flatten(value) for key, value in cause.items()}
+            log(Event(EventName.STEP_DIAGNOSED, SystemClock().now(), step, fields))
+            with suppress(CheckpointError):  # the run has failed already, and says of what
+                journal.record_diagnosis(step, json.dumps(cause, ensure_ascii=False))
 
 
 def read_cause(detail: str) -> JsonObject:
@@ -75,7 +84,7 @@ def read_cause(detail: str) -> JsonObject:
         return {}
 
 
-def flatten_field(value: Json) -> str:
+def _flatten(value: Json) -> str:
     """Return a field of a cause as one text, for the log."""
     if isinstance(value, str):
         return value

@@ -5,19 +5,12 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lifecycle.cli.confirm import ask_to_go_on, require_answer
 from lifecycle.cli.console import Terminal
-from lifecycle.cli.diagnosing import (
-    Causes,
-    find_causes,
-    flatten_field,
-    tell_causes,
-    write_cause,
-)
+from lifecycle.cli.diagnosing import Causes, find_causes, keep_causes, tell_causes
 from lifecycle.cli.guard import make_bug_error
 from lifecycle.cli.interrupt import Interrupts
 from lifecycle.cli.place import Site, find_state, open_site
@@ -38,7 +31,6 @@ from lifecycle.engine import (
     probe_plan,
 )
 from lifecycle.errors import (
-    CheckpointError,
     ClusterLockedError,
     InterruptedRunError,
     LifecycleError,
@@ -154,12 +146,7 @@ class _Run:
         causes = await find_causes(
             prepared.diagnose, result.failures, redact=self._redact, restore=terminal.restore
         )
-        for step, found in causes.items():
-            for cause in found:
-                fields = {key: flatten_field(value) for key, value in cause.items()}
-                self._log(Event(EventName.STEP_DIAGNOSED, _NOW(), step, fields))
-                with suppress(CheckpointError):  # the run has failed already, and says of what
-                    self._journal.record_diagnosis(step, write_cause(cause))
+        keep_causes(causes, self._journal, self._log)
         return causes
 
     async def _confirm(self, prepared: Prepared) -> None:
