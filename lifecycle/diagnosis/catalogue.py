@@ -53,7 +53,8 @@ def match_message(message: str) -> Match | None:
     for signature in CATALOGUE:
         found = signature.pattern.search(message) if signature.pattern else None
         if found:
-            fields = {name: value or "" for name, value in found.groupdict().items()}
+            # A group that took no part must not hide what the walk knows itself.
+            fields = {name: value for name, value in found.groupdict().items() if value}
             return Match(signature, fields)
     return None
 
