@@ -8,12 +8,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from inventory.model import Inventory, Position
+from inventory.model import Inventory, ObjectRef, Position
 from inventory.objects import get_text
 from inventory.tree import Tree
 from inventory.variables import is_sops_document
 
 _TALOS_SECRETS: Final = ("talos/generated/talsecret.yaml", "talos/talsecret.yaml")
+_FACTORY: Final = "factory.talos.dev"  # where talhelper takes images from by default
+_RUNNERS: Final = ("CronJob", "HelmRelease")
 
 
 class Place(StrEnum):
@@ -48,7 +50,9 @@ def list_seed_kit(root: Path, inventory: Inventory) -> tuple[Item, ...]:
         *_settings(inventory),
         *_deploy_key(inventory),
         *_sources(inventory),
+        *_images(inventory),
         *_backups(inventory),
+        *_snapshots(inventory),
     )
 
 
@@ -142,6 +146,35 @@ def _backups(inventory: Inventory) -> Iterator[Item]:
         yield Item("application data", Place.OUTSIDE, "Longhorn backups", backups[0].position)
     else:
         yield Item("application data", Place.MISSING, "no backup of volumes is declared")
+
+
+def _images(inventory: Inventory) -> Iterator[Item]:
+    talos = inventory.talos
+    if talos is None:
+        return
+    images = {node.talos_image.partition("/")[0] or _FACTORY for node in talos.nodes}
+    for host in sorted(images):
+        reason = f"Talos {talos.talos_version} with the nodes' extensions; pull it beforehand"
+        yield Item(f"installer image of {host}", Place.OUTSIDE, reason, talos.position)
+
+
+def _snapshots(inventory: Inventory) -> Iterator[Item]:
+    """Yield where etcd snapshots come from: a live object whose name or image says so."""
+    if inventory.talos is None:
+        return
+    for _, item in inventory.objects():
+        if item.kind in _RUNNERS and _takes_snapshots(item):
+            reason = f"{item} takes them; keep them outside the cluster"
+            yield Item("etcd snapshot", Place.OUTSIDE, reason, item.position)
+            return
+    reason = "nothing here takes one: what only etcd knows is lost; see `talosctl etcd snapshot`"
+    yield Item("etcd snapshot", Place.MISSING, reason)
+
+
+def _takes_snapshots(item: ObjectRef) -> bool:
+    name = item.name.lower()
+    is_named = "etcd" in name and ("backup" in name or "snapshot" in name)
+    return is_named or "talos-backup" in name or "talos-backup" in str(item.raw.get("spec", ""))
 
 
 def _persistences(value: object) -> Iterator[bool]:

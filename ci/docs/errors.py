@@ -36,7 +36,13 @@ def make_exit_codes() -> str:
     rows = [("0", "Done, or nothing to do.", "")]
     for code in sorted({error.exit_code for error in find_errors()} | {SOMETHING_TO_DO}):
         if code == SOMETHING_TO_DO:
-            rows.append((str(code), "`plan` only: something is to do.", ""))
+            rows.append(
+                (
+                    str(code),
+                    "`plan`: something is to do; `validate`: the worst open finding is a warning.",
+                    "",
+                )
+            )
             continue
         roots = [e for e in find_errors() if "exit_code" in vars(e) and e.exit_code == code]
         why = " ".join(_describe_code(error) for error in roots)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from inventory.catalogue import find_provider
@@ -33,7 +33,7 @@ def check_graph(facts: Facts) -> Iterator[Finding]:
     inventory = facts.inventory
     crds = crd_edges(inventory, facts.rendered.provided)
     entries = {entry.name for entry in inventory.entries}
-    declared = _reachable(inventory.edges)
+    declared = _Declared(inventory.edges)
     for edge in crds:
         if edge.consumer in entries:
             yield _finding(edge, "crd-in-entry", f"entry `{edge.consumer}` {edge.reason}")
@@ -44,7 +44,7 @@ def check_graph(facts: Facts) -> Iterator[Finding]:
                 "crd-beside-release",
                 message.replace(f" {edge.provider} brings", " it brings"),
             )
-        elif edge.provider not in declared.get(edge.consumer, ()):
+        elif not declared.is_ordered(edge):
             message = f"component `{edge.consumer}` {edge.reason}, without dependsOn"
             yield _finding(edge, "crd-order-not-declared", message)
     yield from _providers(facts)
@@ -89,7 +89,7 @@ def _find_dead(inventory: Inventory, names: Iterable[str]) -> str:
     return ""
 
 
-def _needs(facts: Facts, declared: Mapping[str, set[str]]) -> Iterator[Finding]:
+def _needs(facts: Facts, declared: _Declared) -> Iterator[Finding]:
     """Yield releases whose values ask for what another release brings, or nothing does."""
     known = {(edge.consumer, edge.subjects[0]): edge for edge in need_edges(facts.inventory)}
     unordered: dict[tuple[str, str], list[tuple[str, Position]]] = {}
@@ -106,7 +106,7 @@ def _needs(facts: Facts, declared: Mapping[str, set[str]]) -> Iterator[Finding]:
                 place = facts.locate(release.position, *need.keys)
                 hint = _find_dead(facts.inventory, provider.names)
                 yield make_finding("release-without-provider", message, place, hint)
-            elif edge is not None and edge.provider not in declared.get(edge.consumer, ()):
+            elif edge is not None and not declared.is_ordered(edge):
                 place = facts.locate(release.position, *need.keys)
                 unordered.setdefault((edge.provider, need.group), []).append((release.name, place))
     for (name, group), users in unordered.items():
@@ -115,16 +115,14 @@ def _needs(facts: Facts, declared: Mapping[str, set[str]]) -> Iterator[Finding]:
         yield make_finding("release-order-not-declared", message, users[0][1])
 
 
-def _rendered_needs(
-    facts: Facts, known: Iterable[Edge], declared: Mapping[str, set[str]]
-) -> Iterator[Finding]:
+def _rendered_needs(facts: Facts, known: Iterable[Edge], declared: _Declared) -> Iterator[Finding]:
     """Yield releases whose rendered objects need what another component brings."""
     told = {(edge.consumer, edge.provider) for edge in known}
     told |= {(edge.consumer, edge.provider) for edge in need_edges(facts.inventory)}
     rendered = facts.rendered
     for edge in crd_edges(facts.inventory, rendered.provided, rendered.consumed):
         is_own = edge.consumer == edge.provider  # Helm's business, within one release
-        is_ordered = edge.provider in declared.get(edge.consumer, ())
+        is_ordered = declared.is_ordered(edge)
         if is_own or is_ordered or (edge.consumer, edge.provider) in told:
             continue
         kinds = ", ".join(edge.subjects)
@@ -146,18 +144,27 @@ def _cycle(facts: Facts, cycle: Cycle, name: str) -> Finding:
     return make_finding(name, message, place)
 
 
-def _reachable(edges: tuple[Edge, ...]) -> dict[str, set[str]]:
-    """Return what each component waits for, directly or not."""
-    direct: dict[str, set[str]] = {}
-    for edge in edges:
-        direct.setdefault(edge.consumer, set()).add(edge.provider)
-    result: dict[str, set[str]] = {}
-    for name in direct:
-        todo, seen = [name], set()
-        while todo:
-            for other in direct.get(todo.pop(), ()):
-                if other not in seen:
-                    seen.add(other)
-                    todo.append(other)
-        result[name] = seen
-    return result
+class _Declared:
+    """Tells who waits for whom over declared edges, directly or not.
+
+    Asked from the provider's side: providers are few, and a set for each component would grow with
+    the square of a chain's length.
+    """
+
+    def __init__(self, edges: Iterable[Edge]) -> None:
+        self._direct: dict[str, list[str]] = {}
+        for edge in edges:
+            self._direct.setdefault(edge.provider, []).append(edge.consumer)
+        self._known: dict[str, set[str]] = {}
+
+    def is_ordered(self, edge: Edge) -> bool:
+        """Say whether the consumer waits for the provider already."""
+        if edge.provider not in self._known:
+            todo, seen = [edge.provider], set[str]()
+            while todo:
+                for other in self._direct.get(todo.pop(), ()):
+                    if other not in seen:
+                        seen.add(other)
+                        todo.append(other)
+            self._known[edge.provider] = seen
+        return edge.consumer in self._known[edge.provider]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from inventory.model import Edge
-from inventory.order import find_cycles
+from inventory.layers import UNKNOWN_RANK
+from inventory.model import Edge, Inventory, Layer, Wave
+from inventory.order import find_cycles, order_components
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,17 @@ class Line:
     reasons: tuple[str, ...]
     is_declared: bool
     is_in_cycle: bool
+
+
+def find_waves(inventory: Inventory, edges: Iterable[Edge]) -> tuple[Wave, ...]:
+    """Return the waves, and a last one of the components that stand in no layer."""
+    waves = order_components(inventory, edges)
+    placed = {name for wave in waves for name in wave.components}
+    rest = tuple(c.name for c in inventory.components if c.name not in placed)
+    if not rest:
+        return waves
+    layer = Layer("in no layer", "", UNKNOWN_RANK, rest, ())
+    return (*waves, Wave(layer, rest))
 
 
 def join_edges(edges: Iterable[Edge]) -> tuple[Line, ...]:

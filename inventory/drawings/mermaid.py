@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from inventory.drawings._edges import join_edges
+from inventory.drawings._edges import find_waves, join_edges
 from inventory.model import Edge, Inventory
-from inventory.order import order_components
 
 
 def draw_mermaid(inventory: Inventory, edges: Iterable[Edge]) -> str:
@@ -14,7 +13,7 @@ def draw_mermaid(inventory: Inventory, edges: Iterable[Edge]) -> str:
     edges = tuple(edges)
     names: dict[str, str] = {}
     parts = ["flowchart LR"]
-    for number, wave in enumerate(order_components(inventory, edges)):
+    for number, wave in enumerate(find_waves(inventory, edges)):
         parts.append(f'  subgraph layer{number}["{_escape(wave.layer.name)}"]')
         parts.extend(f'    {_key(name, names)}["{_escape(name)}"]' for name in wave.components)
         parts.append("  end")

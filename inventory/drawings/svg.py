@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from inventory.drawings._edges import Line, join_edges
+from inventory.drawings._edges import Line, find_waves, join_edges
 from inventory.model import Edge, Inventory, Wave
-from inventory.order import order_components
 
 _BOX_WIDTH = 190
 _BOX_HEIGHT = 24
@@ -47,7 +46,7 @@ def draw_svg(inventory: Inventory, edges: Iterable[Edge]) -> str:
     shows its reasons when pointed at.
     """
     edges = tuple(edges)
-    waves = order_components(inventory, edges)
+    waves = find_waves(inventory, edges)
     boxes, headings = _place(waves)
     width = max((box.x for box in boxes.values()), default=0) + _BOX_WIDTH + _MARGIN
     height = max((box.y for box in boxes.values()), default=0) + _BOX_HEIGHT + _MARGIN

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from inventory.drawings._edges import Line, join_edges
+from inventory.drawings._edges import Line, find_waves, join_edges
 from inventory.model import Edge, Inventory
-from inventory.order import order_components
 
 
 def draw_text(inventory: Inventory, edges: Iterable[Edge]) -> str:
@@ -19,7 +18,7 @@ def draw_text(inventory: Inventory, edges: Iterable[Edge]) -> str:
     for line in join_edges(edges):
         lines.setdefault(line.consumer, []).append(line)
     parts: list[str] = []
-    for wave in order_components(inventory, edges):
+    for wave in find_waves(inventory, edges):
         parts.append(f"{wave.layer.name} (rank {wave.layer.rank})")
         for name in wave.components:
             note = "  (listed in an earlier layer)" if name in wave.deferred else ""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inventory import Finding, Position
 from inventory.rules import make_finding
 from inventory.tree import Tree
 from inventory.variables import is_sops_document
 from lifecycle.cli.age_keys import find_age_key
-from lifecycle.drivers.process import Environment, ProcessRunner
-from lifecycle.drivers.sops import Sops, SopsError, SopsFailure
-from lifecycle.drivers.tools import find_tools
-from lifecycle.secrets import Redactor
-from lifecycle.store import find_cache_home
+from lifecycle.secrets import Redactor, Secret
+
+if TYPE_CHECKING:
+    from lifecycle.drivers.sops import Decrypted, SopsError
 
 __all__ = ["Decryption", "decrypt_folder"]
 
@@ -30,7 +30,7 @@ class Decryption:
     note: str = ""
 
 
-async def decrypt_folder(
+def decrypt_folder(
     root: Path, given: Path | None, environ: Mapping[str, str], redactor: Redactor
 ) -> Decryption:
     """Decrypt every SOPS file below `root`, hidden folders left out; nothing reaches a disk.
@@ -43,30 +43,67 @@ async def decrypt_folder(
         ToolMissingError: a key was named, but there is no sops.
     """
     key = find_age_key(root, given, environ)
-    paths = _find_encrypted(root)
-    if not paths or not key.reveal():
-        return Decryption(note=_tell(len(paths), "there is no age key") if paths else "")
+    places = _find_encrypted(root)
+    if not places or not key.reveal():
+        return Decryption(note=_tell(len(places), "there is no age key") if places else "")
+    from asyncio import run  # noqa: PLC0415 (start-up)
+
+    from lifecycle.errors import ToolMissingError  # noqa: PLC0415 (start-up)
+
     redactor.learn([key])
+    try:
+        answers = run(_decrypt(root, places, key, environ, redactor))
+    except ToolMissingError:
+        if given is not None:
+            raise
+        return Decryption(note=_tell(len(places), "there is no sops"))
+    return _sort(places, answers, redactor, is_given=given is not None)
+
+
+def _sort(
+    places: Mapping[str, Position],
+    answers: Mapping[str, Decrypted | SopsError],
+    redactor: Redactor,
+    *,
+    is_given: bool,
+) -> Decryption:
+    """Part texts from failures; a key that nobody named and that fits nothing is only noted."""
+    from lifecycle.drivers.sops import SopsError  # noqa: PLC0415 (start-up)
+
+    overlay: dict[str, str] = {}
+    findings: list[Finding] = []
+    for name, answer in answers.items():
+        if isinstance(answer, SopsError):
+            findings.append(_report(answer, places[name]))
+        else:
+            redactor.learn(answer.values)
+            overlay[name] = answer.text.reveal().decode("utf-8", "replace")
+    if not is_given and not overlay and {f.id for f in findings} <= {"key-does-not-fit"}:
+        return Decryption(note=_tell(len(places), "the age key of this machine fits none"))
+    note = f"{len(overlay)} of {len(places)} files decrypted"
+    return Decryption(overlay, tuple(findings), note)
+
+
+async def _decrypt(
+    root: Path,
+    paths: Iterable[str],
+    key: Secret,
+    environ: Mapping[str, str],
+    redactor: Redactor,
+) -> Mapping[str, Decrypted | SopsError]:
+    """Ask sops for every file; raises ToolMissingError."""
+    from lifecycle.drivers.process import Environment, ProcessRunner  # noqa: PLC0415 (start-up)
+    from lifecycle.drivers.sops import Sops  # noqa: PLC0415 (start-up)
+    from lifecycle.drivers.tools import find_tools  # noqa: PLC0415 (start-up)
+    from lifecycle.store import find_cache_home  # noqa: PLC0415 (start-up)
+
     runner = ProcessRunner(Environment.from_variables(environ), redactor=redactor)
     cache = find_cache_home(environ) / "tools"
     path = environ.get("PATH", os.defpath)
     tools = await find_tools(("sops",), runner, path=path, cache=cache)
-    if "sops" in tools.missing and given is None:
-        return Decryption(note=_tell(len(paths), "there is no sops"))
     sops = Sops(tools.program("sops"), runner, key)
     answers = await sops.decrypt_files([root / name for name in paths])
-    overlay: dict[str, str] = {}
-    findings: list[Finding] = []
-    for name, place in paths.items():
-        answer = answers[root / name]
-        if isinstance(answer, SopsError):
-            findings.append(_report(answer, place))
-        else:
-            redactor.learn(answer.values)
-            overlay[name] = answer.text.reveal().decode("utf-8", "replace")
-    if given is None and not overlay and all(f.id == "key-does-not-fit" for f in findings):
-        return Decryption(note=_tell(len(paths), "the age key of this machine fits none"))
-    return Decryption(overlay, tuple(findings), f"{len(overlay)} of {len(paths)} files decrypted")
+    return {path.relative_to(root).as_posix(): answer for path, answer in answers.items()}
 
 
 def _find_encrypted(root: Path) -> Mapping[str, Position]:
@@ -74,8 +111,8 @@ def _find_encrypted(root: Path) -> Mapping[str, Position]:
     tree = Tree(str(root), {})
     found: dict[str, Position] = {}
     for path in tree.repository_files():
-        text = tree.text(path) or ""
-        if "sops" not in text or "ENC[" not in text or (root / path).is_symlink():
+        file = root / path
+        if file.is_symlink() or not file.is_file() or not _mentions_sops(file):
             continue
         for document in tree.documents(path):
             if is_sops_document(document.value):
@@ -84,7 +121,18 @@ def _find_encrypted(root: Path) -> Mapping[str, Position]:
     return found
 
 
+def _mentions_sops(file: Path) -> bool:
+    """Look at the bytes first: parsing every file twice would double the time."""
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return False  # reading the repository tells it with its place
+    return b"ENC[" in content and b"sops" in content
+
+
 def _report(error: SopsError, place: Position) -> Finding:
+    from lifecycle.drivers.sops import SopsFailure  # noqa: PLC0415 (start-up)
+
     failure = error.failure
     if failure is SopsFailure.NO_KEY:
         return make_finding("key-does-not-fit", "the given age key is no recipient", place)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -61,9 +60,11 @@ def _draw_as(kind: str, repo: Path, target: ClusterRequest, environ: Mapping[str
 
     inventory = read_repository(repo, choose_one(repo, target.cluster))
     if target.charts:
+        from asyncio import run  # noqa: PLC0415 (start-up)
+
         from lifecycle.cli.renderings import render_charts  # noqa: PLC0415 (start-up)
 
-        seen = asyncio.run(render_charts(inventory, target.charts, environ))
+        seen = run(render_charts(inventory, target.charts, environ))
         edges = infer_edges(inventory, seen.rendered)
     else:
         edges = infer_edges(inventory)

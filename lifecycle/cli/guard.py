@@ -15,7 +15,11 @@ __all__ = ["make_bug_error", "run_guarded"]
 
 
 def run_guarded(
-    command: Callable[[], int], *, terminal: Terminal, redactor: Redactor, crash_log: Path
+    command: Callable[[], int],
+    *,
+    terminal: Terminal,
+    redactor: Redactor,
+    crash_log: Path | Callable[[], Path],
 ) -> int:
     """Run a command and return its exit code; nothing but that ever reaches the caller.
 
@@ -32,8 +36,9 @@ def run_guarded(
         os.dup2(os.open(os.devnull, os.O_WRONLY), terminal.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001 (the edge: a person never sees a traceback)
-        _keep_traceback(crash_log, redactor)
-        return _refuse(terminal, redactor, make_bug_error(error, crash_log))
+        log = crash_log if isinstance(crash_log, Path) else crash_log()
+        _keep_traceback(log, redactor)
+        return _refuse(terminal, redactor, make_bug_error(error, log))
 
 
 def make_bug_error(error: Exception, log: Path) -> LifecycleError:

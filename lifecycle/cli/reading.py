@@ -60,7 +60,7 @@ def run_reading(
         lambda: command(terminal, redactor),
         terminal=terminal,
         redactor=redactor,
-        crash_log=_find_crash_log(environ),
+        crash_log=lambda: _find_crash_log(environ),
     )
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from inventory import Finding, Inventory, Severity, judge_rendered, read_repository
 from inventory.acceptance import FILE_NAME, AcceptanceError, Judged, judge, read_acceptances
-from inventory.sarif import build_sarif
 from inventory.seed_kit import Item, Place
 from inventory.summary import describe_finding
 from lifecycle.cli.console import Terminal
@@ -125,7 +122,7 @@ class _Reader:
         from lifecycle.cli.decryption import decrypt_folder  # noqa: PLC0415 (start-up)
 
         key = self.target.age_key_file
-        done = asyncio.run(decrypt_folder(self.repo, key, self.environ, self.redactor))
+        done = decrypt_folder(self.repo, key, self.environ, self.redactor)
         self.overlay = done.overlay
         self.findings += done.findings
         self.notes += [done.note] if done.note else []
@@ -134,22 +131,28 @@ class _Reader:
 
     def read_seed_kits(self, names: Iterable[str]) -> Mapping[str, tuple[Item, ...]]:
         """Return what a rebuild of each cluster needs."""
+        from asyncio import run  # noqa: PLC0415 (start-up)
+
         from lifecycle.cli.seed_kit import read_seed_kits  # noqa: PLC0415 (start-up)
 
-        return asyncio.run(read_seed_kits(self.repo, names, self.environ))
+        return run(read_seed_kits(self.repo, names, self.environ))
 
     def ask_online(self, inventories: Iterable[Inventory]) -> None:
         """Ask servers for what the repository names."""
+        from asyncio import run  # noqa: PLC0415 (start-up)
+
         from lifecycle.cli.online import check_online  # noqa: PLC0415 (start-up)
 
-        answer = asyncio.run(check_online(inventories, self.environ))
+        answer = run(check_online(inventories, self.environ))
         self.findings += answer.findings
         self.notes += answer.notes
 
     def _render(self, inventory: Inventory) -> Inventory:
+        from asyncio import run  # noqa: PLC0415 (start-up)
+
         from lifecycle.cli.renderings import render_charts  # noqa: PLC0415 (start-up)
 
-        seen = asyncio.run(render_charts(inventory, self.target.charts, self.environ))
+        seen = run(render_charts(inventory, self.target.charts, self.environ))
         self.findings += seen.findings
         if not seen.has_helm:
             self.notes.append("there is no helm: charts were searched, not rendered")
@@ -201,6 +204,10 @@ def _order(finding: Finding) -> tuple[int, str, int, int, str, str]:
 
 
 def _print_sarif(verdict: Verdict, terminal: Terminal) -> None:
+    from importlib.metadata import version  # noqa: PLC0415 (start-up)
+
+    from inventory.sarif import build_sarif  # noqa: PLC0415 (start-up)
+
     judged = verdict.judged
     log = build_sarif(judged.open, version("talos-lifecycle"), judged.accepted)
     terminal.print_json(clean_json(log))

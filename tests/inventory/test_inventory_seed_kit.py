@@ -38,6 +38,7 @@ def test_talos_secrets_are_asked_for(write: Write) -> None:
         "patch a.yaml": Place.OUTSIDE,
         "patch b.yaml": Place.IN_GIT,
         "application data": Place.MISSING,
+        "etcd snapshot": Place.MISSING,
     } == kit
 
 
