@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -189,6 +190,25 @@ class RefusalLab:
         assert isinstance(acts, dict)
         return acts
 
+    def acts_of_machines(self) -> Mapping[str, int]:
+        """Return the acts that change machines or begin something; Flux goes on with its own."""
+        kinds = ("etcd.", "machine.", "kubernetes.", "rpc.")
+        return {name: count for name, count in self.acts().items() if name.startswith(kinds)}
+
+    def wait_for_line(self, process: subprocess.Popen[str], *texts: str) -> None:
+        """Wait until the log of a run has a line with all the texts."""
+        deadline = time.monotonic() + _TIMEOUT_S
+        while time.monotonic() < deadline and process.poll() is None:
+            if any(all(text in line for text in texts) for line in self._read_log()):
+                return
+            time.sleep(0.01)
+        process.kill()
+        pytest.fail(f"`{texts}` is in no line of the log: {process.communicate()}")
+
+    def _read_log(self) -> Iterator[str]:
+        for log in self.state.runs.glob("*.jsonl"):
+            yield from log.read_text(encoding="utf-8").splitlines()
+
     def ask(self, question: Mapping[str, object]) -> Mapping[str, object]:
         """Ask the lab's control socket."""
         with socket.socket(socket.AF_UNIX) as connection:
@@ -201,12 +221,21 @@ class RefusalLab:
     @contextmanager
     def fault(self, machine: str, name: str) -> Iterator[None]:
         """Make something go wrong with a machine for a while."""
-        question = {"do": "fault", "machine": machine, "fault": name}
-        assert self.ask(question | {"on": True}) == {"ok": True}
+        self._switch(machine, name, is_on=True)
         try:
             yield
         finally:
-            self.ask(question | {"on": False})
+            self._switch(machine, name, is_on=False)
+
+    def _switch(self, machine: str, name: str, *, is_on: bool) -> None:
+        """Switch a fault; one that takes a reboot is waited for, since the lab counts that."""
+        reboot = f"machine.reboot/{machine}"
+        wanted = self.acts().get(reboot, 0) + (name == "foreign-cluster")
+        question = {"do": "fault", "machine": machine, "fault": name, "on": is_on}
+        assert self.ask(question) == {"ok": True}
+        deadline = time.monotonic() + _TIMEOUT_S
+        while self.acts().get(reboot, 0) < wanted and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     @contextmanager
     def changed_file(self, path: str, content: str, *, push: bool = True) -> Iterator[None]:

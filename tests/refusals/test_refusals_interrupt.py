@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
-import subprocess
 import time
-from collections.abc import Iterator, Mapping
-
-import pytest
 
 from lifecycle.engine import RunState
 from tests.refusals.refusals_lab import RefusalLab, Said, finish
@@ -51,7 +46,7 @@ def test_interrupted_at_each_stop_and_run_again(fresh: RefusalLab) -> None:
 def test_machines_that_are_ours_are_gone_on_with(fresh: RefusalLab) -> None:
     """From another laptop, with nothing remembered, a configured machine of ours is no obstacle."""
     said = fresh.bootstrap()
-    acts = _choose_of_machines(fresh.acts())
+    acts = fresh.acts_of_machines()
     for path in (fresh.state.talosconfig, fresh.state.kubeconfig, fresh.state.journal):
         path.unlink()
 
@@ -59,38 +54,14 @@ def test_machines_that_are_ours_are_gone_on_with(fresh: RefusalLab) -> None:
 
     assert (0, 0) == (said.code, again.code), again.output
     assert "ours, running" in again.stdout
-    assert acts == _choose_of_machines(fresh.acts())
-
-
-def _choose_of_machines(acts: Mapping[str, int]) -> Mapping[str, int]:
-    """Return the acts that change machines or begin something; Flux goes on with its own."""
-    kinds = ("etcd.", "machine.", "kubernetes.", "rpc.")
-    return {name: count for name, count in acts.items() if name.startswith(kinds)}
+    assert acts == fresh.acts_of_machines()
 
 
 def interrupt(lab: RefusalLab, step: str, *signals: signal.Signals) -> Said:
     """Run until a step begins, then send signals; returns how it ended."""
     process = lab.start_bootstrap()
-    wait_for_step(lab, step, process)
+    lab.wait_for_line(process, '"step.started"', f'"{step}"')
     for number in signals:
         process.send_signal(number)
         time.sleep(0.02)  # two signals at the same moment are one
     return finish(process)
-
-
-def wait_for_step(lab: RefusalLab, step: str, process: subprocess.Popen[str]) -> None:
-    """Wait until the log says that the act of a step begins."""
-    deadline = time.monotonic() + _TIMEOUT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        if step in _read_started(lab):
-            return
-        time.sleep(0.005)
-    process.kill()
-    pytest.fail(f"`{step}` has not begun: {process.communicate()}")
-
-
-def _read_started(lab: RefusalLab) -> Iterator[str]:
-    for log in lab.state.runs.glob("*.jsonl"):
-        for line in log.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.endswith("\n") and '"step.started"' in line:
-                yield json.loads(line)["step"]
