@@ -13,6 +13,7 @@ from lifecycle.cli.console import Terminal
 from lifecycle.cli.diagnosing import Causes, find_causes, keep_causes, tell_causes
 from lifecycle.cli.guard import make_bug_error
 from lifecycle.cli.interrupt import Interrupts
+from lifecycle.cli.meanwhile import look_meanwhile
 from lifecycle.cli.place import Site, find_state, open_site
 from lifecycle.cli.requests import RunRequest
 from lifecycle.cli.wiring import Hold, Inputs, Prepare, Prepared
@@ -178,7 +179,13 @@ class _Run:
         )
         with watched:
             self._listeners.append(watched)
-            return board, await self._walk_interruptibly(runner, board, watched, prepared.hold)
+            async with look_meanwhile(
+                prepared.diagnose,
+                prepared.clock,
+                self._listeners,
+                lambda text: watched.tell(self._redact(text)),
+            ):
+                return board, await self._walk_interruptibly(runner, board, watched, prepared.hold)
 
     async def _walk_interruptibly(
         self, runner: Runner, board: Board, watched: Watched, hold: Hold
