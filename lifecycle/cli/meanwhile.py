@@ -67,7 +67,8 @@ async def look_meanwhile(
 async def _look(
     diagnose: Diagnose, clock: Clock, quiet: QuietGates, tell: Callable[[str], None]
 ) -> None:
-    told: dict[str, str] = {}  # what is shown of a gate
+    # What is shown of each gate; causes name pods, which another attempt replaces by others.
+    told: dict[str, tuple[str, str]] = {}
     while True:
         await clock.sleep(_QUIET_S / 4)
         for gate in [gate for gate in told if not quiet.is_waiting(gate)]:
@@ -75,6 +76,7 @@ async def _look(
             tell(f"{gate} waits no longer")
         for gate in quiet.take_quiet():
             for found in (await diagnose(gate, ""))[:1]:
-                if found.signature and quiet.is_waiting(gate) and told.get(gate) != found.cause:
-                    told[gate] = found.cause
+                kind = (found.signature, found.component)
+                if found.signature and quiet.is_waiting(gate) and told.get(gate) != kind:
+                    told[gate] = kind
                     tell(f"{gate} waits; cause so far: {found.cause}; hint: {found.command}")
