@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from lifecycle.drivers.documents import text_at
-from lifecycle.drivers.kubernetes import KubernetesObject
+from lifecycle.drivers.kubernetes import Condition, KubernetesObject
 
 __all__ = ["Readiness", "State", "read_kustomization", "read_release", "read_source"]
 
@@ -69,7 +69,7 @@ def _read(item: KubernetesObject) -> Readiness:
     stalled, ready = item.condition("Stalled"), item.condition("Ready")
     if item.is_terminating:
         return Readiness(State.WAITING, "is being deleted")
-    if stalled and stalled.is_true:
+    if stalled and stalled.is_true and not _is_of_older_spec(stalled, item):
         return Readiness(State.FAILED, _cut(f"{stalled.reason}: {stalled.message}"))
     if ready is None:
         return Readiness(State.WAITING, "not looked at yet")
@@ -78,6 +78,11 @@ def _read(item: KubernetesObject) -> Readiness:
     if ready.is_true:
         return Readiness(State.WAITING, "its new spec is not looked at yet")
     return Readiness(State.WAITING, _cut(f"{ready.reason}: {ready.message}"))
+
+
+def _is_of_older_spec(condition: Condition, item: KubernetesObject) -> bool:
+    """Tell whether a condition speaks of a spec that was replaced, perhaps by its repair."""
+    return 0 < condition.observed_generation < item.generation
 
 
 def _cut(text: str) -> str:
