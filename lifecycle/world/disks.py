@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 
 from inventory import Node
 from lifecycle.drivers.talosctl import Disk
@@ -61,9 +60,15 @@ def _is_matched(disk: Disk, selector: dict[str, str]) -> bool:
         if key == "size":
             if not _is_size_matched(disk.size, wanted):
                 return False
-        elif not fnmatchcase(texts.get(key, "").lower(), wanted.lower()):
+        elif not _is_text_matched(texts.get(key, ""), wanted):
             return False
     return True
+
+
+def _is_text_matched(text: str, wanted: str) -> bool:
+    """Compare without case; `*` stands for anything, every other character for itself."""
+    pattern = ".*".join(re.escape(part) for part in wanted.split("*"))
+    return re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL) is not None
 
 
 def _type_of(disk: Disk) -> str:
