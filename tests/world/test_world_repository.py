@@ -1,0 +1,46 @@
+"""Which files of a repository are SOPS files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lifecycle.world.repository import _find_encrypted
+
+_YAML = "data:\n    key: ENC[AES256_GCM,data:x]\nsops:\n    version: 3.9.0\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_encrypted"),
+    [
+        ("a.secret.yaml", _YAML, True),
+        ("plain-name.yml", _YAML, True),
+        ("a.json", '{\n\t"key": "ENC[AES256_GCM,data:x]",\n\t"sops": {}\n}\n', True),
+        ("a.env", "KEY=ENC[AES256_GCM,data:x]\nsops_version=3.9.0\n", True),
+        ("second-document.yaml", f"a: b\n---\n{_YAML}", True),
+        ("windows.yaml", _YAML.replace("\n", "\r\n"), True),
+        ("rules.yaml", "sops:\n  version: 1\n", False),
+        ("told.yaml", "text: |\n  ENC[ looks so\n  sops: so\n", False),
+        ("named.secret.yaml", "data:\n  key: clear\n", False),
+        ("a.md", _YAML, False),
+        ("empty.yaml", "", False),
+    ],
+)
+def test_encrypted_files(tmp_path: Path, name: str, content: str, *, is_encrypted: bool) -> None:
+    """A file is known by its content, never by its name."""
+    (tmp_path / name).write_bytes(content.encode())
+
+    assert is_encrypted is (_find_encrypted(tmp_path, [name]) == [name])
+
+
+def test_only_files_are_read(tmp_path: Path) -> None:
+    """Links lead out of the repository, tracked files may be gone, submodules are folders."""
+    outside = tmp_path / "outside.yaml"
+    outside.write_text(_YAML)
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link.yaml").symlink_to(outside)
+    (root / "folder.yaml").mkdir()
+
+    assert [] == _find_encrypted(root, ["link.yaml", "folder.yaml", "gone.yaml"])

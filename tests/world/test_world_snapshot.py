@@ -1,0 +1,176 @@
+"""How a component is judged: its Kustomization, its releases, their workloads and addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from inventory import Component, Layer
+from lifecycle.drivers.documents import Json, JsonObject
+from lifecycle.drivers.kubernetes import KubernetesObject
+from lifecycle.gates.layer import LayerIsReady
+from lifecycle.world import World
+from lifecycle.world.flux_status import State
+from lifecycle.world.layers import LayerScope
+from lifecycle.world.snapshot import Snapshot, describe_workload, is_workload_ready
+from tests.world.world_values import component, live_object, release
+
+COMMIT = "c0ffee"
+_READY: JsonObject = {"type": "Ready", "status": "True", "reason": "Done", "message": "done"}
+APP = replace(component("app"), releases=(release("app"),))
+
+
+def flux(kind: str, name: str, *, is_ready: bool = True, **status: Json) -> KubernetesObject:
+    """A Flux object."""
+    condition = _READY if is_ready else {**_READY, "status": "False", "message": "not yet"}
+    group = "kustomize" if kind == "Kustomization" else "helm"
+    base: JsonObject = {"observedGeneration": 1, "conditions": [condition]}
+    return live_object(f"{group}.toolkit.fluxcd.io/v1", kind, name, status={**base, **status})
+
+
+def kustomization(name: str, *, commit: str = COMMIT) -> KubernetesObject:
+    """A Kustomization that is Ready at a commit."""
+    return flux("Kustomization", name, lastAppliedRevision=f"main@sha1:{commit}")
+
+
+def deployment(owner: str, wanted: int, ready: int) -> KubernetesObject:
+    """A Deployment of a release."""
+    status: JsonObject = {"observedGeneration": 1, "readyReplicas": ready}
+    return live_object(
+        "apps/v1", "Deployment", owner, owner=owner, spec={"replicas": wanted}, status=status
+    )
+
+
+def service(owner: str, *addresses: str, kind: str = "LoadBalancer") -> KubernetesObject:
+    """A Service of a release."""
+    ingress: Json = [{"ip": address} for address in addresses]
+    status: JsonObject = {"loadBalancer": {"ingress": ingress}}
+    return live_object("v1", "Service", owner, owner=owner, spec={"type": kind}, status=status)
+
+
+def make_snapshot(
+    *,
+    kustomizations: Sequence[KubernetesObject] = (),
+    releases: Sequence[KubernetesObject] = (),
+    workloads: Sequence[KubernetesObject] = (),
+    services: Sequence[KubernetesObject] = (),
+    has_pools: bool = False,
+) -> Snapshot:
+    """A look at a cluster that holds this."""
+    return Snapshot(
+        {("flux-system", item.name): item for item in kustomizations},
+        {(item.name, item.name): item for item in releases},
+        tuple(workloads),
+        tuple(services),
+        (),
+        (),
+        has_pools,
+    )
+
+
+def judge(snapshot: Snapshot, judged: Component = APP) -> tuple[State, str]:
+    """How a component stands."""
+    readiness = snapshot.judge(judged, commit=COMMIT)
+    return readiness.state, readiness.message
+
+
+def test_ready_means_its_workloads_are() -> None:
+    """Kustomization, release and workloads are ready: so is the component."""
+    snapshot = make_snapshot(
+        kustomizations=[kustomization("app")],
+        releases=[flux("HelmRelease", "app")],
+        workloads=[deployment("app", 2, 2), deployment("other", 2, 0)],
+    )
+
+    assert (State.READY, "done") == judge(snapshot)
+
+
+def test_applied_is_not_ready() -> None:
+    """A Kustomization without `wait` is Ready at once; what it applied is asked itself."""
+    applied = [kustomization("app")]
+    failing = [flux("HelmRelease", "app", is_ready=False)]
+    waiting = make_snapshot(
+        kustomizations=applied,
+        releases=[flux("HelmRelease", "app")],
+        workloads=[deployment("app", 3, 1)],
+    )
+
+    assert (State.WAITING, "HelmRelease app: not there") == judge(
+        make_snapshot(kustomizations=applied)
+    )
+    assert (State.WAITING, "HelmRelease app: Done: not yet") == judge(
+        make_snapshot(kustomizations=applied, releases=failing)
+    )
+    assert (State.WAITING, "Deployment app: 1 of 3 ready") == judge(waiting)
+
+
+def test_commit_counts_for_local_components_only() -> None:
+    """What comes from another repository has revisions of its own."""
+    snapshot = make_snapshot(kustomizations=[kustomization("app", commit="0ther")])
+    plain = replace(APP, releases=())
+
+    assert State.WAITING is judge(snapshot, plain)[0]
+    assert State.READY is judge(snapshot, replace(plain, is_local=False))[0]
+
+
+def test_suspended_release_is_not_waited_for() -> None:
+    """What Git wants to rest rests."""
+    resting = replace(APP, releases=(release("app", suspend=True),))
+
+    assert State.READY is judge(make_snapshot(kustomizations=[kustomization("app")]), resting)[0]
+
+
+@pytest.mark.parametrize(
+    ("item", "is_ready", "text"),
+    [
+        (deployment("a", 2, 2), True, "2 of 2 ready"),
+        (deployment("a", 0, 0), True, "0 of 0 ready"),
+        (deployment("a", 1, 0), False, "0 of 1 ready"),
+        (live_object("apps/v1", "StatefulSet", "a", status={}), False, "0 of 1 ready"),
+        (
+            live_object(
+                "apps/v1",
+                "DaemonSet",
+                "a",
+                status={"observedGeneration": 1, "desiredNumberScheduled": 3, "numberReady": 3},
+            ),
+            True,
+            "3 of 3 ready",
+        ),
+        (live_object("apps/v1", "DaemonSet", "a", status={}), False, "0 of 0 ready"),
+    ],
+    ids=["all", "none-wanted", "none", "default-is-one", "daemons", "not-looked-at"],
+)
+def test_workload(item: KubernetesObject, *, is_ready: bool, text: str) -> None:
+    """A workload is ready with all replicas of its present spec."""
+    assert (is_ready, text) == (is_workload_ready(item), describe_workload(item))
+
+
+def test_lacking_addresses_are_of_own_load_balancers() -> None:
+    """Only LoadBalancer services of the component's releases, and only without an address."""
+    lacking = make_snapshot(services=[service("app"), service("other")])
+    addressed = make_snapshot(services=[service("app", "10.0.0.30")])
+    internal = make_snapshot(services=[service("app", kind="ClusterIP")])
+
+    assert ("app/app",) == lacking.lacks_addresses(APP)
+    assert () == addressed.lacks_addresses(APP)
+    assert () == internal.lacks_addresses(APP)
+
+
+@pytest.mark.parametrize(
+    ("has_pools", "deferrable", "is_left"),
+    [(False, True, True), (True, True, False), (False, False, False)],
+    ids=["pools-come-later", "pools-are-there", "last-layer"],
+)
+def test_release_without_address_pools_is_left_for_later(
+    *, has_pools: bool, deferrable: bool, is_left: bool
+) -> None:
+    """A release that waits for an address is left for later only where a later layer may help."""
+    snapshot = make_snapshot(services=[service("app")], has_pools=has_pools)
+    scope = LayerScope(Layer("kube-system", "", 0, ("app",), ()), (APP,))
+    gate = LayerIsReady(cast("World", None), scope, deferrable=deferrable)
+
+    assert is_left is gate._is_left_for_later(APP, snapshot)
