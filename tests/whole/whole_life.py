@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.tools import LabTools
 from lifecycle.cli.lab import find_lab, find_lab_folder, stop_lab
+from lifecycle.cli.lab_tools import find_lab_tools
 from lifecycle.drivers.documents import JsonObject, as_object, list_at, parse_json, text_at
 from lifecycle.store import ClusterState
 from tests.lab_life import read_acts
@@ -91,7 +93,8 @@ class Rehearsal:
         lab = find_lab(self.state)
         assert lab is not None
         dialled = next(iter(lab.addresses.values()))
-        argv = ("kubectl", "--kubeconfig", str(self.state.kubeconfig))
+        kubectl = LabTools(path=find_lab_tools()).find("kubectl")  # pip alone brings it, too
+        argv = (str(kubectl), "--kubeconfig", str(self.state.kubeconfig))
         server = ("--server", f"https://{dialled}:6443")
         said = finish(self.place.start_program(*argv, *server, "get", kind, "-A", "-o", "json"))
         assert 0 == said.code, said.stderr
