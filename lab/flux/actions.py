@@ -57,7 +57,7 @@ class HelmActions:
         wanted = [] if target.crds == "Skip" else [*crds]
         if target.crds == "Create":
             known = {
-                text(crd, "metadata", "name") for crd in await self._context.client.list(*_CRD)
+                text(crd, "metadata", "name") for crd in await self._context.client.peek(*_CRD)
             }
             wanted = [crd for crd in wanted if crd.name not in known]
         for crd in await asyncio.to_thread(_read_crds, wanted):

@@ -106,7 +106,7 @@ class Flux:
     async def _supervise(self) -> None:
         while True:
             try:
-                async for event in self._client.watch(*_DEPLOYMENT, _NAMESPACE):
+                async for event in self._client.watch(*_DEPLOYMENT, _NAMESPACE, copies=False):
                     gone = event.type == "DELETED"
                     await self._follow(event.object, gone=gone)
             except ApiError:

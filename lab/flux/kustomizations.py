@@ -138,7 +138,7 @@ class Kustomizations:
             ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
             ("apps/v1", "Deployment"),
         ):
-            found = await self._context.client.list(*kind, labels="app.kubernetes.io/part-of=flux")
+            found = await self._context.client.peek(*kind, labels="app.kubernetes.io/part-of=flux")
             applied.references.extend(refer_to(obj) for obj in found)
         return applied
 

@@ -11,7 +11,7 @@ from lab.flux.artifacts import SourceKey
 from lab.flux.conditions import is_ready
 from lab.kubernetes.client import KubernetesClient
 from lab.kubernetes.errors import ApiError, NotFoundError
-from lab.kubernetes.values import Object, dig, name_of, namespace_of
+from lab.kubernetes.values import Object, dig, maps, name_of, namespace_of
 from lab.ledger import CAUSE
 
 __all__ = ["Controller", "Key", "KindName", "Reconcile", "RetryError"]
@@ -115,7 +115,7 @@ class Controller:
     async def _watch(self) -> None:
         while True:
             try:
-                async for event in self._client.watch(*self.kind):
+                async for event in self._client.watch(*self.kind, copies=False):
                     self._notice(event.type, event.object)
             except ApiError:
                 await self._clock.pause(_AGAIN_S)
@@ -168,7 +168,9 @@ class Controller:
         except (ApiError, RetryError):
             return self._back_off(key)
         self._failures.pop(key, None)
-        return _Again(after_s, is_retry=not is_ready(obj)) if after_s is not None else None
+        # A static source, such as an OCI HelmRepository, never says anything about itself.
+        is_retry = bool(maps(obj, "status", "conditions")) and not is_ready(obj)
+        return _Again(after_s, is_retry) if after_s is not None else None
 
     async def _is_gone(self, key: Key) -> bool:
         try:

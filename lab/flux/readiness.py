@@ -93,7 +93,7 @@ class Readiness:
     async def judge(self, reference: Reference) -> str:
         """Judge one object now."""
         try:
-            obj = await self._client.find(
+            obj = await self._client.peek_one(
                 reference.api_version, reference.kind, reference.name, reference.namespace
             )
         except ApiError:
@@ -155,7 +155,7 @@ class Readiness:
     async def _watch(self, kind: tuple[str, str]) -> None:
         while True:
             try:
-                async for _ in self._client.watch(*kind):
+                async for _ in self._client.watch(*kind, copies=False):
                     self._tell(kind)
             except ApiError:
                 self._tell(kind)

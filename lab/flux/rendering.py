@@ -120,7 +120,7 @@ class Renderer:
 
     async def _list_apis(self) -> Sequence[str]:
         found: set[str] = set()
-        for crd in await self._client.list("apiextensions.k8s.io/v1", "CustomResourceDefinition"):
+        for crd in await self._client.peek("apiextensions.k8s.io/v1", "CustomResourceDefinition"):
             group, kind = text(crd, "spec", "group"), text(crd, "spec", "names", "kind")
             for version in maps(crd, "spec", "versions"):
                 served = f"{group}/{text(version, 'name')}"
@@ -128,7 +128,7 @@ class Renderer:
         return sorted(found)
 
     async def _find_kube_version(self) -> str:
-        nodes = await self._client.list("v1", "Node")
+        nodes = await self._client.peek("v1", "Node")
         return text(nodes[0], "status", "nodeInfo", "kubeletVersion") if nodes else ""
 
 

@@ -81,7 +81,7 @@ class ReleaseStorage:
 
     async def list(self) -> list[Release]:
         """All revisions, newest first."""
-        found = await self._context.client.list(
+        found = await self._context.client.peek(
             "v1", "Secret", self._namespace, labels=f"owner=helm,name={self._name}"
         )
         releases = [_decode(secret) for secret in found if text(secret, "type") == _TYPE]

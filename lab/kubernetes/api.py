@@ -91,10 +91,10 @@ class Api:
     def list(
         self, served: Served, namespace: str, *, labels: str = "", fields: str = ""
     ) -> tuple[list[Object], str]:
-        """Read all objects, as copies, and the resourceVersion of the list."""
+        """Read all objects, not to be changed, and the resourceVersion of the list."""
         accepts = _build_filter(labels, fields)
         objects = [
-            served.show(clone_map(obj))
+            served.show(obj)
             for obj in self.store.all(served.kind.resource, namespace)
             if accepts(obj)
         ]

@@ -7,13 +7,13 @@ would refuse, and `UnavailableError` while no control plane's API server is list
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from lab.kubernetes.api import Api
 from lab.kubernetes.errors import NotFoundError
 from lab.kubernetes.users import ADMIN, User
-from lab.kubernetes.values import Object
+from lab.kubernetes.values import Object, clone_map
 
 __all__ = ["KubernetesClient", "WatchEvent"]
 
@@ -85,8 +85,33 @@ class KubernetesClient:
 
         `labels` and `fields` are selectors in kubectl's syntax (`app=x,tier!=y`).
         """
+        shown = await self.peek(api_version, kind, namespace, labels=labels, fields=fields)
+        return [clone_map(obj) for obj in shown]
+
+    async def peek(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str = "",
+        *,
+        labels: str = "",
+        fields: str = "",
+    ) -> Sequence[Object]:
+        """Read all objects as `list`, without copying them: what comes out is never changed."""
         found = self._open.kind(api_version, kind)
         return self._open.list(found, namespace, labels=labels, fields=fields)[0]
+
+    async def peek_one(
+        self, api_version: str, kind: str, name: str, namespace: str = ""
+    ) -> Object | None:
+        """Read one object as `find`, without copying it."""
+        api = self._open
+        served = api.registry.find(api_version, kind)
+        if served is None:
+            return None
+        space = namespace if served.kind.namespaced else ""
+        live = api.store.get(served.kind.resource, space, name)
+        return served.show(live) if live is not None else None
 
     async def create(self, obj: Object, *, manager: str = "lab", dry_run: bool = False) -> Object:
         """Create an object; its namespace is `metadata.namespace`.
@@ -175,8 +200,11 @@ class KubernetesClient:
         labels: str = "",
         fields: str = "",
         since: str = "",
+        copies: bool = True,
     ) -> AsyncIterator[WatchEvent]:
         """Follow changes: everything there is as ADDED first, unless `since` a resourceVersion.
+
+        Without `copies`, objects come out as they are stored: to be read, never changed.
 
         Raises:
             GoneError: `since` is too old, or the reader was too slow: list or watch anew.
@@ -187,4 +215,4 @@ class KubernetesClient:
         with self._open.watch(found, namespace, labels=labels, fields=fields, since=since) as seen:
             async for event_type, obj in seen:
                 if event_type != "BOOKMARK":
-                    yield WatchEvent(event_type, obj)
+                    yield WatchEvent(event_type, clone_map(obj) if copies else obj)

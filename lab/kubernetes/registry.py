@@ -27,10 +27,10 @@ class Served:
         return self.kind.api_version(self.version)
 
     def show(self, obj: Object) -> Object:
-        """Put the asked apiVersion on `obj` (in place) and give it back."""
-        if obj.get("apiVersion") != self.api_version:
-            obj["apiVersion"] = self.api_version
-        return obj
+        """Return `obj` in the asked apiVersion; itself when it has it, and never changed."""
+        if obj.get("apiVersion") == self.api_version:
+            return obj
+        return {**obj, "apiVersion": self.api_version}
 
 
 class Registry:

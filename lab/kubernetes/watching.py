@@ -9,7 +9,7 @@ from types import TracebackType
 
 from lab.kubernetes.errors import ApiError, GoneError
 from lab.kubernetes.store import Change, Store
-from lab.kubernetes.values import Object, clone_map, name_of, namespace_of
+from lab.kubernetes.values import Object, name_of, namespace_of
 from lab.ledger import CAUSE
 
 __all__ = ["Watch"]
@@ -23,6 +23,8 @@ BOOKMARK_EVERY_S = 60.0
 
 class Watch:
     """One reader's view of the changes; use as a context manager and iterate inside.
+
+    Objects are the store's own: they are read, never changed.
 
     Yields (type, object) with type ADDED, MODIFIED, DELETED or BOOKMARK. An object that begins
     or ceases to match the selectors is ADDED or DELETED for this reader. What the reader does with
@@ -122,5 +124,5 @@ class Watch:
         if len(self._unread) >= MOST_UNREAD:
             self._failure = GoneError("the watch is too slow: list again")
             return
-        self._unread.append((event, self._show(clone_map(obj)), cause))
+        self._unread.append((event, self._show(obj), cause))
         self._wake.set()
