@@ -30,14 +30,34 @@ def test(context: Context, *, only: str = "") -> None:  # noqa: PT028 (Invoke's 
     context.run(f"{_PYTHON} -m pytest -n 2 {only}", pty=False, echo=True)
 
 
-@task(auto_shortflags=False)
-def bench(context: Context) -> None:
+@task(
+    auto_shortflags=False,
+    iterable=["only"],
+    help={
+        "only": "Case to measure, sample or nomenator; may be repeated",
+        "runs": "Number of rehearsals of each case",
+        "speed": "Factor by which the lab's time runs faster than the wall's",
+        "chain": "Listing of the critical path itself",
+    },
+)
+def bench(
+    context: Context,
+    *,
+    only: list[str] | None = None,
+    runs: int = 1,
+    speed: str = "",
+    chain: bool = False,
+) -> None:
     """Measure runs in the lab against the lab's own critical path.
 
-    Example:
+    Examples:
       invoke bench
+      invoke bench --only sample --runs 3
     """
-    context.run(f"{_PYTHON} -m ci.bench", pty=False)
+    words = [word for name in only or () for word in ("--only", name)]
+    words += ["--runs", str(runs), *(("--speed", speed) if speed else ())]
+    words += ["--chain"] if chain else []
+    context.run(f"{_PYTHON} -m ci.bench {shlex.join(words)}", pty=False)
 
 
 @task(auto_shortflags=False, help={"check": "Comparison only; fails when a page is out of date"})
