@@ -124,6 +124,7 @@ class RefusalLab:
 
     place: Place
     lab: StandingLab = field(init=False)
+    _earlier: frozenset[str] = frozenset()  # lines that runs before the present one logged
 
     @property
     def state(self) -> ClusterState:
@@ -154,6 +155,7 @@ class RefusalLab:
 
     def start_bootstrap(self, *words: str) -> subprocess.Popen[str]:
         """Begin to bootstrap, without waiting for the end."""
+        self._earlier = frozenset(self._read_log())
         return self.place.start("bootstrap", "--lab", "--yes", *words)
 
     def refuse(self, *words: str, environ: Mapping[str, str] | None = None) -> Said:
@@ -196,10 +198,11 @@ class RefusalLab:
         return {name: count for name, count in self.acts().items() if name.startswith(kinds)}
 
     def wait_for_line(self, process: subprocess.Popen[str], *texts: str) -> None:
-        """Wait until the log of a run has a line with all the texts."""
+        """Wait until the run that was begun last has logged a line with all the texts."""
         deadline = time.monotonic() + _TIMEOUT_S
         while time.monotonic() < deadline and process.poll() is None:
-            if any(all(text in line for text in texts) for line in self._read_log()):
+            lines = set(self._read_log()) - self._earlier
+            if any(all(text in line for text in texts) for line in lines):
                 return
             time.sleep(0.01)
         process.kill()

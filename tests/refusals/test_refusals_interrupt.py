@@ -43,20 +43,6 @@ def test_interrupted_at_each_stop_and_run_again(fresh: RefusalLab) -> None:
     assert 1 == acts["machine.install/sample-worker-1"]
 
 
-def test_machines_that_are_ours_are_gone_on_with(fresh: RefusalLab) -> None:
-    """From another laptop, with nothing remembered, a configured machine of ours is no obstacle."""
-    said = fresh.bootstrap()
-    acts = fresh.acts_of_machines()
-    for path in (fresh.state.talosconfig, fresh.state.kubeconfig, fresh.state.journal):
-        path.unlink()
-
-    again = fresh.bootstrap()
-
-    assert (0, 0) == (said.code, again.code), again.output
-    assert "ours, running" in again.stdout
-    assert acts == fresh.acts_of_machines()
-
-
 def interrupt(lab: RefusalLab, step: str, *signals: signal.Signals) -> Said:
     """Run until a step begins, then send signals; returns how it ended."""
     process = lab.start_bootstrap()
