@@ -1,4 +1,4 @@
-"""What the client certificate in a talosconfig says."""
+"""What the certificates in a talosconfig say."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-__all__ = ["Certificate", "describe_certificate", "read_certificate"]
+__all__ = ["Certificate", "describe_certificate", "read_certificate", "read_talos_ca"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,8 @@ def read_certificate(talosconfig: Path) -> Certificate | None:
     from cryptography import x509  # noqa: PLC0415 (30 ms that most runs need only here)
 
     try:
-        document = yaml.safe_load(talosconfig.read_text(encoding="utf-8"))
-        context = document["contexts"][document["context"]]
-        loaded = x509.load_pem_x509_certificate(base64.b64decode(context["crt"]))
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        loaded = x509.load_pem_x509_certificate(_read_field(talosconfig, "crt"))
+    except ValueError:
         return None
     return Certificate(loaded.subject.rfc4514_string(), loaded.not_valid_after_utc)
 
@@ -36,3 +34,18 @@ def read_certificate(talosconfig: Path) -> Certificate | None:
 def describe_certificate(certificate: Certificate) -> str:
     """Say whose it is and until when."""
     return f"{certificate.subject} until {certificate.not_after:%Y-%m-%d}"
+
+
+def read_talos_ca(talosconfig: Path) -> bytes:
+    """Return the PEM of the Talos CA of the current context; empty when there is none to read."""
+    return _read_field(talosconfig, "ca")
+
+
+def _read_field(talosconfig: Path, name: str) -> bytes:
+    """Return a decoded field of the current context; empty when it cannot be read."""
+    try:
+        document = yaml.safe_load(talosconfig.read_text(encoding="utf-8"))
+        context = document["contexts"][document["context"]]
+        return base64.b64decode(context[name])
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return b""

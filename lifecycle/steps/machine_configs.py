@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from lifecycle.drivers.certificates import describe_certificate, read_certificate
+from lifecycle.drivers.certificates import (
+    describe_certificate,
+    read_certificate,
+    read_talos_ca,
+)
 from lifecycle.engine import Answer, Blocked, Needed, Satisfied
 from lifecycle.world import World
-from lifecycle.world.machine_configs import read_talos_ca
 
 __all__ = ["GenerateMachineConfigs"]
 

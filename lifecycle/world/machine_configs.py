@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import yaml
 
 from lifecycle.drivers.clustertool import Clustertool
 from lifecycle.drivers.files import write_private
@@ -18,7 +15,7 @@ from lifecycle.drivers.tools import Tools
 from lifecycle.errors import InventoryError
 from lifecycle.world.repository import Repository
 
-__all__ = ["MachineConfigs", "read_talos_ca"]
+__all__ = ["MachineConfigs"]
 
 
 @dataclass(slots=True)
@@ -72,13 +69,3 @@ class MachineConfigs:
         await asyncio.gather(*(self.talosctl.validate(path) for path in paths))
         write_private(self.talosconfig, generated.talosconfig.read_bytes())
         return generated.machine_configs
-
-
-def read_talos_ca(talosconfig: Path) -> bytes:
-    """Return the PEM of the Talos CA in a talosconfig's current context; empty when it has none."""
-    try:
-        document = yaml.safe_load(talosconfig.read_text(encoding="utf-8"))
-        context = document["contexts"][document["context"]]
-        return base64.b64decode(context["ca"])
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-        return b""
