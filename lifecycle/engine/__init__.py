@@ -1,4 +1,4 @@
-"""Step, Gate, Plan, Runner, Outcome, Condition, retry: pure, knows no tool.
+"""Step, Gate, Plan, Runner, Outcome, Answer, retry: pure, knows no tool.
 
 Here lives what walks an ordered graph of steps and gates and keeps the promise that a run can be
 killed at any moment. Nothing here knows Talos, Kubernetes, Git, a file or a terminal; the journal
@@ -10,8 +10,6 @@ from __future__ import annotations
 from lifecycle.engine.answers import (
     Answer,
     Blocked,
-    Condition,
-    ConditionStatus,
     Needed,
     Satisfied,
     Unknown,
@@ -50,8 +48,6 @@ __all__ = [
     "CURRENT_STEP",
     "Answer",
     "Blocked",
-    "Condition",
-    "ConditionStatus",
     "Event",
     "EventName",
     "Failure",

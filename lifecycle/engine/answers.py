@@ -1,12 +1,10 @@
-"""What a probe can say, and conditions as the field knows them: values without behaviour."""
+"""What a probe can say: values without behaviour."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum
 
-__all__ = ["Answer", "Blocked", "Condition", "ConditionStatus", "Needed", "Satisfied", "Unknown"]
+__all__ = ["Answer", "Blocked", "Needed", "Satisfied", "Unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +37,3 @@ class Unknown:
 
 
 Answer = Satisfied | Needed | Blocked | Unknown
-
-
-class ConditionStatus(Enum):
-    """Kubernetes' three truth values; a missing condition is UNKNOWN."""
-
-    TRUE = "True"
-    FALSE = "False"
-    UNKNOWN = "Unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One observation of one thing; `reason` is PascalCase, `message` is for people."""
-
-    type: str
-    status: ConditionStatus
-    reason: str
-    message: str
-    observed_at: datetime
