@@ -54,7 +54,7 @@ async def prepare_bootstrap(inputs: Inputs) -> AsyncIterator[Prepared]:
         try:
             plan = await plan_bootstrap(world)
             diagnose = _make_diagnose(world)
-            yield Prepared(plan, clock, world.notes, world.lease.kept, diagnose)
+            yield Prepared(plan, clock, hold=world.lease.kept, diagnose=diagnose)
         finally:
             await world.access.close()
     finally:
@@ -130,7 +130,6 @@ def _assemble(inputs: Inputs, clock: SystemClock, doors: _Doors, repository: Rep
         repository=repository,
         talosctl=talosctl,
         git=repository.git,
-        flux=flux,
         machine_configs=MachineConfigs(repository, tools, runner, talosctl, site.state.talosconfig),
         access=access,
         builds=Builds(repository, Kustomize(_program(tools, "kubectl"), runner), flux),

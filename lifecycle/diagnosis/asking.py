@@ -8,7 +8,7 @@ from enum import Enum
 
 from inventory import Component, Inventory
 from lifecycle.diagnosis.values import Key
-from lifecycle.world.layers import find_dependents, find_upgraders, scope_layers
+from lifecycle.world.layers import find_held, find_skipped, scope_layers
 
 __all__ = ["Room", "Subject", "find_subject", "list_kustomizations"]
 
@@ -82,9 +82,7 @@ def list_kustomizations(
     Nobody waits for components accepted as broken, nor for what needs them; upgrade controllers
     are held until the end of a run.
     """
-    releases = {r.component for r in inventory.releases if r.name in accepted}
-    skipped = find_dependents(inventory.components, accepted | releases)
-    held = frozenset(component.name for component in find_upgraders(inventory))
+    skipped, held = find_skipped(inventory, accepted), find_held(inventory)
     if subject.room is Room.CLUSTER:
         components = [c for c in inventory.components if c.name not in skipped and not c.suspend]
         if subject.name != _LAST:

@@ -27,11 +27,10 @@ class ChartsAreThere:
 
     async def probe(self) -> Answer:
         """Look for each; those of accepted components are left out."""
-        accepted = self.world.options.accepted
         releases = [
             release
             for release in self.world.inventory.releases
-            if not accepted & {release.name, release.component}
+            if not self.world.options.accepts(release)
             and not release.suspend
             and release.chart  # without a source there is none; the repository's gate says so
         ]

@@ -46,7 +46,7 @@ from lifecycle.steps.namespaces import CreateNamespaces
 from lifecycle.steps.release_held import ReleaseHeld
 from lifecycle.steps.sources import ApplySources
 from lifecycle.world import World
-from lifecycle.world.layers import find_dependents, find_upgraders, scope_layers
+from lifecycle.world.layers import find_held, find_skipped, scope_layers
 
 __all__ = ["plan_bootstrap"]
 
@@ -165,7 +165,9 @@ def install_flux(world: World, after: tuple[str, ...]) -> list[Node]:
 def bring_up_layers(world: World, after: tuple[str, ...]) -> list[Node]:
     """Layer by layer; the next one only when this one is ready and keeps its promises."""
     nodes: list[Node] = []
-    scopes = scope_layers(world.inventory, find_skipped(world) | find_held(world))
+    inventory = world.inventory
+    skipped = find_skipped(inventory, world.options.accepted)
+    scopes = scope_layers(inventory, skipped | find_held(inventory))
     for scope in scopes:
         apply = ApplyLayer(world, scope.layer, after=after)
         is_last = scope is scopes[-1]
@@ -182,22 +184,21 @@ def hand_over(world: World, after: str) -> list[Node]:
         "etcd-is-healthy",
         *(f"approve-serving-certificate/{n.hostname}" for n in world.talos.nodes),
     )
+    skipped = find_skipped(world.inventory, world.options.accepted)
     return [
         HandOver(world, after=(after, *kubernetes)),
         EntriesAreReady(world, after=("hand-over",)),
         ReleaseHeld(world, after=("entries-are-ready",)),
-        ClusterIsHealthy(world, find_skipped(world), after=("release-held",)),
+        ClusterIsHealthy(world, skipped, after=("release-held",)),
     ]
 
 
 async def find_charts_with_crds(world: World) -> list[Release]:
     """Find the live releases whose charts mention CRDs; only rendering tells which come out."""
-    accepted = world.options.accepted
     return [
         release
         for release in world.inventory.releases
-        if not accepted & {release.name, release.component}
-        and await world.charts.may_bring_crds(release)
+        if not world.options.accepts(release) and await world.charts.may_bring_crds(release)
     ]
 
 
@@ -206,18 +207,6 @@ def find_cni(world: World) -> list[Release]:
     if world.talos.cni_name in {"flannel", "custom"}:
         return []
     return [release for release in world.inventory.releases if release.chart in _CNI_CHARTS]
-
-
-def find_skipped(world: World) -> frozenset[str]:
-    """Return the components that nobody waits for: accepted as broken, and what needs them."""
-    accepted = set(world.options.accepted)
-    accepted |= {r.component for r in world.inventory.releases if r.name in accepted}
-    return find_dependents(world.inventory.components, frozenset(accepted))
-
-
-def find_held(world: World) -> frozenset[str]:
-    """Return the components that stay suspended until the end of the run."""
-    return frozenset(component.name for component in find_upgraders(world.inventory))
 
 
 def names_of(nodes: Iterable[Node]) -> tuple[str, ...]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from inventory import Inventory, Node, TalosConfig
+from inventory import Inventory, Node, Release, TalosConfig
 from lifecycle.clock import Clock
 from lifecycle.drivers.addresses import AddressBook
-from lifecycle.drivers.flux import Flux
 from lifecycle.drivers.git import Git
 from lifecycle.drivers.talosctl import Talosctl
 from lifecycle.drivers.tools import Tools
@@ -35,6 +34,10 @@ class Options:
     accepted: frozenset[str] = frozenset()
     consented_disks: frozenset[str] = frozenset()
 
+    def accepts(self, release: Release) -> bool:
+        """Tell whether a release may be broken, by its own name or its component's."""
+        return bool(self.accepted & {release.name, release.component})
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -59,13 +62,11 @@ class World:
     repository: Repository
     talosctl: Talosctl
     git: Git
-    flux: Flux
     machine_configs: MachineConfigs
     access: ClusterAccess
     builds: Builds
     charts: ChartFacts
     lease: ClusterLease
-    notes: list[str] = field(default_factory=list)  # what the result table tells besides
 
     @property
     def inventory(self) -> Inventory:
@@ -105,7 +106,3 @@ class World:
     def first_control_plane(self) -> Node:
         """The control plane on which etcd begins: always the first that talconfig lists."""
         return self.talos.control_planes[0]
-
-    def is_accepted(self, name: str) -> bool:
-        """Tell whether the user accepted that a component is broken."""
-        return name in self.options.accepted

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from inventory import Component, Inventory, Layer
 from inventory.order import order_components
 
-__all__ = ["LayerScope", "find_dependents", "find_upgraders", "scope_layers"]
+__all__ = [
+    "LayerScope",
+    "find_dependents",
+    "find_held",
+    "find_skipped",
+    "find_upgraders",
+    "scope_layers",
+]
 
 # Kinds by which an upgrade controller is told to change nodes (pain 31).
 _UPGRADE_KINDS = frozenset(
@@ -63,6 +70,20 @@ def find_upgraders(inventory: Inventory) -> tuple[Component, ...]:
         for component in inventory.components
         if any(item.group_kind in _UPGRADE_KINDS for item in component.objects)
     )
+
+
+def find_held(inventory: Inventory) -> frozenset[str]:
+    """Return the names of the components that stay suspended until the end of a run."""
+    return frozenset(component.name for component in find_upgraders(inventory))
+
+
+def find_skipped(inventory: Inventory, accepted: frozenset[str]) -> frozenset[str]:
+    """Return what nobody waits for: components accepted as broken, and what needs them.
+
+    `accepted` names components, or releases of them.
+    """
+    owners = {r.component for r in inventory.releases if r.name in accepted}
+    return find_dependents(inventory.components, accepted | owners)
 
 
 def find_dependents(components: Sequence[Component], names: frozenset[str]) -> frozenset[str]:
