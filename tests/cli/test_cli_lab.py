@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -96,12 +97,19 @@ def test_lab_that_is_never_ready_is_ended(
         lab.start_lab(state, TARGET)
 
 
+def wait_for_arguments(pid: int) -> None:
+    """Wait until a new process shows its arguments: they come a moment after `Popen` returns."""
+    while not Path(f"/proc/{pid}/cmdline").read_bytes():
+        time.sleep(0.001)
+
+
 def test_remains_of_a_killed_start_are_ended(state: ClusterState) -> None:
     """A lab whose starter was killed before it was ready does not keep its addresses."""
     folder = lab.find_lab_folder(state)
     sleeper = "import time; time.sleep(60)"
     argv = [sys.executable, "-c", sleeper, "-m", "lab", "serve", "--dir", str(folder)]
     with subprocess.Popen(argv) as remains:
+        wait_for_arguments(remains.pid)
         lab.stop_lab(state)
 
         assert remains.poll() is not None
