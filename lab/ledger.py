@@ -7,7 +7,9 @@ time whenever the machine is busy, and no run is obliged to wait for one after t
 Causes are followed as effects spread. A wait that ends is the cause of what its task does from
 there on; what a task writes carries the task's cause; whoever reacts to that write takes the
 cause over (the store, watches and queues of `lab.kubernetes` and `lab.flux`, and the machines,
-hand it on). Where something needs several waits, such as a release all of its pods, the one with
+hand it on). What waits in a controller's queue because every worker is busy follows from what
+the worker that takes it did before: helm-controller installs four releases at a time, in life
+as here. Where something needs several waits, such as a release all of its pods, the one with
 the heaviest chain behind it is the cause. What the orchestrator does follows from what it has
 seen by then, since it looks before it acts: each answer that it reads, of a machine or of the API,
 is noted with its cause, and at its writes the heaviest of those goes on.

@@ -73,6 +73,7 @@ class Controller:
         self._causes: dict[Key, int] = {}  # what the next reconciliation follows from
         self._cause = 0  # what made this controller run
         self._queued: set[Key] = set()
+        self._held: set[Key] = set()  # queued while every worker was busy
         self._running: dict[Key, asyncio.Event] = {}
         self._again: set[Key] = set()
         self._failures: dict[Key, int] = {}
@@ -104,6 +105,8 @@ class Controller:
                 self._running[key].set()
         elif key not in self._queued:
             self._queued.add(key)
+            if len(self._running) + self._queue.qsize() >= self._workers:
+                self._held.add(key)
             self._queue.put_nowait(key)
 
     def enqueue_users(self, source: SourceKey) -> None:
@@ -145,7 +148,7 @@ class Controller:
             key = await self._queue.get()
             self._queued.discard(key)
             self._running[key] = asyncio.Event()
-            CAUSE.set(self._causes.pop(key, self._cause))
+            self._take_cause(key)
             try:
                 again = await self._attempt(key)
             finally:
@@ -155,6 +158,17 @@ class Controller:
                 self.enqueue(key)
             elif again is not None:
                 self._later(key, again)
+
+    def _take_cause(self, key: Key) -> None:
+        """Follow what asked for this; and what this worker did before, if the object waited for it.
+
+        A release holds one of helm-controller's few workers while its pods become ready.
+        """
+        cause = self._causes.pop(key, self._cause)
+        if key in self._held:
+            self._held.discard(key)
+            cause = self._clock.ledger.choose_cause(cause, CAUSE.get())
+        CAUSE.set(cause)
 
     async def _attempt(self, key: Key) -> _Again | None:
         namespace, name = key
