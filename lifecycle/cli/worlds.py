@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 __all__ = ["prepare_bootstrap"]
 
+# Of builders beside calls to machines, on machines with few cores: half way, as `nice` has it.
+_NICENESS = 10
+
 
 @asynccontextmanager
 async def prepare_bootstrap(inputs: Inputs) -> AsyncIterator[Prepared]:
@@ -75,6 +78,9 @@ async def _build_world(inputs: Inputs, clock: SystemClock, private: PrivateFolde
     environment = Environment.from_variables(os.environ, site.env)
     listener = _adapt(inputs.listener, clock)
     runner = ProcessRunner(environment, redactor=inputs.redactor, listener=listener)
+    patient = ProcessRunner(
+        environment, redactor=inputs.redactor, listener=listener, niceness=_NICENESS
+    )
     cache = find_cache_home(os.environ)
     tools = await find_tools(
         tuple(TOOLS),
@@ -98,12 +104,13 @@ async def _build_world(inputs: Inputs, clock: SystemClock, private: PrivateFolde
     check_allowed(
         repository.inventory, accepted=inputs.accepted, consented_disks=inputs.consented_disks
     )
-    return _assemble(inputs, clock, _Doors(runner, listener, tools, cache), repository)
+    return _assemble(inputs, clock, _Doors(runner, patient, listener, tools, cache), repository)
 
 
 @dataclass(frozen=True, slots=True)
 class _Doors:
     runner: ProcessRunner
+    patient: ProcessRunner  # for what is built ahead, and gives way to what is waited for
     listener: ProcessListener
     tools: Tools
     cache: Path
@@ -114,8 +121,8 @@ def _assemble(inputs: Inputs, clock: SystemClock, doors: _Doors, repository: Rep
     runner, tools, cache = doors.runner, doors.tools, doors.cache
     addresses = AddressBook(site.addresses)
     talosctl = Talosctl(_program(tools, "talosctl"), runner, addresses, site.state.talosconfig)
-    helm = Helm(_program(tools, "helm"), runner, cache / "helm")
-    flux = Flux(_program(tools, "flux"), runner)
+    helm = Helm(_program(tools, "helm"), doors.patient, cache / "helm")
+    flux = Flux(_program(tools, "flux"), doors.patient)
     charts = ChartCache(site.charts, cache / "charts", helm)
     control_planes = _control_planes(repository.inventory)
     access = ClusterAccess(site.state.kubeconfig, control_planes, addresses, doors.listener)
@@ -132,7 +139,7 @@ def _assemble(inputs: Inputs, clock: SystemClock, doors: _Doors, repository: Rep
         git=repository.git,
         machine_configs=MachineConfigs(repository, tools, runner, talosctl, site.state.talosconfig),
         access=access,
-        builds=Builds(repository, Kustomize(_program(tools, "kubectl"), runner), flux),
+        builds=Builds(repository, Kustomize(_program(tools, "kubectl"), doors.patient), flux),
         charts=ChartFacts(repository, charts, helm, cache / "facts"),
         lease=ClusterLease(
             access,

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["ProcessGroup"]
@@ -36,13 +37,20 @@ class ProcessGroup(asyncio.SubprocessProtocol):
         self.overflowed = False
 
     async def start(
-        self, argv: Sequence[str], cwd: Path | None, variables: Mapping[str, str]
+        self,
+        argv: Sequence[str],
+        cwd: Path | None,
+        variables: Mapping[str, str],
+        *,
+        niceness: int = 0,
     ) -> None:
         """Start `argv`; raises what `execve` raises."""
         loop = asyncio.get_running_loop()
-        await loop.subprocess_exec(
+        transport, _ = await loop.subprocess_exec(
             lambda: self, *argv, cwd=cwd, env=dict(variables), start_new_session=True
         )
+        if niceness:
+            _give_way(transport.get_pid(), niceness)
 
     @property
     def returncode(self) -> int:
@@ -156,3 +164,15 @@ async def _wait(event: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def _give_way(pid: int, niceness: int) -> None:
+    """Lower the priority of a group; one that has ended already, or may not, stays as it is.
+
+    Where the kernel groups processes by session (sched_autogroup), niceness counts within a
+    session only, and the session has its own in proc(5).
+    """
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PGRP, pid, niceness)
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(niceness), encoding="ascii")

@@ -109,12 +109,14 @@ class ProcessRunner:
         redactor: Redactor,
         listener: Listener | None = None,
         grace_s: float = 2.0,
+        niceness: int = 0,
         capture_limit: int = _CAPTURE_LIMIT_BYTES,
     ) -> None:
         self._environment = environment
         self._redactor = redactor
         self._listener = listener
         self._grace_s = grace_s
+        self._niceness = niceness  # how much the children give way to others, 0 to 19
         self._capture_limit = capture_limit
 
     async def run(
@@ -233,7 +235,7 @@ class ProcessRunner:
         variables: Mapping[str, str],
     ) -> None:
         try:
-            await group.start(argv, cwd, variables)
+            await group.start(argv, cwd, variables, niceness=self._niceness)
         except (FileNotFoundError, PermissionError) as error:
             if cwd is not None and not cwd.is_dir():  # noqa: ASYNC240 - one stat
                 raise

@@ -19,14 +19,16 @@ __all__ = ["MachineIsKnown"]
 class MachineIsKnown:
     """Ours, or in maintenance mode with the right hardware; anything else stops the run.
 
-    The secure API is asked first and the insecure one only where the certificate is unknown, so
-    that a machine of another cluster is never taken for a fresh one (facts: talos.md §2).
+    A machine in maintenance mode is the only one that answers without a client certificate, and
+    such a machine needs no talosconfig to be recognised. Whatever else asks for a certificate is
+    ours or another cluster's, which its own certificate tells (facts: talos.md §2).
     """
 
     world: World
     node: Node
     after: tuple[str, ...] = ()
-    patience: Patience = Patience(stall=timedelta(minutes=5), deadline=timedelta(minutes=10))
+    # A server's POST takes a minute or two, and shows nothing of it.
+    patience: Patience = Patience(stall=timedelta(minutes=2), deadline=timedelta(minutes=10))
 
     @property
     def name(self) -> str:
@@ -47,7 +49,13 @@ class MachineIsKnown:
         )
 
     async def probe(self) -> Answer:
-        """Ask the machine who it is."""
+        """Ask the machine who it is; first in the way in which it most likely answers."""
+        if not self._was_applied:
+            try:
+                return await self._judge_hardware()
+            except TalosctlError as error:
+                if error.failure is not Failure.CERTIFICATE_REQUIRED:
+                    return self._judge_insecure_failure(error)
         try:
             status = await self.world.talosctl.machine_status(self.node.address)
         except TalosctlError as error:
@@ -74,8 +82,11 @@ class MachineIsKnown:
         A worker fetches its API certificate from trustd on a control plane, so one that took its
         config in a run that was cut off stays silent until the control planes have theirs.
         """
-        was_applied = self.world.was_attempted(f"apply-machine-config/{self.node.hostname}")
-        return was_applied and not self.node.is_control_plane
+        return self._was_applied and not self.node.is_control_plane
+
+    @property
+    def _was_applied(self) -> bool:
+        return self.world.was_attempted(f"apply-machine-config/{self.node.hostname}")
 
     def _judge_insecure_failure(self, error: TalosctlError) -> Answer:
         if error.failure is Failure.CERTIFICATE_REQUIRED:
@@ -91,10 +102,16 @@ class MachineIsKnown:
     async def _judge_hardware(self) -> Answer:
         disks, links, volumes = await asyncio.gather(
             self.world.talosctl.disks(self.node.address, insecure=True),
-            self.world.talosctl.links(self.node.address, insecure=True),
+            self._links(),
             self._volumes(),
         )
         return self._judge_links(links) or self._judge_disks(disks, volumes)
+
+    async def _links(self) -> tuple[Link, ...]:
+        """Read the links of a machine whose node declares hardware addresses."""
+        if not self.node.macs:
+            return ()
+        return await self.world.talosctl.links(self.node.address, insecure=True)
 
     async def _volumes(self) -> tuple[DiscoveredVolume, ...]:
         """Read what is on the disks; a machine too old to tell is taken to hold nothing."""

@@ -89,7 +89,7 @@ async def plan_bootstrap(world: World) -> Plan:
 def check_before_any_change(world: World) -> list[Node]:
     """Everything that can be found out without changing anything, all at once."""
     generate = GenerateMachineConfigs(world, after=("tools-are-there", "secrets-decrypt"))
-    machines = [MachineIsKnown(world, node, after=(generate.name,)) for node in world.talos.nodes]
+    machines = [MachineIsKnown(world, node) for node in world.talos.nodes]
     return [
         ToolsAreThere(world),
         RepositoryIsSound(world),
@@ -133,7 +133,7 @@ def start_kubernetes(world: World, after: tuple[str, ...]) -> list[Node]:
 def prepare_cluster(world: World, charts_with_crds: Sequence[Release]) -> list[Node]:
     """Put into the API what Flux cannot bring itself, and the CNI, without which nothing runs.
 
-    CRDs come before the CNI: its chart may want the monitoring kinds to exist.
+    The CNI does not wait for the CRDs as a whole: nodes are of no use before it is there.
     """
     lease = ("lease-is-held",)
     built = (*lease, "manifests-build")
@@ -145,7 +145,7 @@ def prepare_cluster(world: World, charts_with_crds: Sequence[Release]) -> list[N
         PlaceClusterVariables(world, after=(namespaces.name,)),
     ]
     cni = [
-        InstallCni(world, release, after=(namespaces.name, *names_of(crds)))
+        InstallCni(world, release, tuple(charts_with_crds), after=(namespaces.name, *built))
         for release in find_cni(world)
     ]
     nodes = NodesAreReady(world, after=("nodes-are-registered", *names_of(cni)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -21,8 +22,8 @@ _BOOTED = frozenset({"booting", "running"})
 class ApplyMachineConfig:
     """Installs Talos on the machine's disk and lets it boot from there.
 
-    Safe to repeat: only a machine that answers the insecure API with the secure one unknown is
-    in maintenance mode, and only such a machine is given a config. A machine under way
+    Safe to repeat: only a machine that answers without a client certificate is in maintenance
+    mode, and only such a machine is given a config. A machine under way
     (installing, rebooting, not answering) is waited for, never asked again.
     """
 
@@ -65,6 +66,9 @@ class ApplyMachineConfig:
 
     async def probe(self) -> Answer:
         """Booted from its disk, in maintenance, or somewhere between."""
+        if not self.world.was_attempted(self.name):
+            with suppress(TalosctlError):
+                return await self._judge_maintenance()
         try:
             status = await self.world.talosctl.machine_status(self.node.address)
         except TalosctlError as error:
@@ -89,9 +93,12 @@ class ApplyMachineConfig:
         if error.failure not in {Failure.UNKNOWN_AUTHORITY, Failure.CLIENT}:
             return Unknown(str(error.failure))
         try:
-            status = await self.world.talosctl.machine_status(self.node.address, insecure=True)
+            return await self._judge_maintenance()
         except TalosctlError as insecure_error:
             return Unknown(str(insecure_error.failure))
+
+    async def _judge_maintenance(self) -> Answer:
+        status = await self.world.talosctl.machine_status(self.node.address, insecure=True)
         return Needed(f"machine is in {status.stage} mode")
 
     async def apply(self) -> None:

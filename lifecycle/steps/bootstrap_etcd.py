@@ -40,7 +40,7 @@ class BootstrapEtcd:
     name: str = "bootstrap-etcd"
     title: str = "Bootstrap etcd"
     patience: Patience = Patience(
-        stall=timedelta(minutes=10), deadline=timedelta(minutes=20), poll=timedelta(seconds=2)
+        stall=timedelta(minutes=10), deadline=timedelta(minutes=20), poll=timedelta(seconds=1)
     )
 
     @property
@@ -56,13 +56,14 @@ class BootstrapEtcd:
     async def probe(self) -> Answer:
         """Ask every control plane; one that cannot be asked leaves the answer open.
 
-        The first one alone is enough when it knows members.
+        The first one alone is enough when it knows members, as it does once etcd has begun.
         """
         nodes = self.world.talos.control_planes
-        first = await self._look_at(nodes[0])
-        if isinstance(first, tuple) and first:
-            return self._judge_members(first)
-        looks = [first, *await asyncio.gather(*(self._look_at(node) for node in nodes[1:]))]
+        early = nodes[:1] if self.world.was_attempted(self.name) else ()
+        looks = [await self._look_at(node) for node in early]
+        if not any(isinstance(look, tuple) and look for look in looks):
+            late = nodes[len(early) :]
+            looks += await asyncio.gather(*(self._look_at(node) for node in late))
         members = next((look for look in looks if isinstance(look, tuple) and look), ())
         if members:
             return self._judge_members(members)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from inventory import Release
 from lifecycle.drivers.documents import JsonObject, object_at, text_at
 from lifecycle.drivers.kubernetes import Kubernetes, ObjectRef
-from lifecycle.engine import Answer, Needed, Patience, Satisfied
+from lifecycle.engine import Answer, Needed, Patience, Satisfied, Unknown
 from lifecycle.world import World
 from lifecycle.world.flux_status import read_release
 from lifecycle.world.objects import apply_all, describe_missing, find_differing
@@ -22,12 +22,14 @@ class InstallCni:
 
     Flux itself cannot run before the CNI does. Rendered by Helm and applied with Helm's
     ownership metadata, the objects are taken over by the release when Flux comes to it. Kinds
-    that the cluster does not know yet (ServiceMonitors) are left to that release, too. Safe to
-    repeat: server-side apply.
+    that `charts_with_crds` bring (ServiceMonitors) are waited for, one by one and not as a whole,
+    since nothing runs before this; kinds that nobody brings are left to the release, too. Safe
+    to repeat: server-side apply.
     """
 
     world: World
     release: Release
+    charts_with_crds: tuple[Release, ...] = ()
     after: tuple[str, ...] = ()
     name: str = "install-cni"
     patience: Patience = Patience(stall=timedelta(minutes=5), deadline=timedelta(minutes=15))
@@ -41,6 +43,9 @@ class InstallCni:
         """Its HelmRelease is Ready, or every rendered object exists with the rendered images."""
         if read_release(await (await self.world.access.api()).find(self._ref())).is_ready:
             return Satisfied(f"kept by its HelmRelease {self.release.id}")
+        awaited = await self._find_awaited()
+        if awaited:
+            return Unknown(f"its chart uses kinds that are not there yet: {', '.join(awaited)}")
         documents = await self._documents()
         missing = await find_differing(self.world.access, documents)
         if missing:
@@ -54,6 +59,21 @@ class InstallCni:
     async def apply(self) -> None:
         """Apply the rendered objects."""
         await apply_all(await self.world.access.api(), await self._documents())
+
+    async def _find_awaited(self) -> list[str]:
+        """Name the kinds that the CNI's objects have and other charts' CRDs bring, later."""
+        api = await self.world.access.api()
+        brought = {
+            (f"{crd.group}/{version}", crd.kind)
+            for release in self.charts_with_crds
+            for crd in await self.world.charts.crd_kinds_of(release)
+            for version in crd.versions
+        }
+        rendered = await self.world.charts.render_owned(self.release)
+        used = {(text_at(d, "apiVersion"), text_at(d, "kind")) for d in rendered}
+        return sorted(
+            {kind for version, kind in used & brought if not await api.serves(version, kind)}
+        )
 
     async def _documents(self) -> list[JsonObject]:
         """Render; leave out hooks, which only Helm runs, and kinds that are not served."""

@@ -240,3 +240,16 @@ async def test_events_tell_of_each_command(stub: Stub, redactor: Redactor) -> No
     await runner.run([str(tool)], timeout_s=10, check=False)
 
     assert heard == [("command.started", None), ("command.finished", 4)]
+
+
+async def test_patient_children_give_way() -> None:
+    """What is built ahead runs at a lower priority, also where sessions are scheduled as groups."""
+    patient = ProcessRunner(Environment({}), redactor=Redactor(), niceness=7)
+    # The line on stdin comes after the priority is set.
+    script = "read x; cut -d' ' -f19 /proc/self/stat; cat /proc/self/autogroup 2>/dev/null || :"
+
+    done = await patient.run(["/bin/sh", "-c", script], timeout_s=10, stdin=b"x\n")
+
+    first, *rest = done.stdout.decode().splitlines()
+    assert "7" == first
+    assert all(line.endswith("nice 7") for line in rest)
