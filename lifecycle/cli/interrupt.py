@@ -27,6 +27,9 @@ class Interrupts:
 
     The first calls `stop` on the event loop, the second `cancel`; a third, or `_GRACE_S` after
     the second, ends the process: the journal is on disk at any moment.
+
+    Once one was heard, signals stay here, so that impatience does not cut off what a stopped run
+    says at its end.
     """
 
     def __init__(
@@ -52,6 +55,8 @@ class Interrupts:
     def __exit__(self, *_: object) -> None:
         if self._timer:
             self._timer.cancel()
+        if self._heard:
+            return
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -59,6 +64,8 @@ class Interrupts:
         self._heard += 1
         if self._heard > len(self._callbacks):
             self._end_now()
+        if self._loop.is_closed():
+            return
         self._loop.call_soon_threadsafe(self._callbacks[self._heard - 1])
         if self._heard == len(self._callbacks):
             self._timer = threading.Timer(_GRACE_S, self._end_now)

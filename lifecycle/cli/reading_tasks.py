@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-
 from invoke.context import Context
-from invoke.exceptions import Exit
 from invoke.tasks import task
 
+from lifecycle.cli.finish import finish
 from lifecycle.cli.reading import ReadingArguments
 
 __all__ = ["graph", "inventory", "validate"]
@@ -36,7 +33,7 @@ def inventory(_context: Context, *, repo: str = "", cluster: str = "", json: boo
     """
     from lifecycle.cli.inventory import inventory as show  # noqa: PLC0415 (start-up)
 
-    _finish(show, ReadingArguments(repo=repo, cluster=cluster, json=json))
+    finish(show, ReadingArguments(repo=repo, cluster=cluster, json=json))
 
 
 @task(
@@ -71,7 +68,7 @@ def graph(
     """
     from lifecycle.cli.graph import graph as draw  # noqa: PLC0415 (start-up)
 
-    _finish(
+    finish(
         draw,
         ReadingArguments(
             repo=repo, cluster=cluster, format=format, output=output, charts=charts or ()
@@ -123,7 +120,7 @@ def validate(
     """
     from lifecycle.cli.validate import validate as judge  # noqa: PLC0415 (start-up)
 
-    _finish(
+    finish(
         judge,
         ReadingArguments(
             repo=repo,
@@ -137,11 +134,3 @@ def validate(
             online=online,
         ),
     )
-
-
-def _finish(
-    command: Callable[[ReadingArguments, Mapping[str, str]], int], arguments: ReadingArguments
-) -> None:
-    code = command(arguments, os.environ)
-    if code:
-        raise Exit(code=code)

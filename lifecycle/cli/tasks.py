@@ -6,14 +6,11 @@ only, so that adding one never changes the letter of another.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-
 from invoke.collection import Collection
 from invoke.context import Context
-from invoke.exceptions import Exit
 from invoke.tasks import task
 
+from lifecycle.cli.finish import finish
 from lifecycle.cli.options import Arguments
 from lifecycle.cli.reading_tasks import graph, inventory, validate
 
@@ -76,7 +73,7 @@ def bootstrap(
     """
     from lifecycle.cli.bootstrap import bootstrap as run  # noqa: PLC0415 (start-up)
 
-    _finish(
+    finish(
         run,
         Arguments(
             repo=repo,
@@ -125,7 +122,7 @@ def plan(
     """
     from lifecycle.cli.plan import plan as show  # noqa: PLC0415 (start-up)
 
-    _finish(
+    finish(
         show,
         Arguments(
             repo=repo,
@@ -168,7 +165,7 @@ def status(
     """
     from lifecycle.cli.status import status as show  # noqa: PLC0415 (start-up)
 
-    _finish(show, Arguments(repo=repo, cluster=cluster, is_lab=lab, json=json))
+    finish(show, Arguments(repo=repo, cluster=cluster, is_lab=lab, json=json))
 
 
 @task(
@@ -197,7 +194,7 @@ def up(
     """
     from lifecycle.cli.lab_commands import lab_up  # noqa: PLC0415 (start-up)
 
-    _finish(
+    finish(
         lab_up,
         Arguments(
             repo=repo,
@@ -232,7 +229,7 @@ def down(
     """
     from lifecycle.cli.lab_commands import lab_down  # noqa: PLC0415 (start-up)
 
-    _finish(lab_down, Arguments(repo=repo, cluster=cluster, is_lab=True, json=json))
+    finish(lab_down, Arguments(repo=repo, cluster=cluster, is_lab=True, json=json))
 
 
 @task(name="status", auto_shortflags=False, help=_LAB_HELP)
@@ -250,15 +247,9 @@ def lab_status(
     """
     from lifecycle.cli.lab_commands import lab_status as show  # noqa: PLC0415 (start-up)
 
-    _finish(show, Arguments(repo=repo, cluster=cluster, is_lab=True, json=json))
+    finish(show, Arguments(repo=repo, cluster=cluster, is_lab=True, json=json))
 
 
 namespace = Collection(
     bootstrap, plan, status, inventory, graph, validate, lab=Collection(up, down, lab_status)
 )
-
-
-def _finish(command: Callable[[Arguments, os._Environ[str]], int], arguments: Arguments) -> None:
-    code = command(arguments, os.environ)
-    if code:
-        raise Exit(code=code)

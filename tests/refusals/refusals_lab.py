@@ -230,6 +230,16 @@ class RefusalLab:
         finally:
             self._switch(machine, name, is_on=False)
 
+    @contextmanager
+    def fault_of_pods(self, pods: str, name: str) -> Iterator[None]:
+        """Make something go wrong with pods for a while; they are named as the lab has it."""
+        question = {"do": "fault", "pods": pods, "fault": name}
+        assert self.ask({**question, "on": True}) == {"ok": True}
+        try:
+            yield
+        finally:
+            assert self.ask({**question, "on": False}) == {"ok": True}
+
     def _switch(self, machine: str, name: str, *, is_on: bool) -> None:
         """Switch a fault; one that takes a reboot is waited for, since the lab counts that."""
         reboot = f"machine.reboot/{machine}"

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import signal
 import time
+from collections.abc import Sequence
 
 from lifecycle.engine import RunState
 from tests.refusals.refusals_lab import RefusalLab, Said, finish
 
-_TIMEOUT_S = 60.0
+WORKER = "sample-worker-1"
+PROBED_MACHINE = ('"command.started"', f'"machine-is-known/{WORKER}"')
+APPLIED_CONFIG = ('"step.started"', f'"apply-machine-config/{WORKER}"')
+INSTALLED_FLUX = ('"step.started"', '"install-flux"')
 
 
 def test_interrupted_at_each_stop_and_run_again(fresh: RefusalLab) -> None:
@@ -18,21 +22,23 @@ def test_interrupted_at_each_stop_and_run_again(fresh: RefusalLab) -> None:
     Every stop says how to go on, leaves the journal interrupted and gives lock and Lease back,
     so that the next run neither waits nor is refused.
     """
-    gently = interrupt(fresh, "apply-machine-config/sample-worker-1", signal.SIGINT)
-    after_gently = fresh.last_run()
-    at_once = interrupt(fresh, "create-namespaces", signal.SIGINT, signal.SIGINT)
-    after_at_once = fresh.last_run()
-    terminated = interrupt(fresh, "install-flux", signal.SIGTERM)
-    after_terminated = fresh.last_run()
+    # Each stop is where the lab holds the run for as long as it takes to be stopped.
+    with fresh.fault(WORKER, "silent"):
+        at_once = interrupt(fresh, PROBED_MACHINE, signal.SIGINT, signal.SIGINT)
+        after_at_once = fresh.last_run()
+    with fresh.fault(WORKER, "slow-install"):
+        gently = interrupt(fresh, APPLIED_CONFIG, signal.SIGINT)
+        after_gently = fresh.last_run()
+    with fresh.fault_of_pods("source-controller", "unpullable"):
+        terminated = interrupt(fresh, INSTALLED_FLUX, signal.SIGTERM)
+        after_terminated = fresh.last_run()
     finished = fresh.bootstrap()
 
     assert [130, 130, 130, 0] == [said.code for said in (gently, at_once, terminated, finished)]
     for said in (gently, at_once, terminated):
         assert "bootstrap --lab --yes` goes on from here" in said.stderr
         assert "Traceback" not in said.output
-    assert re.search(
-        r"stopping after: .*sample-worker-1.*; Ctrl-C again stops at once", gently.stderr
-    )
+    assert re.search(rf"stopping after: .*{WORKER}.*; Ctrl-C again stops at once", gently.stderr)
     assert "error: stopped at once" in at_once.stderr
     for state, _ in (after_gently, after_at_once, after_terminated):
         assert RunState.INTERRUPTED == state
@@ -40,13 +46,13 @@ def test_interrupted_at_each_stop_and_run_again(fresh: RefusalLab) -> None:
     assert (RunState.FINISHED, "") == fresh.last_run()
     acts = fresh.acts()
     assert 1 == acts["etcd.bootstrap"]
-    assert 1 == acts["machine.install/sample-worker-1"]
+    assert 1 == acts[f"machine.install/{WORKER}"]
 
 
-def interrupt(lab: RefusalLab, step: str, *signals: signal.Signals) -> Said:
-    """Run until a step begins, then send signals; returns how it ended."""
+def interrupt(lab: RefusalLab, at: Sequence[str], *signals: signal.Signals) -> Said:
+    """Run until its log has a line with the given texts, then send signals."""
     process = lab.start_bootstrap()
-    lab.wait_for_line(process, '"step.started"', f'"{step}"')
+    lab.wait_for_line(process, *at)
     for number in signals:
         process.send_signal(number)
         time.sleep(0.02)  # two signals at the same moment are one
