@@ -19,13 +19,14 @@ _LIFETIME_S = 12 * 3600
 
 
 def main() -> int:
-    """Serve a lab; exit code 1 and one line on stderr when it cannot be made."""
+    """Serve a lab; exit code 2 when it cannot be made of what was given, with why on stderr."""
     request = _parse(sys.argv[1:])
     try:
         asyncio.run(_serve(request))
     except (ToolFailedError, ToolMissingError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 (the lab's log)
-        return 1
+        notes = getattr(error, "__notes__", [])
+        print(f"error: {error}", *notes, sep="\n", file=sys.stderr)  # noqa: T201 (the lab's log)
+        return 2
     return 0
 
 

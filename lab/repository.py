@@ -26,7 +26,7 @@ from lab.kubernetes.values import Object, at, text
 from lab.standins.secrets_bundle import make_talsecret
 from lab.tools import LabTools
 
-__all__ = ["MaterializedRepository", "find_sample", "materialize"]
+__all__ = ["MaterializedRepository", "find_given_key", "find_sample", "materialize"]
 
 _LEFT_OUT = frozenset({"EXPECTED.yaml", "ENCRYPTED.txt", "__init__.py", "__pycache__"})
 _RECIPIENT = re.compile(r"\b[A-Z]+-AGE-RECIPIENT\b")
@@ -62,6 +62,11 @@ class MaterializedRepository:
 def find_sample() -> Path:
     """The plain tree that the project ships."""
     return Path(__file__).parent / "sample"
+
+
+def find_given_key(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the variable that holds a key itself, for tools; no file may ever hold it."""
+    return {name: environ[name] for name in ("SOPS_AGE_KEY",) if environ.get(name)}
 
 
 def materialize(source: Path, into: Path, tools: LabTools) -> MaterializedRepository:
@@ -108,9 +113,12 @@ def _mirror(source: Path, remote: Path, tools: LabTools) -> MaterializedReposito
 
 
 def _find_age_key(source: Path) -> Path | None:
-    """Find the user's own key: the variable that sops reads, then ClusterTool's file."""
+    """Find the file of the user's own key: declared, ClusterTool's, or where sops looks last."""
     declared = os.environ.get("SOPS_AGE_KEY_FILE", "")
-    for candidate in (Path(declared), source / "age.agekey"):
+    if declared or find_given_key(os.environ):
+        return Path(declared).resolve() if declared else None
+    config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    for candidate in (source / "age.agekey", Path(config) / "sops" / "age" / "keys.txt"):
         if candidate.is_file():
             return candidate.resolve()
     return None

@@ -21,10 +21,10 @@ from lab.kubernetes import Kubernetes
 from lab.kubernetes.faults import PodFault
 from lab.ledger import Ledger
 from lab.machines import DiskSelector, Machines, MachineSpec, derive_hardware
-from lab.repository import MaterializedRepository, find_sample, materialize
+from lab.repository import MaterializedRepository, find_given_key, find_sample, materialize
 from lab.standins.clusterfiles import SOPS_VARIABLE
 from lab.standins.install import install_standins
-from lab.tools import LabTools
+from lab.tools import LabTools, ToolFailedError
 
 __all__ = ["DEFAULT_SPEED", "LabRequest", "LabWorld"]
 
@@ -74,7 +74,7 @@ class LabWorld:
         tools = LabTools(request.tools)
         source = request.repository or find_sample()
         made = materialize(source, request.folder, tools)
-        tools = tools.with_env(made.env)
+        tools = tools.with_env({**made.env, **find_given_key(os.environ)})
         cluster = _choose_cluster(made.path, request.cluster)
         inventory = read_repository(made.path, cluster, _decrypt_environment(made, cluster, tools))
         charts = request.folder / "charts"
@@ -174,7 +174,14 @@ def _decrypt_environment(
     file = made.path / path
     if not file.is_file() or "ENC[" not in file.read_text(encoding="utf-8"):
         return {}
-    return {path: tools.run("sops", "decrypt", str(file))}
+    try:
+        return {path: tools.run("sops", "decrypt", str(file))}
+    except ToolFailedError as failed:
+        key = made.age_key_file or "SOPS_AGE_KEY" * bool(find_given_key(os.environ))
+        with_what = f"with the key of {key}" if key else "without an age key"
+        refused = ValueError(f"cannot decrypt {with_what}: `{path}`")
+        refused.add_note(f"hint: give the key that decrypts it: --age-key FILE; try sops -d {file}")
+        raise refused from failed
 
 
 def _find_addresses(inventory: Inventory) -> Sequence[str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lifecycle.cli.requests import ClusterRequest
-from lifecycle.errors import LifecycleError, PlanError
+from lifecycle.errors import LifecycleError, PlanError, PreconditionError
 from lifecycle.store import ClusterState
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _START_TIMEOUT_S = 240.0
 _STOP_TIMEOUT_S = 10.0
 _POLL_S = 0.05
 _TAIL_LINES = 10
+_REFUSED = 2  # exit code of a lab that cannot be made of what it was given
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,9 @@ def _wait_until_ready(folder: Path, process: subprocess.Popen[bytes], log: Path)
 
 def _describe_end(returncode: int, log: Path) -> LifecycleError:
     tail = _read_tail(log)
+    if returncode == _REFUSED:
+        message, _, hint = tail.rpartition("error: ")[2].partition("\nhint: ")
+        return PreconditionError(message, hint=hint or f"see {log}")
     is_incomplete = "No module named" in tail
     return LifecycleError(
         f"lab ended with exit code {returncode}: {tail}",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lifecycle.cli.lab import StandingLab, check_speed, find_lab, start_lab
+from lifecycle.cli.lab import StandingLab, check_speed, find_lab, find_lab_folder, start_lab
 from lifecycle.cli.options import check_name
 from lifecycle.cli.requests import ClusterRequest, Settings
 from lifecycle.errors import PlanError
@@ -15,6 +15,7 @@ from lifecycle.store import ClusterState, identify_repository, make_cluster_key
 __all__ = ["Site", "find_state", "open_site"]
 
 _SAMPLE = "sample"
+_KEY_FILE = "SOPS_AGE_KEY_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +103,20 @@ def _find_tools() -> tuple[Path, ...]:
 
 def _site_of(lab: StandingLab, state: ClusterState, target: ClusterRequest) -> Site:
     # The key that the lab made decrypts what the lab encrypted; the user's own cannot.
-    made = lab.env.get("SOPS_AGE_KEY_FILE")
+    known = lab.env.get(_KEY_FILE)
+    is_made = known is not None and find_lab_folder(state) in Path(known).parents
+    is_replaced = target.age_key_file is not None and not is_made
+    key = target.age_key_file if is_replaced else Path(known) if known else None
+    env = {name: value for name, value in lab.env.items() if name != _KEY_FILE or not is_replaced}
     return Site(
         repo=lab.repo,
         cluster=lab.cluster,
         state=state,
-        age_key_file=Path(made) if made else target.age_key_file,
+        age_key_file=key,
         charts=(*target.charts, *(path for path in lab.charts if path not in target.charts)),
         addresses=lab.addresses,
         path=lab.path,
-        env=lab.env,
+        env=env,
         speed=lab.speed,
         is_lab=True,
     )

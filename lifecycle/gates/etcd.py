@@ -13,7 +13,7 @@ __all__ = ["EtcdIsHealthy"]
 
 @dataclass(frozen=True, slots=True)
 class EtcdIsHealthy:
-    """Every declared control plane is a voting member, and none else (pains 11 and 29)."""
+    """Every declared control plane is a voting member, and none else."""
 
     world: World
     after: tuple[str, ...] = ()

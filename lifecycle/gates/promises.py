@@ -21,7 +21,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class LayerKeepsPromises:
-    """Ready is not working: cert-manager says ready before its webhook answers (pain 26).
+    """Ready is not working: cert-manager says ready before its webhook answers.
 
     Asked after each layer: admission webhooks of what is installed have endpoints, cert-manager
     takes an Issuer in a dry run, claims are bound, Longhorn's attached volumes are healthy, and

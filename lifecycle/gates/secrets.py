@@ -16,7 +16,7 @@ _STANZAS = ("sops:", 'sops":', "sops_")
 
 @dataclass(frozen=True, slots=True)
 class SecretsDecrypt:
-    """Found out before the first machine is touched, not when Flux stands still (pain 24)."""
+    """Found out before the first machine is touched, not when Flux stands still."""
 
     world: World
     after: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ _KUBERNETES_PORT, _TALOS_PORT = 6443, 50000
 
 @dataclass(frozen=True, slots=True)
 class VipIsFree:
-    """Nothing answers on the address that the control planes are going to share (pain 13)."""
+    """Nothing answers on the address that the control planes are going to share."""
 
     world: World
     after: tuple[str, ...] = ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -33,6 +34,10 @@ __all__ = [
     "draw_warnings",
     "summarise_plan",
 ]
+
+
+_FEW = 5  # rows of one kind that are worth reading one by one
+_Shown = TypeVar("_Shown", Row, StepRecord)
 
 
 def draw_plan(plan: Plan, planned: Sequence[PlannedNode]) -> RenderableType:
@@ -66,8 +71,12 @@ def draw_result(board: Board, result: RunResult) -> RenderableType:
     """Draw how each step and gate ended; errors and their hints are told apart, on stderr."""
     table = _make_table("Result", "Step or gate", "Took", "What was last seen")
     now = board.now()
-    for row in board.rows:
-        look = _look_of_row(row)
+    for rows in _fold(board.rows):
+        look = _look_of_row(rows[0])
+        if len(rows) > 1:
+            _add(table, look, _describe_fold(rows), "", "")
+            continue
+        (row,) = rows
         took = "" if look.word == "unchanged" else format_elapsed(row.measure_s(now))
         _add(table, look, row.title, took, row.seen)
     return Group(table, Text(_sum_up(board, result)))
@@ -92,9 +101,14 @@ def draw_status(
         (f"{run.kind} {run.cluster}: ", "bold"), (look.word, look.style), f"{resumed}{took}"
     )
     table = _make_table("State", "Step or gate", "Tries", "What was last seen")
-    for step in run.steps:
+    for steps in _fold(run.steps):
+        look = _look_of_step(steps[0], is_killed=is_killed)
+        if len(steps) > 1:
+            _add(table, look, _describe_fold(steps), "", "")
+            continue
+        (step,) = steps
         tries = str(step.attempts) if step.attempts else ""
-        _add(table, _look_of_step(step, is_killed=is_killed), step.title, tries, step.last_seen)
+        _add(table, look, step.title, tries, step.last_seen)
     lines = [f"{len([s for s in run.steps if _is_done(s)])} of {len(run.steps)} done"]
     lines += [f"held by {holder}"] if holder else []
     lines += [run.message] if run.message else []
@@ -129,6 +143,30 @@ def _describe(answer: Answer) -> str:
     _, seen = describe_answer(answer)
     hint = answer.hint if isinstance(answer, Blocked) else ""
     return f"{seen}\nhint: {hint}" if hint else seen
+
+
+def _fold(rows: Sequence[_Shown]) -> Iterator[Sequence[_Shown]]:
+    """Yield rows one by one, but many that were not begun, one after the other, together."""
+    for is_pending, members in _group(rows):
+        if is_pending and len(members) > _FEW:
+            yield members
+        else:
+            yield from ([row] for row in members)
+
+
+def _group(rows: Sequence[_Shown]) -> Iterator[tuple[bool, Sequence[_Shown]]]:
+    """Yield rows that follow each other and are pending, or not."""
+    begin = 0
+    for end, row in enumerate(rows, 1):
+        is_pending = row.state is StepState.PENDING
+        is_last = end == len(rows)
+        if is_last or (rows[end].state is StepState.PENDING) is not is_pending:
+            yield is_pending, rows[begin:end]
+            begin = end
+
+
+def _describe_fold(rows: Sequence[Row] | Sequence[StepRecord]) -> str:
+    return f"{rows[0].title}, and {len(rows) - 1} more, to: {rows[-1].title}"
 
 
 def _look_of_row(row: Row) -> Look:

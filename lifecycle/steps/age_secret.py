@@ -15,7 +15,7 @@ __all__ = ["PlaceAgeSecret"]
 
 @dataclass(frozen=True, slots=True)
 class PlaceAgeSecret:
-    """The Secret that the entries name for decryption, before Flux first needs it (pain 24).
+    """The Secret that the entries name for decryption, before Flux first needs it.
 
     Safe to repeat: server-side apply; the key goes from memory to the API, never to a file.
     """

@@ -20,7 +20,7 @@ class ApproveServingCertificate:
     """Grants the kubelet of one declared node exactly its own name and addresses.
 
     The in-cluster approver cannot run before the CNI, and much waits for logs and metrics until
-    then (pain 5). Requests of other signers, of undeclared nodes or for other names are never
+    then. Requests of other signers, of undeclared nodes or for other names are never
     touched. Safe to repeat: what is decided is left alone.
     """
 

@@ -16,7 +16,7 @@ __all__ = ["ReleaseHeld"]
 
 @dataclass(frozen=True, slots=True)
 class ReleaseHeld:
-    """An upgrade controller that wakes up in the middle of a bootstrap reboots nodes (pain 31).
+    """An upgrade controller that wakes up in the middle of a bootstrap reboots nodes.
 
     Safe to repeat: takes back `suspend` on the Kustomizations that the run applied suspended.
     """

@@ -17,7 +17,7 @@ __all__ = [
     "scope_layers",
 ]
 
-# Kinds by which an upgrade controller is told to change nodes (pain 31).
+# Kinds by which an upgrade controller is told to change nodes.
 _UPGRADE_KINDS = frozenset(
     {
         "upgrade.cattle.io/Plan",

@@ -20,6 +20,8 @@ _USER_PREFIX = "system:node:"
 _LONGEST_S = 367 * 24 * 3600  # kubelet-csr-approver's own default
 _USAGES = frozenset({"digital signature", "key encipherment", "server auth"})
 _NEEDED_USAGES = frozenset({"digital signature", "server auth"})
+_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+_RSA_BITS = 2048
 _GROUPS = frozenset({"system:nodes", "system:authenticated"})
 
 
@@ -29,6 +31,7 @@ class _Names:
     dns: frozenset[str]
     addresses: frozenset[str]
     others: int
+    key: str  # what kind of key, where it is too weak or strange for a server; empty otherwise
     is_authentic: bool
     wants_ca: bool
 
@@ -56,8 +59,8 @@ def judge_request(request: KubernetesObject, node: Node) -> str:
 
 
 def _judge_names(names: _Names, node: Node) -> str:
-    if not names.is_authentic:
-        return "its signature is not its own key's"
+    if not names.is_authentic or names.key:
+        return f"its key is `{names.key}`" if names.key else "its signature is not its own key's"
     if names.subject != (f"CN={_USER_PREFIX}{node.hostname}", "O=system:nodes"):
         return f"its subject is `{', '.join(names.subject)}`"
     if names.others or names.wants_ca:
@@ -92,6 +95,18 @@ def _read_names(encoded: str) -> _Names | None:
         dns,
         addresses,
         len(general) - len(dns) - len(addresses),
+        _name_odd_key(csr.public_key()),
         csr.is_signature_valid,
         isinstance(constraints, x509.BasicConstraints) and constraints.ca,
     )
+
+
+def _name_odd_key(key: object) -> str:
+    """Name a public key that no kubelet makes: they use ECDSA on P-256, older ones RSA of 2048."""
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: PLC0415
+
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return "" if key.curve.name in _CURVES else key.curve.name
+    if isinstance(key, rsa.RSAPublicKey):
+        return "" if key.key_size >= _RSA_BITS else f"RSA of {key.key_size} bits"
+    return "" if isinstance(key, ed25519.Ed25519PublicKey) else type(key).__name__

@@ -63,6 +63,22 @@ def test_no_key_at_all(bare: RefusalLab, place: Place) -> None:
     assert "no age key decrypts it" not in said.stderr
 
 
+def test_rehearsal_with_a_key_that_does_not_decrypt(bare: RefusalLab, place: Place) -> None:
+    """A lab of one's own repository, which needs its key to begin with, says what it lacks."""
+    repository, key = place.folder / "own", place.folder / "wrong.agekey"
+    bare.git("clone", "--quiet", str(bare.repository), str(repository))
+    key.write_text(f"{pyrage.x25519.Identity.generate()}\n")
+    words = ("bootstrap", "--lab", "--yes", "--repo", str(repository))
+
+    wrong, none = place.run(*words, "--age-key", str(key)), place.run(*words)
+
+    assert (4, 4) == (wrong.code, none.code)
+    name = "clusters/main/clusterenv.yaml"
+    assert f"error: cannot decrypt with the key of {key}: `{name}`" in wrong.stderr
+    assert f"error: cannot decrypt without an age key: `{name}`" in none.stderr
+    assert "--age-key FILE" in none.hint
+
+
 def test_dirty_work_tree(bare: RefusalLab) -> None:
     """What Flux would not see is named; it is not committed for the user."""
     with bare.put_back():
@@ -198,7 +214,7 @@ def test_rehearsal_of_a_folder_that_is_no_repository(place: Place) -> None:
 
     said = place.run("bootstrap", "--lab", "--yes", "--repo", str(tree))
 
-    assert 1 == said.code
+    assert 4 == said.code
     assert f"neither a Git repository nor a plain tree with .sops.yaml: `{tree}`" in said.error
     assert "lab.log" in said.hint
 

@@ -130,6 +130,19 @@ def test_result_tells_changed_from_unchanged(plans: Plans) -> None:
     ] == value["failures"]
 
 
+def test_result_folds_what_was_not_begun(plans: Plans) -> None:
+    """A run that is refused at its beginning does not bury the reason under fifty empty rows."""
+    nodes = [plans.make_step(f"s{number}", f"Do {number}") for number in range(9)]
+    story = plans.begin(plans.make_plan(nodes))
+    story.tell(EventName.STEP_STARTED, "s0", attempt=1)
+    story.tell(EventName.STEP_FAILED, "s0", reason="disk is gone")
+    result = RunResult(RunState.FAILED, (), (), 0)
+    rows = show(draw_result(story.board, result)).splitlines()[2:]
+
+    assert 3 == len(rows)
+    assert "not begun   Do 1, and 7 more, to: Do 8" in rows[1]
+
+
 def test_killed_run_says_so_and_how_to_go_on() -> None:
     """A run that the journal calls running, and that nobody runs, was killed."""
     record = make_record(RunState.RUNNING)

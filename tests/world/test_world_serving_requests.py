@@ -10,7 +10,7 @@ from functools import cache
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from inventory import Node, Role
@@ -34,6 +34,7 @@ def make_pem(
     subject: str = "system:node:cp-1",
     organizations: Sequence[str] = ("system:nodes",),
     extension: x509.ExtensionType | None = None,
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
 ) -> bytes:
     """A request as a kubelet makes it."""
     parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, name) for name in organizations]
@@ -43,7 +44,7 @@ def make_pem(
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     if extension is not None:
         builder = builder.add_extension(extension, critical=True)
-    return builder.sign(make_key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    return builder.sign(key or make_key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def make_request(pem: bytes, **spec: str | int | Sequence[str]) -> KubernetesObject:
@@ -129,6 +130,17 @@ def test_authority_is_not_granted() -> None:
     pem = make_pem(extension=x509.BasicConstraints(ca=True, path_length=None))
 
     assert "it asks for more than names and addresses of a server" == judge(pem)
+
+
+def test_weak_or_strange_keys_are_not_granted() -> None:
+    """A key that could be broken, or that no kubelet makes, is no server's."""
+    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 (on purpose)
+    strange = ec.generate_private_key(ec.SECP192R1())
+    usual = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    assert "its key is `RSA of 1024 bits`" == judge(make_pem(key=weak))
+    assert "its key is `secp192r1`" == judge(make_pem(key=strange))
+    assert not judge(make_pem(key=usual))
 
 
 def test_key_of_somebody_else_is_not_granted() -> None:
