@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from lab.snapshots import StoredKey
 
 __all__ = ["KubernetesPki", "KubernetesPlane", "NodeFacts"]
 
@@ -46,6 +48,18 @@ class KubernetesPlane(Protocol):
 
     async def create(self, pki: KubernetesPki) -> None:
         """Begin with empty data: etcd was bootstrapped. Called again, old data is gone."""
+        ...
+
+    async def restore(self, pki: KubernetesPki, keys: Sequence[StoredKey]) -> None:
+        """Begin with the data of a snapshot: etcd was recovered. Newer data is gone.
+
+        Raises:
+            ValueError: a key's value cannot be read.
+        """
+        ...
+
+    def dump(self) -> Sequence[StoredKey]:
+        """Read all data as etcd holds it now."""
         ...
 
     async def start_apiserver(self, node: NodeFacts) -> None:

@@ -23,6 +23,7 @@ from lab.kubernetes.controllers.nodes import is_ready, register_node, renew_leas
 from lab.kubernetes.controllers.webhooks import Webhooks
 from lab.kubernetes.controllers.world import Faults, World
 from lab.kubernetes.durations import APISERVER_START_S, KUBELET_REGISTER_S, NODE_LEASE_S
+from lab.kubernetes.etcd import dump_store, load_store
 from lab.kubernetes.faults import PodFault
 from lab.kubernetes.http.routes import Routes
 from lab.kubernetes.http.server import ApiServer
@@ -31,6 +32,7 @@ from lab.kubernetes.roster import make_controllers
 from lab.kubernetes.values import Object
 from lab.ledger import CAUSE
 from lab.ports import KubernetesPki, NodeFacts
+from lab.snapshots import StoredKey
 
 __all__ = ["Kubernetes"]
 
@@ -100,14 +102,36 @@ class Kubernetes:
         what the machine config carries inline.
         """
         self._clock.ledger.count("kubernetes.create")
-        await self._stop_controllers()
-        self._api.reset()
-        self._world.pki = pki
+        await self._empty(pki)
         self._world.networked.clear()
-        self._kubelets = Kubelets(self._world)
         plant_bootstrap(self._world, cni)
         for manifest in manifests:
             self._api.apply(manifest, manager="talos", force=True)
+        self._begin()
+
+    async def restore(self, pki: KubernetesPki, keys: Sequence[StoredKey]) -> None:
+        """Begin with the data of a snapshot: etcd was recovered; see `KubernetesPlane`.
+
+        Raises:
+            ValueError: a key's value cannot be read.
+        """
+        self._clock.ledger.count("kubernetes.restore")
+        await self._empty(pki)
+        load_store(keys, self._api.store, self._api.registry)
+        self._begin()
+
+    def dump(self) -> Sequence[StoredKey]:
+        """Read all data as etcd holds it now."""
+        return tuple(dump_store(self._api.store, self._api.registry))
+
+    async def _empty(self, pki: KubernetesPki) -> None:
+        await self._stop_controllers()
+        self._api.reset()
+        self._world.pki = pki
+        self._kubelets = Kubelets(self._world)
+
+    def _begin(self) -> None:
+        """Reconcile what is there, and hear the kubelets that run."""
         self._dispatcher = Dispatcher(self._world, make_controllers(self._world, self._kubelets))
         self._dispatcher.start()
         self._heart = asyncio.create_task(self._beat(), name="lab kubernetes: heart beats")

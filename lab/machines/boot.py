@@ -14,7 +14,16 @@ from lab.machines.images import InstallerImage
 from lab.machines.services import ServiceTable
 from lab.ports import NodeFacts
 
-__all__ = ["Boot", "Install", "MachineSpec", "PowerRequest", "Revision", "Stage", "Verb"]
+__all__ = [
+    "Boot",
+    "Install",
+    "MachineSpec",
+    "PowerRequest",
+    "Recovery",
+    "Revision",
+    "Stage",
+    "Verb",
+]
 
 
 class Stage(StrEnum):
@@ -86,6 +95,13 @@ class Install:
             self.other_image, self.image = self.image, image
 
 
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """A bootstrap from the snapshot that was uploaded."""
+
+    skips_checksum: bool = False
+
+
 @dataclass(slots=True)
 class Revision:
     """A resource as it was last read: its version grows when its spec has changed."""
@@ -108,6 +124,7 @@ class Boot:
     config: MachineConfig | None = None
     api: ApiMode = ApiMode.DOWN
     bootstrap_asked: bool = False
+    recovery: Recovery | None = None  # asked for with the bootstrap
     apiserver_runs: bool = False
     node_told: NodeFacts | None = None  # what Kubernetes knows, once the kubelet has registered
     unmet: tuple[tuple[str, str], ...] = ()

@@ -12,6 +12,7 @@ from lab.machines import durations
 from lab.machines.etcd import EtcdCluster, EtcdData
 from lab.machines.faults import Fault
 from lab.machines.machine import Machine
+from lab.machines.recovery import RecoveryError, recover
 from lab.machines.table import MachineTable
 from lab.ports import KubernetesPki
 
@@ -86,8 +87,8 @@ async def _start_etcd(machine: Machine, table: MachineTable) -> None:
 
 async def _form_or_join(machine: Machine, table: MachineTable) -> EtcdData:
     while True:
-        if machine.boot.bootstrap_asked:
-            return _form(machine, table)
+        if machine.boot.bootstrap_asked and (data := _form(machine, table)):
+            return data
         if (cluster := table.find_etcd_cluster(machine)) and (
             data := await _join(machine, cluster)
         ):
@@ -95,7 +96,18 @@ async def _form_or_join(machine: Machine, table: MachineTable) -> EtcdData:
         await machine.changed.wait(machine.poll_s())
 
 
-def _form(machine: Machine, table: MachineTable) -> EtcdData:
+def _form(machine: Machine, table: MachineTable) -> EtcdData | None:
+    """Begin a cluster, empty or from a snapshot; None when the snapshot is no good."""
+    if machine.boot.recovery is not None:
+        how, machine.boot.recovery = machine.boot.recovery, None
+        try:
+            machine.etcd = recover(machine, table, how)
+        except RecoveryError as error:
+            # The service waits for the next Bootstrap, which stops and loads it anew.
+            machine.boot.bootstrap_asked = False
+            machine.log(f"service[etcd](Failed): Failed to run pre stage: {error}")
+            machine.boot.services.set("etcd", "Failed", f"Failed to run pre stage: {error}")
+        return machine.etcd
     machine.clock.ledger.count("etcd.bootstrap")
     cluster = table.make_etcd_cluster(machine)
     member = cluster.add(machine.hostname, machine.spec.address, is_learner=False)
@@ -107,17 +119,22 @@ async def _begin_kubernetes(machine: Machine, table: MachineTable, cluster: Etcd
     config = machine.config
     if config is not None and not cluster.holds_kubernetes:
         cluster.holds_kubernetes = True
-        await table.plane.create(KubernetesPki(config.kubernetes_ca_crt, config.kubernetes_ca_key))
+        pki = KubernetesPki(config.kubernetes_ca_crt, config.kubernetes_ca_key)
+        if cluster.recovered is None:
+            await table.plane.create(pki)
+        else:
+            keys, cluster.recovered = cluster.recovered, None
+            await table.plane.restore(pki, keys)
 
 
 async def _join(machine: Machine, cluster: EtcdCluster) -> EtcdData | None:
-    # etcd takes one learner at a time (max-learners is 1).
-    if any(member.is_learner for member in cluster.members.values()):
+    # A member of its own name is in the way: Talos removes it before it adds itself.
+    for stale in [m for m in cluster.members.values() if m.name == machine.hostname]:
+        if not cluster.find_removal_problem(stale.id, 0):
+            cluster.remove(stale.id)
+    if not cluster.takes_members:
         await machine.clock.pause(durations.ETCD_JOIN_RETRY_S)
         return None
-    stale = [m.id for m in cluster.members.values() if m.address == machine.spec.address]
-    for member_id in stale:
-        cluster.remove(member_id)
     member = cluster.add(machine.hostname, machine.spec.address, is_learner=True)
     machine.etcd = EtcdData(cluster, member)
     machine.clock.ledger.follow(cluster.cause)

@@ -6,10 +6,16 @@ Texts are etcd's and Talos' own (`internal/pkg/etcd`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-__all__ = ["EtcdCluster", "EtcdData", "EtcdMember"]
+from lab.snapshots import StoredKey
+
+__all__ = ["NOT_ENOUGH_STARTED", "UNHEALTHY", "EtcdCluster", "EtcdData", "EtcdMember"]
+
+NOT_ENOUGH_STARTED = "etcdserver: re-configuration failed due to not enough started members"
+UNHEALTHY = "etcdserver: unhealthy cluster"
 
 _DB_SIZE = 6_500_000  # bytes; of a small cluster a few hours old
 
@@ -47,6 +53,7 @@ class EtcdCluster:
         self.members: dict[int, EtcdMember] = {}
         self.cause = 0  # the wait after which it could be joined (`lab.ledger`)
         self.holds_kubernetes = False  # true once Kubernetes was told to begin on it
+        self.recovered: Sequence[StoredKey] | None = None  # what a snapshot gave it to begin with
 
     @property
     def has_quorum(self) -> bool:
@@ -86,6 +93,33 @@ class EtcdCluster:
         """Make a learner a voter."""
         member.is_learner = False
         self._changes += 1
+
+    def find_removal_problem(self, member_id: int, asked_of: int) -> str:
+        """Find what forbids to remove a member; "" when nothing does.
+
+        etcd's strict reconfiguration (`server/etcdserver/server.go`, `mayRemoveMember`): those
+        that stay must be able to have a quorum, and one that runs must not be needed for it.
+        `asked_of` is the member that was asked.
+        """
+        voters = [member for member in self.members.values() if not member.is_learner]
+        leaving = self.members[member_id]
+        if leaving.is_learner:
+            return ""
+        if len(voters) == 1:
+            return NOT_ENOUGH_STARTED
+        if not leaving.is_started and member_id != asked_of:
+            return ""
+        running = sum(member.is_started for member in voters)
+        return UNHEALTHY if running - 1 < 1 + (len(voters) - 1) // 2 else ""
+
+    @property
+    def takes_members(self) -> bool:
+        """Tell whether a member may be added: one learner at a time, and every voter runs.
+
+        The latter is strict reconfiguration again (`isConnectedFullySince`), the former
+        `--max-learners`, 1 by default.
+        """
+        return all(m.is_started and not m.is_learner for m in self.members.values())
 
     def remove(self, member_id: int) -> None:
         """Take a member off the list."""

@@ -43,6 +43,7 @@ class Machine:
         self.powered = asyncio.Event()  # set once the API is as it should be
         self.applied = asyncio.Event()
         self.images: set[str] = set()  # container images on the disk
+        self.snapshot: bytes | None = None  # /var/lib/etcd.snapshot, uploaded to recover from
         self.pending: MachineConfig | None = None  # sent in maintenance, not active yet
         self.cause = 0  # the wait that what now happens to it follows from (`lab.ledger`)
         self._faults: set[Fault] = set()

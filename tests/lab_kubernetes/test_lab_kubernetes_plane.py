@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from cryptography import x509
 
+from lab.kubernetes.controllers.bootstrap import make_open_crd
 from lab.kubernetes.values import Json, Object, dig, grow, maps, name_of, text
 from tests.lab_kubernetes.lab_kubernetes_cluster import (
     CONTROL_PLANE,
@@ -56,6 +57,31 @@ async def test_creating_again_begins_empty(empty: Cluster) -> None:
 
     assert await empty.client.find("v1", "Namespace", "web") is None
     assert 2 == empty.ledger.acts["kubernetes.create"]
+
+
+async def test_a_dump_restores_what_was_there(ready: Cluster) -> None:
+    """Restored data is that of the dump: custom kinds served, later changes gone, nodes Ready."""
+    crd = make_open_crd("lab.example", "v1", "Widget", "widgets")
+    await ready.client.create(crd)
+    seen = ready.see("apiextensions.k8s.io/v1", "CustomResourceDefinition", "widgets.lab.example")
+    await seen.until(lambda obj: condition(obj, "Established") == "True")
+    widget: Object = {
+        "apiVersion": "lab.example/v1",
+        "kind": "Widget",
+        "metadata": {"name": "kept", "namespace": "default"},
+    }
+    kept = await ready.client.create(widget)
+    keys = ready.plane.dump()
+    space: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "later"}}
+    await ready.client.create(space)
+
+    await ready.plane.restore(ready.pki, keys)
+
+    assert kept == await ready.client.find("lab.example/v1", "Widget", "kept", "default")
+    assert await ready.client.find("v1", "Namespace", "later") is None
+    assert ready.plane.is_node_ready("worker-1")
+    assert "/registry/lab.example/widgets/default/kept" in {key.key for key in keys}
+    assert 1 == ready.ledger.acts["kubernetes.restore"]
 
 
 async def test_control_planes_show_static_pods(cluster: Cluster) -> None:

@@ -20,6 +20,7 @@ from lab.machines import Machines, MachineSpec, Stage, derive_hardware, pki
 from lab.machines.protos import machine_pb2
 from lab.machines.protos.machine_grpc import MachineServiceStub
 from lab.ports import KubernetesPki, NodeFacts
+from lab.snapshots import StoredKey
 
 SPEED = 2000.0
 PORT = 50000
@@ -34,10 +35,20 @@ class FakePlane:
         self.calls: list[str] = []
         self.nodes: dict[str, NodeFacts] = {}
         self.not_ready: set[str] = set()
+        self.keys: tuple[StoredKey, ...] = ()
 
     async def create(self, pki: KubernetesPki) -> None:
         """Note it."""
         self.calls.append("create" if pki.ca_crt else "create without CA")
+
+    async def restore(self, pki: KubernetesPki, keys: Sequence[StoredKey]) -> None:
+        """Take the keys over."""
+        self.calls.append("restore" if pki.ca_crt else "restore without CA")
+        self.keys = tuple(keys)
+
+    def dump(self) -> Sequence[StoredKey]:
+        """Hand out the keys."""
+        return self.keys
 
     async def start_apiserver(self, node: NodeFacts) -> None:
         """Note it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from lab.clock import LabClock
 from lab.ledger import Ledger
 from lab.machines import Machines, MachineSpec, derive_hardware
 from lab.ports import KubernetesPki, NodeFacts
+from lab.snapshots import StoredKey
 from tests.standins.standins_process import Run, Said
 
 _SPEED = 400.0
@@ -29,6 +30,13 @@ class FakePlane:
 
     async def create(self, pki: KubernetesPki) -> None:
         """Take it."""
+
+    async def restore(self, pki: KubernetesPki, keys: Sequence[StoredKey]) -> None:
+        """Take it."""
+
+    def dump(self) -> Sequence[StoredKey]:
+        """Hand out nothing."""
+        return ()
 
     async def start_apiserver(self, node: NodeFacts) -> None:
         """Take it."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from google.protobuf.empty_pb2 import Empty
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
 from lab.machines import durations
+from lab.machines.boot import Recovery
 from lab.machines.controlplane import leave_etcd
-from lab.machines.etcd import EtcdData
+from lab.machines.etcd import UNHEALTHY, EtcdData
 from lab.machines.faults import Fault
 from lab.machines.protos import common_pb2, machine_pb2
+from lab.machines.recovery import dump_database
 from lab.machines.rpc.route import (
     ADMINS,
     BACKUPS,
@@ -28,6 +30,7 @@ from lab.machines.rpc.route import (
 
 __all__ = ["ROUTES"]
 
+_CHUNK = 32 * 1024  # bytes; etcd's own snapshot messages
 _REFUSED = "failed to create etcd client: error building etcd client: context deadline exceeded"
 
 
@@ -48,7 +51,8 @@ async def _bootstrap(
     if machine.etcd is not None:
         raise GRPCError(Status.ALREADY_EXISTS, "etcd data directory is not empty")
     if request.recover_etcd:
-        raise GRPCError(Status.UNIMPLEMENTED, "the lab does not recover etcd from a snapshot")
+        machine.boot.recovery = Recovery(skips_checksum=request.recover_skip_hash_check)
+    machine.boot.services.set("etcd", "Preparing", "Running pre state")
     machine.boot.bootstrap_asked = True
     machine.changed.ring()
     return machine_pb2.BootstrapResponse(messages=[machine_pb2.Bootstrap()])
@@ -98,6 +102,7 @@ async def _remove_member(
     data = _require_etcd(call, "etcd remove member", needs_quorum=True)
     if request.member_id not in data.cluster.members:
         raise GRPCError(Status.NOT_FOUND, "etcdserver: member not found")
+    _refuse_removal(data, request.member_id)
     data.cluster.remove(request.member_id)
     call.machine.changed.ring()
     return machine_pb2.EtcdRemoveMemberByIDResponse(messages=[machine_pb2.EtcdRemoveMemberByID()])
@@ -106,10 +111,18 @@ async def _remove_member(
 async def _leave(
     call: Call, _: machine_pb2.EtcdLeaveClusterRequest
 ) -> machine_pb2.EtcdLeaveClusterResponse:
-    _require_etcd(call, "etcd leave", needs_quorum=True)
+    data = _require_etcd(call, "etcd leave", needs_quorum=True)
+    _refuse_removal(data, data.member.id)
     leave_etcd(call.machine)
     call.machine.boot.services.set("etcd", "Finished", "Service finished successfully")
     return machine_pb2.EtcdLeaveClusterResponse(messages=[machine_pb2.EtcdLeaveCluster()])
+
+
+def _refuse_removal(data: EtcdData, member_id: int) -> None:
+    problem = data.cluster.find_removal_problem(member_id, data.member.id)
+    if problem:
+        code = Status.UNAVAILABLE if problem == UNHEALTHY else Status.FAILED_PRECONDITION
+        raise GRPCError(code, problem)
 
 
 async def _forfeit(
@@ -143,21 +156,22 @@ async def _defragment(call: Call, _: Empty) -> machine_pb2.EtcdDefragmentRespons
 async def _snapshot(
     call: Call, _: machine_pb2.EtcdSnapshotRequest
 ) -> AsyncIterator[common_pb2.Data]:
-    for chunk in _read_database(_require_etcd(call, "etcd snapshot")):
-        yield common_pb2.Data(bytes=chunk)
+    # Of the member's own database: no quorum is asked.
+    database = dump_database(_require_etcd(call, "etcd snapshot").cluster, call.table)
+    call.machine.count("etcd.snapshot")
+    for start in range(0, len(database), _CHUNK):
+        yield common_pb2.Data(bytes=database[start : start + _CHUNK])
 
 
-def _read_database(_data: EtcdData) -> Iterator[bytes]:
-    # talosctl opens the file with etcdutl: anything but a real bbolt database would be a lie.
-    raise GRPCError(Status.UNIMPLEMENTED, "the lab does not take etcd snapshots")
-
-
-async def _recover(call: Call, _: Sequence[common_pb2.Data]) -> machine_pb2.EtcdRecoverResponse:
-    require_control_plane(call, "etcd recover")
-    etcd = call.machine.boot.services.get("etcd")
-    if etcd is None or etcd.state != "Preparing":
+async def _recover(
+    call: Call, pieces: Sequence[common_pb2.Data]
+) -> machine_pb2.EtcdRecoverResponse:
+    # machined asks for /var/lib, which is there with the EPHEMERAL volume, as CRI is.
+    if not call.machine.boot.services.is_up("cri"):
         raise GRPCError(Status.FAILED_PRECONDITION, "etcd service is not ready for recovery yet")
-    raise GRPCError(Status.UNIMPLEMENTED, "the lab does not recover etcd from a snapshot")
+    require_control_plane(call, "etcd recover")
+    call.machine.snapshot = b"".join(piece.bytes for piece in pieces)
+    return machine_pb2.EtcdRecoverResponse(messages=[machine_pb2.EtcdRecover()])
 
 
 def _require_etcd(call: Call, api: str, *, needs_quorum: bool = False) -> EtcdData:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
+from lab.varints import read_varint, write_varint
+
 __all__ = [
     "Message",
     "Schema",
@@ -139,30 +141,19 @@ def texts(message: Message, name: str) -> list[str]:
 def _split(data: bytes) -> Iterator[tuple[int, int, bytes | int]]:
     position = 0
     while position < len(data):
-        key, position = _read_varint(data, position)
+        key, position = read_varint(data, position)
         tag, wire = key >> 3, key & 7
         if wire == _VARINT:
-            value, position = _read_varint(data, position)
+            value, position = read_varint(data, position)
             yield tag, wire, value
         elif wire == _BYTES:
-            size, position = _read_varint(data, position)
+            size, position = read_varint(data, position)
             yield tag, wire, data[position : position + size]
             position += size
         else:
             size = 8 if wire == _FIXED64 else 4
             yield tag, wire, data[position : position + size]
             position += size
-
-
-def _read_varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004  the continuation bit
-            return value, position
-        shift += 7
 
 
 def _read(item: _Field, wire: int, raw: bytes | int) -> Iterator[Value]:
@@ -178,7 +169,7 @@ def _read(item: _Field, wire: int, raw: bytes | int) -> Iterator[Value]:
         # Packed repeated numbers.
         position = 0
         while position < len(raw):
-            value, position = _read_varint(raw, position)
+            value, position = read_varint(raw, position)
             yield _convert(item.kind, value)
     else:
         yield int.from_bytes(raw, "little")
@@ -200,17 +191,8 @@ def _write(item: _Field, value: Value) -> bytes:
     elif isinstance(value, bytes):
         raw = value
     elif isinstance(value, int):
-        return _varint(item.number << 3) + _varint(int(value) & ((1 << 64) - 1))
+        return write_varint(item.number << 3) + write_varint(int(value) & ((1 << 64) - 1))
     else:
         message = f"not a field value: `{type(value).__name__}`"
         raise TypeError(message)
-    return _varint(item.number << 3 | _BYTES) + _varint(len(raw)) + raw
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:  # noqa: PLR2004  seven bits a byte
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return write_varint(item.number << 3 | _BYTES) + write_varint(len(raw)) + raw

@@ -84,6 +84,8 @@ def disarm_alarms(call: Call) -> None:
 
 def save_snapshot(call: Call) -> None:
     """`etcd snapshot PATH`: whole or not at all."""
+    from lab.snapshots import DamagedError, read_status  # noqa: PLC0415  only snapshots need it
+
     client = call.open()
     call.refuse_many(client, "etcd snapshot")
     target = Path(call.words[0])
@@ -98,6 +100,10 @@ def save_snapshot(call: Call) -> None:
     finally:
         part.unlink(missing_ok=True)
     write(f"etcd snapshot saved to {quote(os.fspath(target))} ({len(data)} bytes)\n")
+    try:
+        write(f"snapshot info: {read_status(data).describe()}\n")
+    except DamagedError as error:
+        raise CommandError(f"{error}") from error
 
 
 def remove_member(call: Call) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lab.standins.talosctl.client import Client
 from lab.standins.talosctl.command import Call
-from lab.standins.talosctl.commands.console import warn
+from lab.standins.talosctl.commands.console import warn, write
 from lab.standins.talosctl.failure import CommandError, RpcError
 from lab.standins.talosctl.flags import parse_duration_s
 from lab.standins.talosctl.proto import Message, child, text, texts
@@ -99,10 +99,15 @@ def bootstrap(call: Call) -> None:
 
 
 def _upload(client: Client, source: Path) -> None:
+    from lab.snapshots import DamagedError, read_status  # noqa: PLC0415  only recovery needs it
+
     try:
         data = source.read_bytes()
+        write(f'recovering from snapshot "{source}": {read_status(data).describe()}\n')
     except OSError as error:
         raise CommandError(f"stat {source}: no such file or directory") from error
+    except DamagedError as error:
+        raise CommandError(f"{error}") from error
     pieces = [data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK)]
     try:
         client.send_all("EtcdRecover", [{"bytes": piece} for piece in pieces])
