@@ -2,7 +2,8 @@
 
 One JSON object a line in, one out. `{"do": "ledger"}` answers with counted acts and waits;
 `{"do": "fault", "machine": NAME, "fault": FAULT, "on": true}` switches a fault of a machine; with
-`pods` in place of `machine`, one of pods: a part of an image, or `namespace/prefix` of pods.
+`pods` in place of `machine`, one of pods: a part of an image, or `namespace/prefix` of pods;
+with `image`, a part of an installer's reference that its registry has or has not.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from lab.clock import LabClock
 from lab.kubernetes import Kubernetes
 from lab.ledger import Ledger, find_longest_chain
 from lab.machines import Machines
+from lab.registry import Registry
 
 __all__ = ["Control"]
 
@@ -29,16 +31,19 @@ class Control:
     def __init__(
         self,
         path: Path,
+        *,
         ledger: Ledger,
         clock: LabClock,
         machines: Machines,
         kubernetes: Kubernetes,
+        registry: Registry,
     ) -> None:
         self._path = path
         self._ledger = ledger
         self._clock = clock
         self._machines = machines
         self._kubernetes = kubernetes
+        self._registry = registry
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -70,7 +75,9 @@ class Control:
                     return self._describe_ledger()
                 case "fault":
                     is_on = bool(question.get("on", True))
-                    if "pods" in question:
+                    if "image" in question:
+                        self._registry.set_absent(question["image"], on=is_on)
+                    elif "pods" in question:
                         self._kubernetes.set_fault(question["pods"], question["fault"], on=is_on)
                     else:
                         self._machines[question["machine"]].set_fault(question["fault"], on=is_on)

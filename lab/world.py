@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from inventory import Inventory, Node, read_repository
+from inventory.objects import get_text
 from inventory.reading import list_clusters
 from lab.addresses import Addresses, reserve_loopbacks
 from lab.charts import build_charts, find_wanted_charts
@@ -21,6 +22,7 @@ from lab.kubernetes import Kubernetes
 from lab.kubernetes.faults import PodFault
 from lab.ledger import Ledger
 from lab.machines import DiskSelector, Machines, MachineSpec, derive_hardware
+from lab.registry import Registry
 from lab.repository import MaterializedRepository, find_given_key, find_sample, materialize
 from lab.standins.clusterfiles import SOPS_VARIABLE
 from lab.standins.install import install_standins
@@ -34,6 +36,7 @@ DEFAULT_SPEED = 8.0
 
 _STAND_INS = ("talosctl", "clustertool", "flux")
 _ENV_FILE = "clusterenv.yaml"
+_FACTORY = "factory.talos.dev"  # talhelper's default registry of installers
 _LONGEST_SOCKET = 107  # sun_path of unix(7), without its final zero
 
 
@@ -96,14 +99,24 @@ class LabWorld:
             tools=tools.with_clock(clock),
             work=request.folder / "flux",
         )
+        registry = Registry()
+        await registry.start()
         await machines.start()
         await flux.start()
         socket = _choose_socket(request.folder)
-        control = Control(socket, self.ledger, clock, machines, kubernetes)
+        control = Control(
+            socket,
+            ledger=self.ledger,
+            clock=clock,
+            machines=machines,
+            kubernetes=kubernetes,
+            registry=registry,
+        )
         await control.start()
-        self._parts = _Parts(kubernetes, machines, flux, control, reserved)
+        self._parts = _Parts(kubernetes, machines, flux, control, registry, reserved)
+        registries = dict.fromkeys(_find_registries(inventory), registry.address)
         made = replace(made, env={**made.env, SOPS_VARIABLE: str(tools.find("sops"))})
-        self._announce(made, cluster, addresses, charts, socket)
+        self._announce(made, cluster, {**addresses, **registries}, charts, socket)
 
     async def stop(self) -> None:
         """End everything; the folder stays."""
@@ -111,6 +124,7 @@ class LabWorld:
             parts, self._parts = self._parts, None
             await parts.control.stop()
             await parts.flux.stop()
+            await parts.registry.stop()
             await parts.machines.stop()
             await parts.kubernetes.close()
             parts.reserved.close()
@@ -146,6 +160,7 @@ class _Parts:
     machines: Machines
     flux: Flux
     control: Control
+    registry: Registry
     reserved: Addresses
 
 
@@ -189,6 +204,15 @@ def _find_addresses(inventory: Inventory) -> Sequence[str]:
         return ()
     addresses = [node.address for node in inventory.talos.nodes]
     return [*addresses, *([inventory.talos.vip] if inventory.talos.vip else [])]
+
+
+def _find_registries(inventory: Inventory) -> set[str]:
+    """Return the hosts that the cluster's installer images come from."""
+    if inventory.talos is None:
+        return set()
+    factory = get_text(inventory.talos.raw, "imageFactory", "registryURL") or _FACTORY
+    own = {node.talos_image.partition("/")[0] for node in inventory.talos.nodes}
+    return {factory, *own} - {""}
 
 
 def _make_specs(inventory: Inventory, addresses: Mapping[str, str]) -> list[MachineSpec]:

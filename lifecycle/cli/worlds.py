@@ -23,6 +23,7 @@ from lifecycle.drivers.kustomize import Kustomize
 from lifecycle.drivers.private import PrivateFolder
 from lifecycle.drivers.process import Environment, ProcessRunner
 from lifecycle.drivers.process import Listener as ProcessListener
+from lifecycle.drivers.registry import Registries
 from lifecycle.drivers.sops import Sops
 from lifecycle.drivers.talosctl import Talosctl
 from lifecycle.drivers.tools import TOOLS, Tools, find_tools
@@ -133,6 +134,7 @@ def _assemble(inputs: Inputs, clock: SystemClock, doors: _Doors, repository: Rep
         places=Places(site.state.kubeconfig, site.state.talosconfig, cache),
         clock=clock,
         addresses=addresses,
+        registries=Registries(addresses),
         tools=tools,
         repository=repository,
         talosctl=talosctl,

@@ -17,6 +17,7 @@ from lifecycle.gates.entries import EntriesAreReady
 from lifecycle.gates.etcd import EtcdIsHealthy
 from lifecycle.gates.git_remote import CommitIsPushed
 from lifecycle.gates.health import ClusterIsHealthy
+from lifecycle.gates.installer_images import InstallerImagesExist
 from lifecycle.gates.layer import LayerIsReady
 from lifecycle.gates.lease import LeaseIsHeld
 from lifecycle.gates.machine import MachineIsKnown
@@ -98,6 +99,7 @@ def check_before_any_change(world: World) -> list[Node]:
         ChartsAreThere(world),
         VipIsFree(world, after=("secrets-decrypt",)),
         generate,
+        InstallerImagesExist(world, after=(generate.name,)),
         *machines,
     ]
 

@@ -56,4 +56,4 @@ class GenerateMachineConfigs:
 
     async def apply(self) -> None:
         """Run genconfig in the private copy."""
-        await self.world.machine_configs.generate()
+        await self.world.machine_configs.keep_talosconfig()

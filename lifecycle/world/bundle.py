@@ -10,6 +10,7 @@ from inventory import Inventory, Node, Release, TalosConfig
 from lifecycle.clock import Clock
 from lifecycle.drivers.addresses import AddressBook
 from lifecycle.drivers.git import Git
+from lifecycle.drivers.registry import Registries
 from lifecycle.drivers.talosctl import Talosctl
 from lifecycle.drivers.tools import Tools
 from lifecycle.errors import InventoryError, PlanError
@@ -58,6 +59,7 @@ class World:
     places: Places
     clock: Clock
     addresses: AddressBook
+    registries: Registries
     tools: Tools
     repository: Repository
     talosctl: Talosctl

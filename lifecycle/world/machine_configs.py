@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lifecycle.drivers.clustertool import Clustertool
+from lifecycle.drivers.clustertool import Clustertool, GeneratedConfigs
 from lifecycle.drivers.files import write_private
 from lifecycle.drivers.process import Runner
 from lifecycle.drivers.talosctl import Talosctl
@@ -22,8 +21,9 @@ __all__ = ["MachineConfigs"]
 class MachineConfigs:
     """Generates at most once a run, whoever asks first; everything generated is private.
 
-    The talosconfig is the one product that outlives the run: it goes into the state directory,
-    since without it a later run could not tell this cluster's machines from another's.
+    The talosconfig is the one product that outlives the run: `keep_talosconfig` puts it into the
+    state directory, since without it a later run could not tell this cluster's machines from
+    another's.
     """
 
     repository: Repository
@@ -31,7 +31,7 @@ class MachineConfigs:
     runner: Runner
     talosctl: Talosctl
     talosconfig: Path
-    _configs: Mapping[str, Path] | None = None
+    _generated: GeneratedConfigs | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def path_of(self, hostname: str) -> Path:
@@ -40,7 +40,7 @@ class MachineConfigs:
         Raises:
             InventoryError: genconfig made none for that node.
         """
-        configs = await self.generate()
+        configs = (await self._generate()).machine_configs
         if hostname not in configs:
             talos = self.repository.inventory.talos
             raise InventoryError(
@@ -50,14 +50,19 @@ class MachineConfigs:
             )
         return configs[hostname]
 
-    async def generate(self) -> Mapping[str, Path]:
-        """Run genconfig in the private copy, validate each config, keep the talosconfig."""
-        async with self._lock:
-            if self._configs is None:
-                self._configs = await self._generate()
-        return self._configs
+    async def keep_talosconfig(self) -> None:
+        """Generate, and keep the talosconfig for later runs."""
+        generated = await self._generate()
+        write_private(self.talosconfig, generated.talosconfig.read_bytes())
 
-    async def _generate(self) -> Mapping[str, Path]:
+    async def _generate(self) -> GeneratedConfigs:
+        async with self._lock:
+            if self._generated is None:
+                self._generated = await self._run_genconfig()
+        return self._generated
+
+    async def _run_genconfig(self) -> GeneratedConfigs:
+        """Run genconfig in the private copy, and validate each config."""
         copy = await self.repository.private_copy()
         program = self.tools.program("clustertool")
         tool = Clustertool(program, self.runner, copy, self.repository.cluster)
@@ -67,5 +72,4 @@ class MachineConfigs:
         generated = await tool.generate(self.repository.age_key)
         paths = generated.machine_configs.values()
         await asyncio.gather(*(self.talosctl.validate(path) for path in paths))
-        write_private(self.talosconfig, generated.talosconfig.read_bytes())
-        return generated.machine_configs
+        return generated

@@ -24,6 +24,7 @@ TRUE_ON_A_FRESH_SYSTEM = {
     "commit-is-pushed": "the lab pushed it",
     "charts-are-there": "the lab brings them",
     "vip-is-free": "no machine holds it yet",
+    "installer-images-exist": "the lab's registry has them",
     "machine-is-known/sample-control-1": "it is in maintenance mode and has the declared disk",
     "machine-is-known/sample-worker-1": "as its control plane",
     "manifests-build": "builds from files alone",

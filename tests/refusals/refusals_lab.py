@@ -233,7 +233,17 @@ class RefusalLab:
     @contextmanager
     def fault_of_pods(self, pods: str, name: str) -> Iterator[None]:
         """Make something go wrong with pods for a while; they are named as the lab has it."""
-        question = {"do": "fault", "pods": pods, "fault": name}
+        with self._switched({"do": "fault", "pods": pods, "fault": name}):
+            yield
+
+    @contextmanager
+    def absent_image(self, part: str) -> Iterator[None]:
+        """Take images out of the lab's registry for a while, by a part of their references."""
+        with self._switched({"do": "fault", "image": part}):
+            yield
+
+    @contextmanager
+    def _switched(self, question: Mapping[str, object]) -> Iterator[None]:
         assert self.ask({**question, "on": True}) == {"ok": True}
         try:
             yield

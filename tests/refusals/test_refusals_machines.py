@@ -106,3 +106,13 @@ def test_taken_vip(bare: RefusalLab) -> None:
     assert "something that is not this cluster answers on `10.40.0.5:6443`" in said.error
     assert "clusters/main/clusterenv.yaml" in said.hint
     assert RunState.FAILED == bare.last_run()[0]
+
+
+def test_installer_image_that_does_not_exist(bare: RefusalLab) -> None:
+    """A typing error in version or schematic is found before a machine tries to pull the image."""
+    with bare.absent_image("metal-installer"):
+        said = bare.refuse()
+
+    assert 4 == said.code
+    assert "installer image of sample-control-1 does not exist: `factory.talos.dev/" in said.error
+    assert "correct talosVersion, schematic or talosImageURL of clusters/main/talos/" in said.hint
