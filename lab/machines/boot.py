@@ -70,7 +70,9 @@ class PowerRequest:
     verb: Verb
     actor: str = ""
     reboots: bool = True
-    wipes: frozenset[str] = frozenset()  # partition labels; {"*"} for the whole disk
+    wipes: frozenset[str] = frozenset()  # partition labels; {"*"} for the whole system disk
+    wipes_disks: frozenset[str] = frozenset()  # device paths of other disks
+    image: InstallerImage | None = None  # to write to the other slot
     leaves_etcd: bool = False
     is_instant: bool = False  # a rehearsal's preparation: takes no time
 
@@ -83,6 +85,8 @@ class Install:
     image: InstallerImage
     other_image: InstallerImage | None = None
     config: MachineConfig | None = None
+    staged: InstallerImage | None = None  # to be written at the next boot
+    meta: dict[int, bytes] = field(default_factory=dict)  # META's keys
 
     def flip(self) -> None:
         """Boot the other slot next time; does nothing when there is none."""

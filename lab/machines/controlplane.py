@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import NoReturn
 
 from lab.machines import durations
-from lab.machines.etcd import EtcdCluster, EtcdData
+from lab.machines.etcd import UNHEALTHY, EtcdCluster, EtcdData
 from lab.machines.faults import Fault
 from lab.machines.machine import Machine
 from lab.machines.recovery import RecoveryError, recover
 from lab.machines.table import MachineTable
 from lab.ports import KubernetesPki
 
-__all__ = ["leave_etcd", "start_services", "stop", "tend"]
+__all__ = ["leave_etcd", "prepare_leave", "start_services", "stop", "tend"]
 
 
 async def start_services(machine: Machine, table: MachineTable) -> None:
@@ -53,6 +53,26 @@ async def stop(machine: Machine, table: MachineTable) -> None:
     if machine.boot.node_told is not None:
         await table.plane.stop_kubelet(machine.boot.node_told.name)
         machine.boot.node_told = None
+
+
+async def prepare_leave(machine: Machine) -> str:
+    """Wait until etcd lets the machine's member go; return what still forbids it at the end.
+
+    Talos tries again while the cluster is unhealthy (`LeaveCluster`), and gives up on the rest.
+    """
+    data, waited_s = machine.etcd, 0.0
+    if data is None or not data.is_member or not data.member.is_started:
+        return ""
+    while True:
+        problem = data.cluster.find_removal_problem(data.member.id, data.member.id)
+        if not data.cluster.has_quorum:
+            problem = "etcdserver: no leader"
+        if problem != UNHEALTHY or waited_s >= durations.ETCD_LEAVE_PATIENCE_S:
+            if not problem:
+                return ""
+            return f"failed to leave cluster: failed to remove member {data.member.id}: {problem}"
+        await machine.clock.pause(durations.ETCD_LEAVE_RETRY_S)
+        waited_s += durations.ETCD_LEAVE_RETRY_S
 
 
 def leave_etcd(machine: Machine) -> None:

@@ -14,6 +14,8 @@ __all__ = [
     "BOOT_S",
     "ETCD_JOIN_RETRY_S",
     "ETCD_JOIN_S",
+    "ETCD_LEAVE_PATIENCE_S",
+    "ETCD_LEAVE_RETRY_S",
     "ETCD_START_S",
     "FAILURE_PAUSE_S",
     "HEALTH_POLL_S",
@@ -49,6 +51,9 @@ ETCD_START_S: Final = 8.0
 ETCD_JOIN_S: Final = 10.0
 # Talos retries a failed join every few seconds (internal/pkg/etcd retry units). Estimate.
 ETCD_JOIN_RETRY_S: Final = 3.0
+# Leaving an unhealthy cluster is tried every 10 s for 5 min (internal/pkg/etcd, LeaveCluster).
+ETCD_LEAVE_RETRY_S: Final = 10.0
+ETCD_LEAVE_PATIENCE_S: Final = 5 * 60.0
 # kube-apiserver image pull and start as a static pod. Estimate.
 STATIC_PODS_S: Final = 15.0
 # The server gives the clock 5 s to be in sync before Bootstrap is refused (v1alpha1_server.go).

@@ -31,7 +31,7 @@ class Fault(StrEnum):
     SLOW_INSTALL = "slow-install"
     """Pulling the installer takes ten times as long."""
     INSTALL_FAILS = "install-fails"
-    """The installer image cannot be pulled: back to maintenance."""
+    """The installer fails: back to maintenance; an upgrade ends with exit code 1."""
     SLOW_BOOTSTRAP = "slow-bootstrap"
     """`bootstrap is not available yet` for two minutes after boot."""
     OLD_VERSION = "old-version"

@@ -7,8 +7,8 @@ LinkStatuses.net as `talosctl get` prints them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from uuid import UUID
 
@@ -80,6 +80,11 @@ class Hardware:
     cpus: int = 4
     manufacturer: str = "Lab"
     product: str = "Simulated"
+
+    def wipe(self, paths: Collection[str]) -> Hardware:
+        """Take what is on some disks off them, by device path."""
+        disks = (replace(disk, holds="") if disk.dev_path in paths else disk for disk in self.disks)
+        return replace(self, disks=tuple(disks))
 
     def get_disk(self, path: str) -> Disk | None:
         """Find a disk by its device path, or a link to it."""

@@ -17,6 +17,22 @@ class InstallerImage:
     version: str
     schematic: str = ""
 
+    def find_hop_problem(self, host: str) -> str:
+        """Find why a machine that runs version `host` cannot be upgraded to this; "" if it can.
+
+        Two minors up and one down (`pkg/machinery/compatibility` of Talos: 1.13 takes hosts from
+        1.11.0 up to, not including, 1.15.0); a version that cannot be read is let through.
+        """
+        own, other = _read_minor(self.version), _read_minor(host)
+        if own is None or other is None:
+            return ""
+        pair = f"host version {host.removeprefix('v')} is too"
+        if other < own - 2:
+            return f"{pair} old to upgrade to Talos {self.version.removeprefix('v')}"
+        if other > own + 1:
+            return f"{pair} new to downgrade to Talos {self.version.removeprefix('v')}"
+        return ""
+
     @classmethod
     def read(cls, reference: str) -> InstallerImage | None:
         """Read a reference such as `factory.talos.dev/metal-installer/ID:v1.13.9`.
@@ -29,6 +45,11 @@ class InstallerImage:
             return None
         found = _SCHEMATIC.search(reference.partition("@")[0])
         return cls(version, found[0] if found else "")
+
+
+def _read_minor(version: str) -> int | None:
+    found = re.match(r"v?1\.(\d+)\.", version)
+    return int(found[1]) if found else None
 
 
 def read_tag(reference: str) -> str:

@@ -82,12 +82,24 @@ async def _set_api(machine: Machine, mode: ApiMode) -> None:
 async def _live(machine: Machine, table: MachineTable) -> PowerRequest:
     """Run one boot until a sequence ends it."""
     work = asyncio.create_task(_bring_up(machine, table))
-    asked = asyncio.create_task(machine.requests.get())
+    asked = asyncio.create_task(_take_request(machine))
     try:
         await asyncio.wait({work, asked}, return_when=asyncio.FIRST_COMPLETED)
         return asked.result() if asked.done() else work.result()
     finally:
         await _cancel(work, asked)
+
+
+async def _take_request(machine: Machine) -> PowerRequest:
+    """Wait for a sequence that can be carried out; one that must leave etcd may fail at that."""
+    while True:
+        request = await machine.requests.get()
+        problem = await controlplane.prepare_leave(machine) if request.leaves_etcd else ""
+        if not problem:
+            return request
+        machine.publish(_start_of(request.verb), request.actor)
+        machine.log(f"{request.verb} failed: {problem}")
+        machine.publish(_fail(request.verb.value, problem), request.actor)
 
 
 async def _bring_up(machine: Machine, table: MachineTable) -> PowerRequest:
@@ -102,11 +114,20 @@ async def _bring_up(machine: Machine, table: MachineTable) -> PowerRequest:
         if machine.install is None:
             return await _install(machine)
         machine.install.config = machine.config
+    if machine.install is not None and machine.install.staged is not None:
+        return await _upgrade_staged(machine, machine.install)
     await _set_api(machine, ApiMode.CONFIGURED)
     async with _sequence(machine, "boot"):
         await controlplane.start_services(machine, table)
     machine.set_stage(Stage.RUNNING)
     return await controlplane.tend(machine, table)
+
+
+async def _upgrade_staged(machine: Machine, install: Install) -> PowerRequest:
+    """Write what an earlier boot has staged before anything else starts, then boot it."""
+    image, install.staged = install.staged, None
+    machine.set_stage(Stage.UPGRADING)
+    return PowerRequest(Verb.REBOOT, image=image)
 
 
 async def _wait_in_maintenance(machine: Machine) -> None:
@@ -153,13 +174,7 @@ async def _fail_install(machine: Machine) -> None:
         path = machine.config.install_disk if machine.config else ""
         message = f"lstat {path}: no such file or directory"
     machine.log(f"install sequence failed: {message}")
-    machine.publish(
-        machine_pb2.SequenceEvent(
-            sequence="install",
-            action="NOOP",
-            error=common_pb2.Error(code="FATAL", message=f"sequence failed: {message}"),
-        )
-    )
+    machine.publish(_fail("install", message))
     await machine.wait(durations.FAILURE_PAUSE_S, "pause after a failed install")
 
 
@@ -184,6 +199,9 @@ async def _perform(machine: Machine, table: MachineTable, request: PowerRequest)
     await controlplane.stop(machine, table)
     if not request.is_instant:
         await machine.wait(durations.STOP_S, "stop services")
+    if request.image is not None and machine.install is not None:
+        await machine.wait(durations.UPGRADE_WRITE_S, "write the other slot")
+        machine.install.write(request.image)
     _wipe(machine, request)
     await _set_api(machine, ApiMode.DOWN)
     if not request.reboots:
@@ -194,11 +212,17 @@ async def _perform(machine: Machine, table: MachineTable, request: PowerRequest)
     return True
 
 
+def _fail(sequence: str, message: str) -> machine_pb2.SequenceEvent:
+    error = common_pb2.Error(code="FATAL", message=f"sequence failed: {message}")
+    return machine_pb2.SequenceEvent(sequence=sequence, action="NOOP", error=error)
+
+
 def _start_of(verb: Verb) -> machine_pb2.SequenceEvent:
     return machine_pb2.SequenceEvent(sequence=verb.value, action="START")
 
 
 def _wipe(machine: Machine, request: PowerRequest) -> None:
+    machine.wiped |= request.wipes_disks
     if not request.wipes:
         return
     machine.count("machine.wipe")
@@ -206,8 +230,11 @@ def _wipe(machine: Machine, request: PowerRequest) -> None:
         machine.etcd = None
     if "*" in request.wipes:
         machine.install = None
-    elif "STATE" in request.wipes and machine.install is not None:
-        machine.install.config = None
+    elif machine.install is not None:
+        if "STATE" in request.wipes:
+            machine.install.config = None
+        if "META" in request.wipes:
+            machine.install.meta.clear()
 
 
 @asynccontextmanager

@@ -43,6 +43,8 @@ class Machine:
         self.powered = asyncio.Event()  # set once the API is as it should be
         self.applied = asyncio.Event()
         self.images: set[str] = set()  # container images on the disk
+        self.wiped: set[str] = set()  # device paths of disks that were wiped
+        self.is_writing = False  # an installer writes the other slot
         self.snapshot: bytes | None = None  # /var/lib/etcd.snapshot, uploaded to recover from
         self.pending: MachineConfig | None = None  # sent in maintenance, not active yet
         self.cause = 0  # the wait that what now happens to it follows from (`lab.ledger`)
@@ -91,8 +93,9 @@ class Machine:
 
     @property
     def hardware(self) -> Hardware:
-        """Hardware as the faults leave it."""
-        return change_hardware(self.spec.hardware, self._faults)
+        """Hardware as faults and resets leave it."""
+        hardware = change_hardware(self.spec.hardware, self._faults)
+        return hardware.wipe(self.wiped) if self.wiped else hardware
 
     # What goes wrong with it.
 

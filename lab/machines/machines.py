@@ -18,6 +18,7 @@ from lab.machines.rpc import (
     image_service,
     machine_service,
     power_service,
+    reset_service,
     state_service,
     storage_service,
 )
@@ -30,6 +31,7 @@ __all__ = ["Machines"]
 _ROUTES = (
     *machine_service.ROUTES,
     *power_service.ROUTES,
+    *reset_service.ROUTES,
     *etcd_service.ROUTES,
     *file_service.ROUTES,
     *image_service.ROUTES,

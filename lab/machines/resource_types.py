@@ -179,6 +179,9 @@ _TYPES = (
         (("Name", "{.name}"), ("Version", "{.version}")),
     ),
     ResourceType(
+        "MetaKeys.runtime.talos.dev", "MetaKey", "runtime", (("Value", "{.value}"),), ("meta",)
+    ),
+    ResourceType(
         "ExtensionStatuses.runtime.talos.dev",
         "ExtensionStatus",
         "runtime",

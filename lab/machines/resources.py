@@ -195,6 +195,12 @@ def _list_version(machine: Machine, _: MachineTable) -> Iterator[Value]:
     yield Value("version", {"version": machine.boot.version, "name": "Talos"})
 
 
+def _list_meta(machine: Machine, _: MachineTable) -> Iterator[Value]:
+    meta = machine.install.meta if machine.install else {}
+    for key, value in sorted(meta.items()):
+        yield Value(f"0x{key:02x}", {"value": value.decode("utf-8", "replace")})
+
+
 def _list_extensions(machine: Machine, _: MachineTable) -> Iterator[Value]:
     for index, image in enumerate(machine.config.extensions if machine.config else ()):
         name, _colon, version = image.rpartition(":")
@@ -245,6 +251,7 @@ _SOURCES: Mapping[str, Callable[[Machine, MachineTable], Iterator[Value]]] = {
     "MachineTypes.config.talos.dev": _list_machine_type,
     "EtcdMembers.etcd.talos.dev": _list_etcd_member,
     "Versions.runtime.talos.dev": _list_version,
+    "MetaKeys.runtime.talos.dev": _list_meta,
     "ExtensionStatuses.runtime.talos.dev": _list_extensions,
     "TimeStatuses.v1alpha1.talos.dev": _list_time,
     "SystemInformations.hardware.talos.dev": _list_system,

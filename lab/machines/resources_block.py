@@ -9,7 +9,9 @@ from lab.machines.machine import Machine
 from lab.machines.table import MachineTable
 from lab.machines.values import Json, Value
 
-__all__ = ["list_discovered", "list_disks", "list_system_disk", "list_volumes"]
+__all__ = ["VOLUMES", "list_discovered", "list_disks", "list_system_disk", "list_volumes"]
+
+VOLUMES = ("META", "STATE", "EPHEMERAL")  # Talos' own
 
 
 def list_disks(machine: Machine, _: MachineTable) -> Iterator[Value]:
@@ -109,7 +111,7 @@ def list_system_disk(machine: Machine, _: MachineTable) -> Iterator[Value]:
 def list_volumes(machine: Machine, _: MachineTable) -> Iterator[Value]:
     """List Talos' own volumes."""
     disk = machine.hardware.get_disk(machine.install.disk) if machine.install else None
-    for name in ("META", "STATE", "EPHEMERAL"):
+    for name in VOLUMES:
         spec: dict[str, Json] = {"phase": "ready" if disk else "missing", "type": "partition"}
         if disk:
             size = disk.size - 2_000_000_000 if name == "EPHEMERAL" else 100_000_000

@@ -10,8 +10,8 @@ from grpclib.exceptions import GRPCError
 
 from lab.machines import durations
 from lab.machines.boot import Recovery
-from lab.machines.controlplane import leave_etcd
-from lab.machines.etcd import UNHEALTHY, EtcdData
+from lab.machines.controlplane import leave_etcd, prepare_leave
+from lab.machines.etcd import EtcdData
 from lab.machines.faults import Fault
 from lab.machines.protos import common_pb2, machine_pb2
 from lab.machines.recovery import dump_database
@@ -100,9 +100,13 @@ async def _remove_member(
     call: Call, request: machine_pb2.EtcdRemoveMemberByIDRequest
 ) -> machine_pb2.EtcdRemoveMemberByIDResponse:
     data = _require_etcd(call, "etcd remove member", needs_quorum=True)
+    prefix = f"failed to remove member {request.member_id}"
     if request.member_id not in data.cluster.members:
-        raise GRPCError(Status.NOT_FOUND, "etcdserver: member not found")
-    _refuse_removal(data, request.member_id)
+        raise GRPCError(Status.NOT_FOUND, f"{prefix}: etcdserver: member not found")
+    problem = data.cluster.find_removal_problem(request.member_id, data.member.id)
+    if problem:
+        # An error of etcd's client has no code of gRPC's: it arrives as Unknown.
+        raise GRPCError(Status.UNKNOWN, f"failed to remove member: {prefix}: {problem}")
     data.cluster.remove(request.member_id)
     call.machine.changed.ring()
     return machine_pb2.EtcdRemoveMemberByIDResponse(messages=[machine_pb2.EtcdRemoveMemberByID()])
@@ -111,18 +115,13 @@ async def _remove_member(
 async def _leave(
     call: Call, _: machine_pb2.EtcdLeaveClusterRequest
 ) -> machine_pb2.EtcdLeaveClusterResponse:
-    data = _require_etcd(call, "etcd leave", needs_quorum=True)
-    _refuse_removal(data, data.member.id)
+    _require_etcd(call, "etcd leave")
+    problem = await prepare_leave(call.machine)
+    if problem:
+        raise GRPCError(Status.UNKNOWN, problem)
     leave_etcd(call.machine)
     call.machine.boot.services.set("etcd", "Finished", "Service finished successfully")
     return machine_pb2.EtcdLeaveClusterResponse(messages=[machine_pb2.EtcdLeaveCluster()])
-
-
-def _refuse_removal(data: EtcdData, member_id: int) -> None:
-    problem = data.cluster.find_removal_problem(member_id, data.member.id)
-    if problem:
-        code = Status.UNAVAILABLE if problem == UNHEALTHY else Status.FAILED_PRECONDITION
-        raise GRPCError(code, problem)
 
 
 async def _forfeit(
@@ -130,7 +129,10 @@ async def _forfeit(
 ) -> machine_pb2.EtcdForfeitLeadershipResponse:
     data = _require_etcd(call, "etcd forfeit leadership", needs_quorum=True)
     if len(data.cluster.members) == 1:
-        raise GRPCError(Status.UNKNOWN, "cannot forfeit leadership, only one member")
+        raise GRPCError(
+            Status.UNKNOWN,
+            "failed to forfeit leadership: cannot forfeit leadership, only one member",
+        )
     message = machine_pb2.EtcdForfeitLeadership()
     if data.cluster.leader is data.member:
         data.cluster.forfeit(data.member)
@@ -144,7 +146,7 @@ async def _list_alarms(call: Call, _: Empty) -> machine_pb2.EtcdAlarmListRespons
 
 
 async def _disarm_alarms(call: Call, _: Empty) -> machine_pb2.EtcdAlarmDisarmResponse:
-    _require_etcd(call, "etcd alarm list")
+    _require_etcd(call, "etcd alarm disarm")
     return machine_pb2.EtcdAlarmDisarmResponse(messages=[machine_pb2.EtcdAlarmDisarm()])
 
 
@@ -180,7 +182,7 @@ def _require_etcd(call: Call, api: str, *, needs_quorum: bool = False) -> EtcdDa
     if data is None or not data.member.is_started:
         raise GRPCError(Status.UNKNOWN, _REFUSED)
     if needs_quorum and not data.cluster.has_quorum:
-        raise GRPCError(Status.UNAVAILABLE, "etcdserver: no leader")
+        raise GRPCError(Status.UNKNOWN, "etcdserver: no leader")
     return data
 
 

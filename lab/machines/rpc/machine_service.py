@@ -27,6 +27,7 @@ from lab.machines.rpc.route import (
 __all__ = ["ROUTES"]
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
+_LARGEST_KEY = 255
 _Mode = machine_pb2.ApplyConfigurationRequest.Mode
 _WITHOUT_REBOOT = "Applied configuration without a reboot"
 
@@ -208,15 +209,25 @@ def _require_service(call: Call, name: str) -> None:
         raise GRPCError(Status.UNKNOWN, f'service "{name}" is not registered')
 
 
+def _read_meta(call: Call, key: int) -> dict[int, bytes]:
+    """Find META's keys, which live on the system disk."""
+    if key > _LARGEST_KEY:
+        raise GRPCError(Status.INVALID_ARGUMENT, "key must be a uint8")
+    return call.machine.install.meta if call.machine.install else {}
+
+
 async def _write_meta(
-    _call: Call, _request: machine_pb2.MetaWriteRequest
+    call: Call, request: machine_pb2.MetaWriteRequest
 ) -> machine_pb2.MetaWriteResponse:
+    _read_meta(call, request.key)[request.key] = request.value
     return machine_pb2.MetaWriteResponse(messages=[machine_pb2.MetaWrite()])
 
 
 async def _delete_meta(
-    _call: Call, _request: machine_pb2.MetaDeleteRequest
+    call: Call, request: machine_pb2.MetaDeleteRequest
 ) -> machine_pb2.MetaDeleteResponse:
+    if _read_meta(call, request.key).pop(request.key, None) is None:
+        raise GRPCError(Status.NOT_FOUND, "meta key not found")
     return machine_pb2.MetaDeleteResponse(messages=[machine_pb2.MetaDelete()])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator
 
 from grpclib.const import Status
@@ -10,63 +9,116 @@ from grpclib.exceptions import GRPCError
 
 from lab.machines import durations
 from lab.machines.boot import Install, PowerRequest, Verb
+from lab.machines.faults import Fault
 from lab.machines.images import InstallerImage
 from lab.machines.protos import lifecycle_pb2, machine_pb2
-from lab.machines.rpc.route import ADMINS, OPERATORS, Call, Route, stream, unary
+from lab.machines.rpc.route import ADMINS, OPERATORS, Call, Route, ask_sequence, stream, unary
 
 __all__ = ["ROUTES"]
 
 
 async def _reboot(call: Call, _: machine_pb2.RebootRequest) -> machine_pb2.RebootResponse:
-    actor = _ask(call, Verb.REBOOT)
+    actor = ask_sequence(call, PowerRequest(Verb.REBOOT))
     return machine_pb2.RebootResponse(messages=[machine_pb2.Reboot(actor_id=actor)])
 
 
 async def _shutdown(call: Call, _: machine_pb2.ShutdownRequest) -> machine_pb2.ShutdownResponse:
-    actor = _ask(call, Verb.SHUTDOWN, reboots=False)
+    actor = ask_sequence(call, PowerRequest(Verb.SHUTDOWN, reboots=False))
     return machine_pb2.ShutdownResponse(messages=[machine_pb2.Shutdown(actor_id=actor)])
-
-
-async def _reset(call: Call, request: machine_pb2.ResetRequest) -> machine_pb2.ResetResponse:
-    labels = frozenset(item.label for item in request.system_partitions_to_wipe if item.wipe)
-    wipes_system = request.mode != machine_pb2.ResetRequest.USER_DISKS
-    wipes = labels or (frozenset({"*"}) if wipes_system else frozenset())
-    actor = _ask(
-        call, Verb.RESET, reboots=request.reboot, wipes=wipes, leaves_etcd=request.graceful
-    )
-    return machine_pb2.ResetResponse(messages=[machine_pb2.Reset(actor_id=actor)])
 
 
 async def _rollback(call: Call, _: machine_pb2.RollbackRequest) -> machine_pb2.RollbackResponse:
     install = _require_install(call, "system disk not found")
     if install.other_image is None:
-        raise GRPCError(Status.UNKNOWN, "no fallback boot entry found")
+        # systemd-boot's, which machines with UEFI boot by.
+        raise GRPCError(Status.UNKNOWN, "previous UKI not found")
     install.flip()
-    _ask(call, Verb.REBOOT)
+    ask_sequence(call, PowerRequest(Verb.REBOOT))
     return machine_pb2.RollbackResponse(messages=[machine_pb2.Rollback()])
 
 
 async def _upgrade_legacy(
     call: Call, request: machine_pb2.UpgradeRequest
 ) -> machine_pb2.UpgradeResponse:
-    install = _require_install(call, "machine is not installed")
-    install.write(_read_image(request.image))
-    actor = _ask(call, Verb.UPGRADE)
+    install = _require_install(call, "Talos is not installed")
+    image = InstallerImage.read(request.image)
+    if image is None:
+        raise GRPCError(
+            Status.UNKNOWN,
+            f'error validating installer image "{request.image}": invalid reference format',
+        )
+    if not request.force and not request.preserve:
+        _validate_etcd(call)
+    if request.stage:
+        install.staged = image
+        actor = ask_sequence(call, PowerRequest(Verb.UPGRADE))
+    else:
+        actor = ask_sequence(call, PowerRequest(Verb.UPGRADE, image=image))
     message = machine_pb2.Upgrade(ack="Upgrade request received", actor_id=actor)
     return machine_pb2.UpgradeResponse(messages=[message])
+
+
+def _validate_etcd(call: Call) -> None:
+    """Refuse what would cost the quorum (`ValidateForUpgrade`): only the legacy upgrade asks."""
+    data = call.machine.etcd
+    if not call.machine.is_control_plane or data is None:
+        return
+    cluster, problem = data.cluster, ""
+    if not cluster.has_quorum:
+        problem = "etcdserver: no leader"
+    elif len(cluster.members) == 2:  # noqa: PLR2004 # two members survive the loss of none
+        problem = "etcd member count(2) is insufficient to maintain quorum if upgrade commences"
+    for member in cluster.members.values():
+        if not problem and not member.is_started:
+            problem = (
+                f"etcd member {member.id:016x} is not healthy; all members must be healthy to "
+                "perform an upgrade: context deadline exceeded"
+            )
+    if problem:
+        raise GRPCError(Status.UNKNOWN, f"error validating etcd for upgrade: {problem}")
 
 
 async def _upgrade(
     call: Call, request: lifecycle_pb2.LifecycleServiceUpgradeRequest
 ) -> AsyncIterator[lifecycle_pb2.LifecycleServiceUpgradeResponse]:
+    machine, reference = call.machine, request.source.image_name
+    if machine.is_writing:
+        raise GRPCError(
+            Status.FAILED_PRECONDITION, "another installation/upgrade is already in progress"
+        )
     install = _require_install(call, "machine is not installed")
-    image = _read_image(request.source.image_name)
-    yield _tell(f"running Talos installer {image.version}")
-    await call.machine.wait(durations.UPGRADE_WRITE_S, "write the other slot")
-    install.write(image)
-    yield _tell("installation of Talos complete")
-    progress = lifecycle_pb2.LifecycleServiceInstallProgress(exit_code=0)
-    yield lifecycle_pb2.LifecycleServiceUpgradeResponse(progress=progress)
+    if not reference:
+        raise GRPCError(Status.INVALID_ARGUMENT, "installer image name is required")
+    image = InstallerImage.read(reference)
+    if image is None or reference not in machine.images:
+        raise GRPCError(
+            Status.INTERNAL,
+            f'upgrade failed: installer image "{reference}" not found in containerd store: '
+            f'image "{reference}": not found',
+        )
+    machine.is_writing = True
+    try:
+        yield _tell(f"running Talos installer {image.version}")
+        await machine.wait(durations.UPGRADE_WRITE_S, "write the other slot")
+        if problem := image.find_hop_problem(machine.boot.version):
+            yield _tell(f"error: {problem}")
+            yield _end(1)
+            return
+        if machine.has_fault(Fault.INSTALL_FAILS):
+            yield _tell("error: failed to write the boot partition: no space left on device")
+            yield _end(1)
+            return
+        install.write(image)
+        machine.count("machine.write")
+        yield _tell("installation of Talos complete")
+        yield _end(0)
+    finally:
+        machine.is_writing = False
+
+
+def _end(exit_code: int) -> lifecycle_pb2.LifecycleServiceUpgradeResponse:
+    progress = lifecycle_pb2.LifecycleServiceInstallProgress(exit_code=exit_code)
+    return lifecycle_pb2.LifecycleServiceUpgradeResponse(progress=progress)
 
 
 def _tell(line: str) -> lifecycle_pb2.LifecycleServiceUpgradeResponse:
@@ -74,31 +126,10 @@ def _tell(line: str) -> lifecycle_pb2.LifecycleServiceUpgradeResponse:
     return lifecycle_pb2.LifecycleServiceUpgradeResponse(progress=progress)
 
 
-def _ask(
-    call: Call,
-    verb: Verb,
-    *,
-    reboots: bool = True,
-    wipes: frozenset[str] = frozenset(),
-    leaves_etcd: bool = False,
-) -> str:
-    actor = str(uuid.uuid4())
-    request = PowerRequest(verb, actor, reboots, wipes, leaves_etcd)
-    call.machine.requests.put_nowait(request)
-    return actor
-
-
 def _require_install(call: Call, otherwise: str) -> Install:
     if call.machine.install is None:
         raise GRPCError(Status.FAILED_PRECONDITION, otherwise)
     return call.machine.install
-
-
-def _read_image(reference: str) -> InstallerImage:
-    image = InstallerImage.read(reference)
-    if image is None:
-        raise GRPCError(Status.INVALID_ARGUMENT, f"the image names no version: {reference}")
-    return image
 
 
 _M = "/machine.MachineService/"
@@ -113,7 +144,6 @@ ROUTES: tuple[Route, ...] = (
         _shutdown,
         mutates=True,
     ),
-    unary(_M + "Reset", ADMINS, (_m.ResetRequest, _m.ResetResponse), _reset, mutates=True),
     unary(
         _M + "Rollback",
         ADMINS,

@@ -5,14 +5,16 @@ Roles are those of machined's rule table (`system/services/machined.go`, Talos v
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from google.protobuf.message import Message
 from grpclib.const import Cardinality, Status
 from grpclib.exceptions import GRPCError
 
+from lab.machines.boot import PowerRequest
 from lab.machines.machine import Machine
 from lab.machines.table import MachineTable
 
@@ -25,6 +27,7 @@ __all__ = [
     "READERS",
     "Call",
     "Route",
+    "ask_sequence",
     "require_control_plane",
     "stream",
     "unary",
@@ -123,6 +126,13 @@ def upload(
         yield await handle(call, [item for item in messages if isinstance(item, request)])
 
     return Route(path, roles, Cardinality.STREAM_UNARY, request, reply, answer, True)
+
+
+def ask_sequence(call: Call, request: PowerRequest) -> str:
+    """Begin a sequence on the machine; return the id that its events carry."""
+    actor = str(uuid.uuid4())
+    call.machine.requests.put_nowait(replace(request, actor=actor))
+    return actor
 
 
 def require_control_plane(call: Call, api: str) -> None:
