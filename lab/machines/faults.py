@@ -28,6 +28,8 @@ class Fault(StrEnum):
     """The disk to install to holds somebody's partitions."""
     TIME_NOT_SYNCED = "time-not-synced"
     """The clock has no server to follow."""
+    CLOCK_AHEAD = "clock-ahead"
+    """The clock is a day ahead, and so is the certificate of maintenance mode."""
     SLOW_INSTALL = "slow-install"
     """Pulling the installer takes ten times as long."""
     INSTALL_FAILS = "install-fails"

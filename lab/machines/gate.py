@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from datetime import timedelta
 from enum import StrEnum
 
 from lab.machines import pki
@@ -21,7 +22,15 @@ class ApiMode(StrEnum):
     DOWN = "down"
     MUTE = "mute"
     MAINTENANCE = "maintenance"
+    MAINTENANCE_AHEAD = "maintenance-ahead"  # by a clock that is wrong
     CONFIGURED = "configured"
+
+
+# Modes in which anybody may talk, and how far ahead the clock is that dates the certificate.
+_MAINTENANCE = {
+    ApiMode.MAINTENANCE: timedelta(),
+    ApiMode.MAINTENANCE_AHEAD: timedelta(days=1),
+}
 
 
 class ApiGate:
@@ -82,8 +91,10 @@ class ApiGate:
     ) -> ssl.SSLContext | None:
         # What apid puts into its certificate: its addresses, the loopback, its name, declared SANs.
         names = (*self._names, "127.0.0.1", "::1", hostname)
-        if mode is ApiMode.MAINTENANCE:
-            return pki.make_server_context(pki.mint_maintenance(names), None)
+        if mode in _MAINTENANCE:
+            return pki.make_server_context(
+                pki.mint_maintenance(names, ahead=_MAINTENANCE[mode]), None
+            )
         if authority is None or config is None:
             return None
         leaf = pki.mint_server(authority, (*names, *config.cert_sans))

@@ -71,6 +71,8 @@ async def _open_api(machine: Machine) -> None:
         mode = ApiMode.DOWN
     elif machine.has_fault(Fault.SILENT) and mode is not ApiMode.DOWN:
         mode = ApiMode.MUTE
+    elif machine.has_fault(Fault.CLOCK_AHEAD) and mode is ApiMode.MAINTENANCE:
+        mode = ApiMode.MAINTENANCE_AHEAD
     await machine.gate.set(mode, machine.config, machine.hostname)
 
 

@@ -61,11 +61,11 @@ def make_authority(organization: str) -> KeyPair:
     return KeyPair(_dump_crt(builder.sign(key, None)), _dump_key(key))
 
 
-def mint_maintenance(names: Sequence[str]) -> KeyPair:
-    """Make the self-signed certificate of one maintenance boot."""
+def mint_maintenance(names: Sequence[str], *, ahead: timedelta = timedelta()) -> KeyPair:
+    """Make the self-signed certificate of one maintenance boot, by a clock that is so far ahead."""
     key = ed25519.Ed25519PrivateKey.generate()
     name = _name(common="maintenance-service.talos.dev")
-    builder = _begin(name, name, _LIFETIME).public_key(key.public_key())
+    builder = _begin(name, name, _LIFETIME, ahead).public_key(key.public_key())
     builder = _add_leaf_extensions(builder, names, ExtendedKeyUsageOID.SERVER_AUTH)
     return KeyPair(_dump_crt(builder.sign(key, None)), _dump_key(key))
 
@@ -134,9 +134,11 @@ def _mint(
     return KeyPair(_dump_crt(builder.sign(issuer_key, algorithm)), _dump_key(key))
 
 
-def _begin(issuer: x509.Name, subject: x509.Name, lifetime: timedelta) -> x509.CertificateBuilder:
+def _begin(
+    issuer: x509.Name, subject: x509.Name, lifetime: timedelta, ahead: timedelta = timedelta()
+) -> x509.CertificateBuilder:
     # Wall time, not simulated time: real tools on the other side judge it by theirs.
-    now = datetime.now(UTC)
+    now = datetime.now(UTC) + ahead
     return (
         x509.CertificateBuilder()
         .issuer_name(issuer)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from datetime import datetime
 
-__all__ = ["is_listening", "is_signed_by"]
+__all__ = ["is_listening", "is_signed_by", "read_certificate_begin"]
 
 
 async def is_listening(address: str, port: int, *, timeout_s: float = 2.0) -> bool:
@@ -35,3 +36,26 @@ async def is_signed_by(ca: bytes, address: str, port: int, *, timeout_s: float =
         return False
     writer.close()
     return True
+
+
+async def read_certificate_begin(
+    address: str, port: int, *, timeout_s: float = 2.0
+) -> datetime | None:
+    """Return since when a TLS server's certificate is valid, in UTC; None without an answer.
+
+    Nothing of it is verified: it is a hint about the server's clock and no more.
+    """
+    from cryptography import x509  # noqa: PLC0415 (30 ms that most runs need only here)
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(timeout_s):
+            _, writer = await asyncio.open_connection(address, port, ssl=context)
+    except OSError:  # ssl.SSLError is one
+        return None
+    connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
+    der = connection.getpeercert(binary_form=True)
+    writer.close()
+    return x509.load_der_x509_certificate(der).not_valid_before_utc if der else None

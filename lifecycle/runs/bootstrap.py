@@ -12,6 +12,7 @@ from inventory import Release
 from lifecycle.engine import Node, Plan, make_plan
 from lifecycle.gates.apiserver import ApiServersAreReady
 from lifecycle.gates.charts import ChartsAreThere
+from lifecycle.gates.clocks import ClocksAgree
 from lifecycle.gates.dns import DnsAnswers
 from lifecycle.gates.entries import EntriesAreReady
 from lifecycle.gates.etcd import EtcdIsHealthy
@@ -101,6 +102,7 @@ def check_before_any_change(world: World) -> list[Node]:
         generate,
         InstallerImagesExist(world, after=(generate.name,)),
         *machines,
+        ClocksAgree(world),
     ]
 
 

@@ -27,6 +27,7 @@ TRUE_ON_A_FRESH_SYSTEM = {
     "installer-images-exist": "the lab's registry has them",
     "machine-is-known/sample-control-1": "it is in maintenance mode and has the declared disk",
     "machine-is-known/sample-worker-1": "as its control plane",
+    "clocks-agree": "it is one computer's clock",
     "manifests-build": "builds from files alone",
 }
 # Steps that find their effect there already in the sample; tests/whole shows their acts.

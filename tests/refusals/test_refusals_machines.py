@@ -116,3 +116,21 @@ def test_installer_image_that_does_not_exist(bare: RefusalLab) -> None:
     assert 4 == said.code
     assert "installer image of sample-control-1 does not exist: `factory.talos.dev/" in said.error
     assert "correct talosVersion, schematic or talosImageURL of clusters/main/talos/" in said.hint
+
+
+def test_clock_that_is_a_day_ahead(bare: RefusalLab) -> None:
+    """Certificates would be worthless on one side or the other, so both clocks are told."""
+    with bare.fault(WORKER, "clock-ahead"):
+        said = bare.refuse()
+
+    assert 4 == said.code
+    assert f"clocks contradict each other: {WORKER} made its certificate at " in said.error
+    assert "compare `date -u` with a clock that you trust" in said.hint
+
+
+def test_machine_that_follows_no_time_server(bare: RefusalLab) -> None:
+    """It may be its config that names one: said, and no reason to refuse."""
+    with bare.fault(WORKER, "time-not-synced"):
+        said = bare.place.run("plan", "--lab", "--json")
+
+    assert f"follows no time server yet: {WORKER}" in said.stdout

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lifecycle.drivers.addresses import AddressBook
+from lifecycle.drivers.documents import flag_at
 from lifecycle.drivers.process import Completed, Runner
 from lifecycle.drivers.talosctl.failures import Failure, TalosctlError, classify
 from lifecycle.drivers.talosctl.tables import parse_folder, parse_service_state
@@ -100,6 +101,12 @@ class Talosctl:
         """Return the machine's maker, serial number and UUID."""
         resources = await self.get(node, "systeminformation", insecure=insecure)
         return SystemInformation.from_spec(resources[0].spec if resources else {})
+
+    async def is_time_synced(self, node: str, *, insecure: bool = False) -> bool:
+        """Tell whether the machine's clock follows a server, or is told not to."""
+        resources = await self.get(node, "timestatus", insecure=insecure)
+        spec = resources[0].spec if resources else {}
+        return flag_at(spec, "synced") or flag_at(spec, "syncDisabled")
 
     async def services(self, node: str) -> tuple[Service, ...]:
         """Return the state of the Talos services of a configured node."""
