@@ -33,7 +33,8 @@ run             from a lab that stands to the end of the command
 critical path   the heaviest chain of the lab's waits in which each caused the next, on the wall:
                 simulated waits at the lab's speed, and in it the measured work of the lab's own
                 tools (what its Flux renders, builds and fetches); lab/ledger.py says what causes
-run / path      1.00 is a run that waits for nothing but its world
+run / path      1.00 is a run that waits for nothing but its world; at life's speed: the same
+                seconds of its own beside waits that pass as slowly as they do in life
 making the lab  until lab.json is written: a new key, everything encrypted, charts, machines
 second run      the same command once more: every probe, nothing to do
 first probe     from the start of the process to the first `step.probed` of its log
@@ -80,6 +81,7 @@ def _draw(done: Sequence[Rehearsal]) -> str:
         ("run", describe_spread([item.run_s for item in first])),
         ("critical path", _describe_path(done)),
         ("run / path", describe_spread([item.ratio for item in done], "")),
+        ("  at life's speed", describe_spread([item.ratio_in_life for item in done], "")),
         ("making the lab", describe_spread([item.ready_s for item in first])),
         ("second run", describe_spread([item.wall_s for item in again])),
         ("first probe", describe_spread([item.first_probe_s for item in again])),

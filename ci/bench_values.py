@@ -72,6 +72,14 @@ class Rehearsal:
         return self.first.run_s / self.chain.wall_s if self.chain.wall_s else float("inf")
 
     @property
+    def ratio_in_life(self) -> float:
+        """What the ratio would be at speed 1: waits take longer there, the run's own work not."""
+        waits_s = (self.chain.wall_s - self.chain.work_s) * self.speed
+        path_s = waits_s + self.chain.work_s
+        own_s = self.first.run_s - self.chain.wall_s
+        return (path_s + own_s) / path_s if path_s else float("inf")
+
+    @property
     def cores(self) -> float:
         """Processor cores that run and lab kept busy on average."""
         return (self.first.cpu_s + self.lab_cpu_s) / self.first.wall_s

@@ -24,6 +24,11 @@ def test_bench_compares_the_run_without_the_making_of_its_lab() -> None:
     assert 1.2 == pytest.approx(rehearsal(6.0, CHAIN).ratio)
 
 
+def test_bench_tells_what_the_ratio_is_where_waits_take_their_time() -> None:
+    """At life's speed the simulated waits last ten times as long here, own and tools' work not."""
+    assert (40.0 + 1.0 + 1.0) / (40.0 + 1.0) == pytest.approx(rehearsal(6.0, CHAIN).ratio_in_life)
+
+
 def test_bench_counts_the_processor_time_of_run_and_lab() -> None:
     """Cores are what both used together, by the wall time of the whole command."""
     assert 0.5 == pytest.approx(rehearsal(6.0, CHAIN).cores)
@@ -32,6 +37,7 @@ def test_bench_counts_the_processor_time_of_run_and_lab() -> None:
 def test_bench_shows_no_ratio_without_a_chain() -> None:
     """A lab that recorded nothing gives no flattering figure."""
     assert float("inf") == rehearsal(6.0, Chain(())).ratio
+    assert float("inf") == rehearsal(6.0, Chain(())).ratio_in_life
 
 
 def test_bench_reads_simulated_seconds_as_wall_seconds() -> None:
