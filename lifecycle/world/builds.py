@@ -60,10 +60,14 @@ class Builds:
         return self._entries
 
     def expected(self) -> tuple[JsonObject, ...]:
-        """Return the same objects as the inventory reads them: for probes, at no cost.
+        """Return the same objects at no cost, for probes: as the inventory reads them.
 
-        Only what Kustomize itself built is ever applied.
+        Only what Kustomize itself built is ever applied, and once it has built in this run,
+        probes look for just that: where the inventory reads a tree differently, a step is
+        repeated in vain at most, and never fails.
         """
+        if self._entries is not None:
+            return self._entries
         if self._expected is None:
             self._expected = tuple(
                 document
