@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lifecycle.engine.answers import Answer, Blocked
+from lifecycle.engine.answers import Answer, Blocked, Unknown
 from lifecycle.engine.plan import Plan, PlannedNode
 from lifecycle.engine.ports import RunRecord, StepRecord, StepState
 from lifecycle.engine.runner import RunResult
@@ -43,13 +43,17 @@ _Shown = TypeVar("_Shown", Row, StepRecord)
 def draw_plan(plan: Plan, planned: Sequence[PlannedNode]) -> RenderableType:
     """Draw what a run would do: each step and gate with its probe's answer."""
     table = _make_table("Now", "Step or gate", "What the probe says")
-    group = ""
+    group, said = "", ""
     for node in planned:
         here = plan.groups.get(node.node.name, "")
         if here != group:
-            group = here
+            group, said = here, ""
             table.add_row("", Text(group, style="bold"), "")
-        _add(table, look_of_answer(node.answer), node.node.title, _describe(node.answer))
+        text = _describe(node.answer)
+        # Most of a fresh cluster cannot be seen for one and the same reason: told once a group.
+        is_repeated = isinstance(node.answer, Unknown) and text == said
+        _add(table, look_of_answer(node.answer), node.node.title, "" if is_repeated else text)
+        said = text
     title = Text(f"{plan.kind} {plan.cluster}", style="bold")
     return Group(title, table, Text(summarise_plan(planned)))
 

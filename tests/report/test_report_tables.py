@@ -94,6 +94,17 @@ bootstrap home
     assert expected == show(draw_plan(plan, planned))
 
 
+def test_plan_tells_a_reason_of_many_once(plans: Plans) -> None:
+    """What cannot be seen for one reason does not repeat it in every row."""
+    planned = tuple(
+        PlannedNode(plans.make_step(name, f"Do {name}"), Unknown("no API yet")) for name in "abc"
+    )
+    shown = show(draw_plan(plans.make_plan([], None), planned))
+
+    assert 1 == shown.count("no API yet")
+    assert 3 == shown.count("unknown")
+
+
 def test_plan_value_is_the_same_for_machines(plans: Plans) -> None:
     """The JSON plan counts what is to do and carries names, answers and hints."""
     value = json.loads(json.dumps(value_of_plan(plans.make_plan([]), make_planned(plans))))
