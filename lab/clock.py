@@ -28,10 +28,16 @@ class LabClock:
         self.speed = speed
         self._epoch = datetime.now(UTC)
         self._started = time.monotonic()
+        self._begun_s = 0.0  # simulated seconds until `_started`
+
+    def change_speed(self, speed: float) -> None:
+        """Let time pass at another speed from now on; waits under way keep theirs."""
+        self._begun_s, self._started = self.elapsed_s(), time.monotonic()
+        self.speed = speed
 
     def elapsed_s(self) -> float:
         """Simulated seconds since the clock was made."""
-        return (time.monotonic() - self._started) * self.speed
+        return self._begun_s + (time.monotonic() - self._started) * self.speed
 
     def now(self) -> datetime:
         """Simulated date and time: the wall's at the start, then `speed` times faster."""

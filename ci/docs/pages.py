@@ -9,11 +9,12 @@ from ci.docs.diagnoses import make_diagnoses
 from ci.docs.errors import make_errors, make_exit_codes
 from ci.docs.findings import make_findings
 from ci.docs.nodes import make_gates, make_steps
+from ci.docs.rows import make_rows
 from ci.docs.runs import make_runs
 from ci.docs.settings import make_environment, make_events, make_faults
 from ci.docs.tasks import make_tasks
 
-__all__ = ["PAGES", "ROOT", "find_stale", "make_page", "write_pages"]
+__all__ = ["PAGES", "PARTS", "ROOT", "find_stale", "make_page", "write_pages"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,14 +35,24 @@ PAGES: Mapping[str, Callable[[], str]] = {
 }
 
 
+# Pages that people write, with a part between two marks that is made from the code.
+PARTS: Mapping[str, Callable[[], str]] = {"docs/explanation/lab.md": make_rows}
+_BEGIN = "<!-- Made from the code by `invoke docs`: begin -->\n"
+_END = "<!-- Made from the code by `invoke docs`: end -->\n"
+
+
 def make_page(path: str) -> str:
     """Return the text of a page, by its path below the repository's root."""
-    return _MARK + PAGES[path]()
+    if path not in PARTS:
+        return _MARK + PAGES[path]()
+    before, _, rest = _read(path).partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}\n{PARTS[path]()}\n{_END}{after}"
 
 
 def find_stale() -> list[str]:
     """Return the paths of pages that are missing or differ from what the code says."""
-    return [path for path in PAGES if _read(path) != make_page(path)]
+    return [path for path in (*PAGES, *PARTS) if _read(path) != make_page(path)]
 
 
 def write_pages() -> list[str]:

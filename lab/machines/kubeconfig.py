@@ -15,9 +15,12 @@ from lab.machines.config import MachineConfig
 __all__ = ["pack_kubeconfig"]
 
 
-def pack_kubeconfig(config: MachineConfig) -> bytes:
-    """Make a new admin client certificate and pack the kubeconfig with it as tar.gz."""
-    document = _write_kubeconfig(config).encode()
+def pack_kubeconfig(config: MachineConfig, server: str) -> bytes:
+    """Make a new admin client certificate and pack the kubeconfig with it as tar.gz.
+
+    `server` is the URL that it names: the config's endpoint, as it is reached.
+    """
+    document = _write_kubeconfig(config, server).encode()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         entry = tarfile.TarInfo("kubeconfig")
@@ -26,7 +29,7 @@ def pack_kubeconfig(config: MachineConfig) -> bytes:
     return packed.getvalue()
 
 
-def _write_kubeconfig(config: MachineConfig) -> str:
+def _write_kubeconfig(config: MachineConfig, server: str) -> str:
     authority = pki.KeyPair(config.kubernetes_ca_crt, config.kubernetes_ca_key)
     admin = pki.mint_client(authority, "system:masters", common="admin")
     cluster = config.cluster_name
@@ -38,7 +41,7 @@ def _write_kubeconfig(config: MachineConfig) -> str:
             {
                 "name": cluster,
                 "cluster": {
-                    "server": config.endpoint,
+                    "server": server,
                     "certificate-authority-data": _encode(config.kubernetes_ca_crt),
                 },
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from lab.machines import pki
 from lab.machines.etcd import EtcdCluster
@@ -27,6 +28,20 @@ class MachineTable:
             if target in {spec.address, spec.loopback, machine.hostname, spec.name}:
                 return machine
         return None
+
+    def find_url(self, declared: str) -> str:
+        """Find the URL at which a declared one is reached: talosctl dials what a kubeconfig names.
+
+        A host that is no machine's and no VIP of one stays as it is.
+        """
+        parts = urlsplit(declared)
+        for machine in self.machines.values():
+            spec = machine.spec
+            for address, loopback in ((spec.vip, spec.vip_loopback), (spec.address, spec.loopback)):
+                if address and loopback and parts.hostname == address:
+                    port = f":{parts.port}" if parts.port else ""
+                    return parts._replace(netloc=f"{loopback}{port}").geturl()
+        return declared
 
     def list_peers(self, machine: Machine) -> Iterator[Machine]:
         """List the machines of the same cluster, itself among them."""

@@ -11,7 +11,7 @@ import pytest
 
 from ci.docs.errors import find_errors
 from ci.docs.nodes import find_gates, find_steps, key_of
-from ci.docs.pages import PAGES, ROOT, make_page
+from ci.docs.pages import PAGES, PARTS, ROOT, make_page
 from inventory.rules import RULES
 from lab.machines.faults import Fault
 from lifecycle.cli.options import VARIABLES
@@ -27,7 +27,7 @@ _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _COMMAND = re.compile(r"\binvoke ([a-z][a-z.]*)((?: --[a-z-]+(?:[ =][^-\s`][^\s`]*)?)*)")
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [*PAGES, *PARTS])
 def test_generated_pages_are_current(path: str) -> None:
     """A page made from the code is the one that the code makes now; else run `invoke docs`."""
     assert make_page(path) == (ROOT / path).read_text(encoding="utf-8")

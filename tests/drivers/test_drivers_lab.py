@@ -95,7 +95,7 @@ async def test_machine_becomes_a_cluster(
     await retried(lambda: talosctl.etcd_members(NODE))
 
     kubeconfig = parse_kubeconfig(await talosctl.kubeconfig(NODE))
-    assert kubeconfig.host == VIP
+    assert kubeconfig.host == VIP_LOOPBACK
     async with Kubernetes(kubeconfig, address=NODE, dialled=LOOPBACK) as api:
         assert await retried(api.readyz) == "ok"
         await api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})

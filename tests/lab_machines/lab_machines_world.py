@@ -214,17 +214,23 @@ def make_world_of(names: Sequence[str], speed: float = SPEED) -> World:
     """Make machines by name; those beginning with `cp` are meant to become control planes."""
     plane = FakePlane()
     clock = LabClock(Ledger(), speed=speed)
-    specs = [
+    return World(Machines(clock, plane, make_specs(names)), plane, Cluster(), clock)
+
+
+def make_specs(names: Sequence[str]) -> list[MachineSpec]:
+    """Describe machines by name, with the VIP that their cluster's endpoint names."""
+    return [
         MachineSpec(
             name=name,
             role="controlplane" if name.startswith("cp") else "worker",
             address=f"10.77.0.{number}",
             loopback=f"{_NET}.{number}",
             hardware=derive_hardware(name),
+            vip="10.77.0.10" if name.startswith("cp") else "",
+            vip_loopback=f"{_NET}.10" if name.startswith("cp") else "",
         )
         for number, name in enumerate(names, 11)
     ]
-    return World(Machines(clock, plane, specs), plane, Cluster(), clock)
 
 
 def _pair(pair: pki.KeyPair, *, with_key: bool) -> dict[str, str]:

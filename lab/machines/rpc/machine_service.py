@@ -169,7 +169,8 @@ async def _kubeconfig(call: Call, _: Empty) -> AsyncIterator[common_pb2.Data]:
     if config is None or not config.kubernetes_ca_key:
         raise GRPCError(Status.FAILED_PRECONDITION, "k8s API server CA config is not set")
     call.machine.clock.ledger.count("kubeconfig.issued")
-    yield common_pb2.Data(bytes=pack_kubeconfig(config))
+    server = call.table.find_url(config.endpoint)
+    yield common_pb2.Data(bytes=pack_kubeconfig(config, server))
 
 
 async def _list_services(call: Call, _: Empty) -> machine_pb2.ServiceListResponse:

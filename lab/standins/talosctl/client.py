@@ -13,7 +13,7 @@ from lab.standins.talosctl.talosconfig import Context, read_talosconfig
 from lab.standins.talosctl.tls import Credentials
 from lab.standins.talosctl.wire import Connection
 
-__all__ = ["Client", "Target", "open_client", "open_maintenance"]
+__all__ = ["Client", "Target", "decode_base64", "open_client", "open_maintenance"]
 
 _PORT = 50000
 
@@ -182,7 +182,7 @@ def open_maintenance(target: Target, fingerprints: tuple[str, ...] = ()) -> Clie
         raise CommandError("failed to determine endpoints")
     for item in fingerprints:
         try:
-            _decode_base64(item)
+            decode_base64(item)
         except ValueError as error:
             raise CommandError(
                 f'error parsing certificate fingerprint "{item}": illegal base64 data'
@@ -202,7 +202,7 @@ def _read_credentials(context: Context, prefix: str) -> Credentials:
     decoded: list[bytes] = []
     for what, value in (("CA", context.ca), ("certificate", context.crt), ("key", context.key)):
         try:
-            decoded.append(_decode_base64(value))
+            decoded.append(decode_base64(value))
         except ValueError as error:
             raise CommandError(f"{prefix}error decoding {what}: illegal base64 data") from error
     return Credentials(ca=decoded[0], crt=decoded[1], key=decoded[2])
@@ -217,7 +217,8 @@ def _describe(metadata: Message) -> str:
     return f"rpc error: code = {name} desc = {text(status, 'message')}"
 
 
-def _decode_base64(text: str) -> bytes:
+def decode_base64(text: str) -> bytes:
+    """Read base64 that may be broken into lines."""
     return binascii.a2b_base64(text.replace("\n", ""), strict_mode=True)
 
 

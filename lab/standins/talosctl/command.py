@@ -30,6 +30,10 @@ class Call(NamedTuple):
         """A client: the maintenance one when `--insecure` says so."""
         if "insecure" in self.parsed.flags.by_name and self.parsed.is_set("insecure"):
             return self.open_maintenance()
+        return self.open_secure()
+
+    def open_secure(self) -> Client:
+        """A client with the certificates of the talosconfig."""
         return open_client(self.target)
 
     def open_maintenance(self) -> Client:

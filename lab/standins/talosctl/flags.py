@@ -57,6 +57,10 @@ class Parsed:
         """The value of a `bool` flag."""
         return self.text(name) in _TRUE
 
+    def has(self, name: str) -> bool:
+        """Whether the command has a `bool` flag of that name, and it is set."""
+        return name in self.flags.by_name and self.is_set(name)
+
     def was_given(self, name: str) -> bool:
         """Whether the flag was on the command line at all."""
         return name in self.values

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lab.standins.talosctl.proto import Schema, schema
 
-__all__ = ["EVENT_PAYLOADS", "METHODS", "RESOURCE_DEFINITION", "Method"]
+__all__ = ["EVENT_PAYLOADS", "METHODS", "NODENAME", "RESOURCE_DEFINITION", "Method"]
 
 _EMPTY = schema("")
 _STATUS = schema("code:1u message:2")
@@ -82,6 +82,8 @@ RESOURCE_DEFINITION = schema(
     print_columns=schema("name:1 json_path:2"),
 )
 
+NODENAME = schema("nodename:1")
+
 EVENT_PAYLOADS = {
     "machine.SequenceEvent": schema(
         "sequence:1 action:2u error:3", error=schema("code:1u message:2")
@@ -143,6 +145,13 @@ METHODS = {
     ),
     "Reboot": Method(f"{_MACHINE}Reboot", schema("mode:1u"), _ACTOR),
     "Shutdown": Method(f"{_MACHINE}Shutdown", schema("force:1?"), _ACTOR),
+    "Upgrade": Method(
+        f"{_MACHINE}Upgrade",
+        schema("image:1 preserve:2? stage:3? force:4? reboot_mode:5u"),
+        _wrapped("ack:2 actor_id:3"),
+    ),
+    "MetaWrite": Method(f"{_MACHINE}MetaWrite", schema("key:1u value:2!"), _wrapped()),
+    "MetaDelete": Method(f"{_MACHINE}MetaDelete", schema("key:1u"), _wrapped()),
     "Rollback": Method(f"{_MACHINE}Rollback", _EMPTY, _wrapped()),
     "Reset": Method(
         f"{_MACHINE}Reset",

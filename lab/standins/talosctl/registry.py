@@ -166,14 +166,21 @@ COMMANDS: Mapping[str, Command] = {
         (
             *_TRACKED,
             Flag("image", short="i", default="ghcr.io/siderolabs/installer:v1.13.9"),
-            Flag("namespace", default="system", choices=("system", "cri")),
+            Flag("namespace", default="system"),
             Flag("reboot-mode", short="m", default="default", choices=_REBOOT_MODES),
             Flag("progress", default="auto"),
             Flag("no-reboot", "bool"),
             Flag("drain", "bool", default="true"),
             Flag("drain-timeout", default="5m0s"),
+            Flag("legacy", "bool"),
+            Flag("force", "bool", "f"),
+            Flag("insecure", "bool"),
+            Flag("preserve", "bool", "p"),
+            Flag("stage", "bool", "s"),
         ),
     ),
+    "meta write": Command("meta", "write_key", (_INSECURE,), least=2, most=2),
+    "meta delete": Command("meta", "delete_key", (_INSECURE,), least=1, most=1),
     "dmesg": Command("streams", "show_dmesg", (Flag("follow", "bool", "f"), Flag("tail", "bool"))),
     "list": Command("streams", "list_folder", most=1),
     "read": Command("streams", "read_file", least=1, most=1),
@@ -191,4 +198,4 @@ ALIASES = {
     "config use-context": "config context",
     "config get-contexts": "config contexts",
 }
-GROUPS = frozenset({"etcd", "etcd alarm", "gen", "config"})
+GROUPS = frozenset({"etcd", "etcd alarm", "gen", "config", "meta"})

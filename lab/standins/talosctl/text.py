@@ -7,7 +7,7 @@ import time
 
 from lab.standins.talosctl.proto import Message, number
 
-__all__ = ["format_ago", "format_bytes", "format_table", "quote"]
+__all__ = ["format_ago", "format_bytes", "format_duration", "format_table", "quote"]
 
 _PADDING = 3
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -44,12 +44,16 @@ def format_ago(stamp: Message) -> str:
     """Time since a protobuf timestamp as Go prints a duration rounded to seconds."""
     # A lab's clock runs ahead of this one, and then Go prints a minus.
     since = round(time.time() - number(stamp, "seconds"))
-    sign = "-" if since < 0 else ""
-    hours, left = divmod(abs(since), 3600)
-    minutes, seconds = divmod(left, 60)
+    return f"-{format_duration(-since)}" if since < 0 else format_duration(since)
+
+
+def format_duration(seconds: float) -> str:
+    """A duration of whole seconds as Go prints it: `1h0m5s`."""
+    hours, left = divmod(round(seconds), 3600)
+    minutes, left = divmod(left, 60)
     if hours:
-        return f"{sign}{hours}h{minutes}m{seconds}s"
-    return f"{sign}{minutes}m{seconds}s" if minutes else f"{sign}{seconds}s"
+        return f"{hours}h{minutes}m{left}s"
+    return f"{minutes}m{left}s" if minutes else f"{left}s"
 
 
 def quote(text: str) -> str:

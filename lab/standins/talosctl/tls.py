@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lab.standins.talosctl.failure import RpcError, unavailable
 
-__all__ = ["Credentials", "describe_alert", "open_socket"]
+__all__ = ["Credentials", "describe_alert", "load_client", "open_socket"]
 
 # gRPC gives one attempt to connect this long (MinConnectTimeout).
 _CONNECT_TIMEOUT_S = 20.0
@@ -102,13 +102,16 @@ def _make_context(credentials: Credentials) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if credentials.crt:
-        _load_client(context, credentials)
+        load_client(context, credentials)
     return context
 
 
-def _load_client(context: ssl.SSLContext, credentials: Credentials) -> None:
-    # Talos labels its keys in a way that OpenSSL does not know, and `ssl` loads from files only:
-    # a file in memory keeps the key off the disk.
+def load_client(context: ssl.SSLContext, credentials: Credentials) -> None:
+    """Make the context show a client certificate.
+
+    A file in memory keeps the key off the disk.
+    """
+    # Talos labels its keys in a way that OpenSSL does not know, and `ssl` loads from files only.
     key = credentials.key.replace(b"ED25519 PRIVATE KEY", b"PRIVATE KEY")
     handle = os.memfd_create("client")
     try:

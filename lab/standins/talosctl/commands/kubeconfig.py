@@ -15,7 +15,7 @@ from lab.standins.talosctl.commands.streams import read_stream
 from lab.standins.talosctl.failure import CommandError
 from lab.standins.values import Json, JsonMap, as_list, as_map, as_text, from_untyped
 
-__all__ = ["download"]
+__all__ = ["download", "extract_kubeconfig"]
 
 _PARTS = (("clusters", "cluster"), ("users", "auth info"), ("contexts", "context"))
 
@@ -34,7 +34,7 @@ def download(call: Call) -> None:
     archive = read_stream(
         client, "Kubeconfig", {}, opening="error copying", reading="error initializing gzip"
     )
-    data = _extract(archive)
+    data = extract_kubeconfig(archive)
     if merge:
         _merge_into(path, data, force=force, name=parsed.text("force-context-name"))
     elif os.fspath(path) == "-":
@@ -56,7 +56,8 @@ def _choose_path(words: list[str], *, merge: bool) -> Path:
     return path
 
 
-def _extract(archive: bytes) -> bytes:
+def extract_kubeconfig(archive: bytes) -> bytes:
+    """Take the kubeconfig out of what a machine streams."""
     try:
         with tarfile.open(fileobj=io.BytesIO(gzip.decompress(archive))) as tar:
             for member in tar:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from lab.standins.talosctl.client import Client
 from lab.standins.talosctl.command import Call
 from lab.standins.talosctl.commands.console import warn
+from lab.standins.talosctl.commands.drain import drain_nodes, uncordon_nodes
 from lab.standins.talosctl.commands.streams import read_stream
 from lab.standins.talosctl.commands.version import check_client_version
 from lab.standins.talosctl.failure import CommandError, RpcError, SilentError
@@ -21,9 +23,18 @@ from lab.standins.talosctl.messages import EVENT_PAYLOADS
 from lab.standins.talosctl.proto import Message, child, children, decode, flag, number, octets, text
 from lab.standins.talosctl.text import quote
 
-__all__ = ["reboot", "reboot_nodes", "reset", "rollback", "shutdown"]
+__all__ = [
+    "REBOOT_MODES",
+    "drained",
+    "reboot",
+    "reboot_nodes",
+    "reset",
+    "rollback",
+    "shutdown",
+    "upgrade_legacy",
+]
 
-_MODES = {"default": 0, "powercycle": 1, "force": 2}
+REBOOT_MODES = {"default": 0, "powercycle": 1, "force": 2}
 _WIPE_MODES = {"all": 0, "system-disk": 1, "user-disks": 2}
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _RUNNING = 4
@@ -55,15 +66,40 @@ class _Action(NamedTuple):
 
 def reboot(call: Call) -> None:
     """`reboot [-m MODE] [--wait]`."""
-    if call.parsed.is_set("drain"):
-        raise CommandError("draining is not part of the lab's stand-in")
-    reboot_nodes(call, call.parsed.text("mode"))
+    if not call.parsed.is_set("drain"):
+        reboot_nodes(call, call.parsed.text("mode"))
+        return
+    with drained(call, call.open()):
+        reboot_nodes(call, call.parsed.text("mode"))
+
+
+@contextmanager
+def drained(call: Call, client: Client) -> Iterator[None]:
+    """Drain the call's nodes first; uncordon them afterwards, also when what is inside failed."""
+    names = drain_nodes(client, parse_duration_s(call.parsed.text("drain-timeout")))
+    failed: CommandError | None = None
+    try:
+        yield
+    except CommandError as error:
+        failed = error
+    try:
+        uncordon_nodes(client.again(), names, parse_duration_s(call.parsed.text("timeout")))
+    except CommandError as error:
+        # The tracker has begun to report, and from then on the real one prints no error.
+        raise SilentError from error
+    if failed is not None:
+        raise failed
 
 
 def reboot_nodes(call: Call, mode: str) -> None:
     """Reboot the call's nodes, with the flags of its tracker."""
-    request: Message = {"mode": _MODES[mode]}
+    request: Message = {"mode": REBOOT_MODES[mode]}
     _run(call, _Action("Reboot", request, _is_ready, checks_boot=True))
+
+
+def upgrade_legacy(call: Call, request: Message) -> None:
+    """Upgrade the call's nodes by the legacy method, followed to its end."""
+    _run(call, _Action("Upgrade", request, _is_ready, checks_boot=True))
 
 
 def shutdown(call: Call) -> None:
@@ -101,7 +137,7 @@ def rollback(call: Call) -> None:
 def _run(call: Call, action: _Action) -> None:
     client = call.open()
     check_client_version(client)
-    if not (call.parsed.is_set("wait") or call.parsed.is_set("debug")):
+    if not any(call.parsed.has(name) for name in ("wait", "debug", "drain")):
         try:
             client.call(action.method, action.request)
         except CommandError as error:

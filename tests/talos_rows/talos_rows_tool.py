@@ -1,0 +1,119 @@
+"""talosctl as a process, the real one or the stand-in, against simulated machines."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from lab.machines import pki
+from tests.lab_machines.lab_machines_world import Cluster, World
+
+__all__ = ["NODES", "PREFIX", "Result", "Talosctl", "address_of", "write_talosconfig"]
+
+PREFIX = "10.77.0."
+NODES = {"cp1": f"{PREFIX}11", "cp2": f"{PREFIX}12", "cp3": f"{PREFIX}13", "w1": f"{PREFIX}12"}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command printed and how it ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def error(self) -> str:
+        """Standard error without the usage that follows some errors, on one line's worth."""
+        return self.stderr.partition("\nUsage:")[0].strip()
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The table on standard output: cells are two spaces or more apart."""
+        lines = self.stdout.splitlines()
+        return [re.split(r"\s{2,}", line.strip()) for line in lines]
+
+
+@dataclass(frozen=True, slots=True)
+class Talosctl:
+    """talosctl with a home and a talosconfig of its own."""
+
+    program: Path
+    home: Path
+    is_real: bool
+
+    async def run(self, *arguments: str, timeout_s: float = 60.0, speed: float = 1.0) -> Result:
+        """Run it to its end; `speed` is the lab's, which only the stand-in knows of."""
+        environment = {
+            "HOME": str(self.home),
+            "TALOSCONFIG": str(self.home / "talosconfig"),
+            "TALOS_LAB_SPEED": str(speed),
+        }
+        process = await asyncio.create_subprocess_exec(
+            self.program,
+            *arguments,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(timeout_s):
+                out, err = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return Result(process.returncode or 0, out.decode(), err.decode())
+
+    def write(self, name: str, data: bytes) -> str:
+        """Write a file into its home and return the path."""
+        path = self.home / name
+        path.write_bytes(data)
+        return str(path)
+
+
+def write_talosconfig(
+    talosctl: Talosctl, cluster: Cluster, *endpoints: str, role: str = "os:admin"
+) -> None:
+    """Write the talosconfig of a cluster's admin, or of somebody with another role."""
+    client = pki.mint_client(cluster.talos, role)
+    # Talos' own label, which Go's and our readers must accept.
+    key = client.key.replace(b"PRIVATE KEY", b"ED25519 PRIVATE KEY")
+    context = {
+        "endpoints": [*endpoints],
+        "ca": base64.b64encode(cluster.talos.crt).decode(),
+        "crt": base64.b64encode(client.crt).decode(),
+        "key": base64.b64encode(key).decode(),
+    }
+    document = {"context": "lab", "contexts": {"lab": context}}
+    (talosctl.home / "talosconfig").write_text(yaml.safe_dump(document))
+
+
+def address_of(world: World, name: str) -> str:
+    """Where a machine really listens."""
+    return world.machines[name].spec.loopback
+
+
+async def make_cluster(
+    world: World, talosctl: Talosctl, *names: str, bootstraps: bool = True
+) -> None:
+    """Bring machines up without talosctl, and write a talosconfig with cp1 as its endpoint."""
+    await world.machines.start()
+    await world.configure(*names)
+    if bootstraps:
+        await world.bootstrap()
+    write_talosconfig(talosctl, world.cluster, address_of(world, "cp1"))
+
+
+def find_columns(result: Result, *titles: str) -> Sequence[tuple[str, ...]]:
+    """Read columns of a table by their titles."""
+    header, *rows = result.rows
+    places = [header.index(title) for title in titles]
+    return [tuple(row[place] for place in places) for row in rows]
