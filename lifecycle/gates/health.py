@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from lifecycle.engine import Answer, Blocked, Needed, Patience, Satisfied
-from lifecycle.gates.nodes import NodesAreReady
+from lifecycle.gates.nodes_ready import NodesAreReady
 from lifecycle.world import World
 from lifecycle.world.flux_status import State
 from lifecycle.world.snapshot import take_snapshot

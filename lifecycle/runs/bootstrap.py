@@ -23,7 +23,8 @@ from lifecycle.gates.layer import LayerIsReady
 from lifecycle.gates.lease import LeaseIsHeld
 from lifecycle.gates.machine import MachineIsKnown
 from lifecycle.gates.manifests import ManifestsBuild
-from lifecycle.gates.nodes import NodesAreReady, NodesAreRegistered
+from lifecycle.gates.nodes_ready import NodesAreReady
+from lifecycle.gates.nodes_registered import NodesAreRegistered
 from lifecycle.gates.promises import LayerKeepsPromises
 from lifecycle.gates.repository import RepositoryIsSound
 from lifecycle.gates.secrets import SecretsDecrypt
