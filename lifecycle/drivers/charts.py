@@ -14,11 +14,15 @@ __all__ = ["ChartCache", "ChartMissingError", "ChartSource"]
 
 @dataclass(frozen=True, slots=True)
 class ChartSource:
-    """A chart in an exact version; `url` as in `Helm.pull`, empty when only folders may have it."""
+    """A chart in an exact version; `url` as in `Helm.pull`, empty when only folders may have it.
+
+    `is_insecure` is what the source says of its registry: plain HTTP.
+    """
 
     name: str
     version: str
     url: str = ""
+    is_insecure: bool = False
 
 
 class ChartMissingError(DriverError):
@@ -64,7 +68,10 @@ class ChartCache:
         with tempfile.TemporaryDirectory(dir=self.cache) as name:
             folder = Path(name)
             try:
-                await self.helm.pull(source.url, source.name, source.version, folder)
+                await self.helm.pull(
+                    *(source.url, source.name, source.version, folder),
+                    plain_http=source.is_insecure,
+                )
             except DriverError as error:
                 raise ChartMissingError(source, _describe(error)) from error
             pulled = next(folder.glob("*.tgz"), None)  # noqa: ASYNC240 - a folder of one file

@@ -59,7 +59,9 @@ class Helm:
         )
         return Secret(completed.stdout)
 
-    async def pull(self, url: str, name: str, version: str, destination: Path) -> None:
+    async def pull(
+        self, url: str, name: str, version: str, destination: Path, *, plain_http: bool = False
+    ) -> None:
         """Fetch a chart's archive into a folder, from an OCI or an HTTP repository.
 
         Args:
@@ -67,6 +69,7 @@ class Helm:
             name: The chart's name.
             version: The exact version.
             destination: Folder for `<name>-<version>.tgz`.
+            plain_http: The OCI registry speaks HTTP without TLS.
 
         Raises:
             CommandFailedError: There is no such chart, or the repository cannot be reached.
@@ -75,6 +78,7 @@ class Helm:
         chart = [f"{url.rstrip('/')}/{name}"] if is_oci else [name, "--repo", url]
         argv = [self.program, "pull", *chart, "--version", version]
         argv += ["--destination", str(destination)]
+        argv += ["--plain-http"] if plain_http and is_oci else []
         await self.runner.run(argv, timeout_s=_PULL_TIMEOUT_S, env=self._env(), proxied=True)
 
     async def show(self, url: str, name: str, version: str) -> None:

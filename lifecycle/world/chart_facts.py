@@ -23,6 +23,7 @@ from lifecycle.drivers.documents import (
     Json,
     JsonObject,
     as_object,
+    flag_at,
     list_at,
     object_at,
     text_at,
@@ -82,7 +83,8 @@ class ChartFacts:
         # An OCIRepository's URL ends with the chart's name; a HelmRepository's does not.
         is_chart = source.kind == "OCIRepository"
         url = source.url.rpartition("/")[0] if is_chart else source.url
-        return ChartSource(release.chart, release.version, url)
+        is_insecure = flag_at(source.raw, "spec", "insecure")
+        return ChartSource(release.chart, release.version, url, is_insecure)
 
     async def archive_of(self, release: Release) -> Path:
         """Return a release's chart archive; raises ChartMissingError."""
