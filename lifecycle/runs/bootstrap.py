@@ -55,6 +55,8 @@ __all__ = ["plan_bootstrap"]
 
 # Machines install side by side; five pull an installer image without starving a home line.
 _MACHINES_AT_ONCE = 5
+# Two of them keep an API server busy; more would only keep the CNI waiting.
+_CHARTS_AT_ONCE = 2
 
 # Charts that are a CNI. Nothing in a chart says so, and Flux cannot run before it does.
 _CNI_CHARTS = frozenset({"cilium", "tigera-operator", "calico", "flannel", "kube-ovn", "antrea"})
@@ -85,7 +87,7 @@ async def plan_bootstrap(world: World) -> Plan:
     parts["handover"] = hand_over(world, (parts["layers"] or parts["flux"])[-1].name)
     nodes = [node for part in parts.values() for node in part]
     groups = {node.name: part for part, members in parts.items() for node in members}
-    lanes = {"machines": _MACHINES_AT_ONCE}
+    lanes = {"machines": _MACHINES_AT_ONCE, "crds": _CHARTS_AT_ONCE}
     return make_plan("bootstrap", world.cluster, nodes, lanes=lanes, groups=groups)
 
 
@@ -138,7 +140,7 @@ def start_kubernetes(world: World, after: tuple[str, ...]) -> list[Node]:
 def prepare_cluster(world: World, charts_with_crds: Sequence[Release]) -> list[Node]:
     """Put into the API what Flux cannot bring itself, and the CNI, without which nothing runs.
 
-    The CNI does not wait for the CRDs as a whole: nodes are of no use before it is there.
+    The CNI does not wait for all of it: nodes are of no use before it is there.
     """
     lease = ("lease-is-held",)
     built = (*lease, "manifests-build")
@@ -150,7 +152,7 @@ def prepare_cluster(world: World, charts_with_crds: Sequence[Release]) -> list[N
         PlaceClusterVariables(world, after=(namespaces.name,)),
     ]
     cni = [
-        InstallCni(world, release, tuple(charts_with_crds), after=(namespaces.name, *built))
+        InstallCni(world, release, tuple(charts_with_crds), after=built)
         for release in find_cni(world)
     ]
     nodes = NodesAreReady(world, after=("nodes-are-registered", *names_of(cni)))

@@ -22,9 +22,9 @@ class InstallCni:
 
     Flux itself cannot run before the CNI does. Rendered by Helm and applied with Helm's
     ownership metadata, the objects are taken over by the release when Flux comes to it. Kinds
-    that `charts_with_crds` bring (ServiceMonitors) are waited for, one by one and not as a whole,
-    since nothing runs before this; kinds that nobody brings are left to the release, too. Safe
-    to repeat: server-side apply.
+    that `charts_with_crds` bring (ServiceMonitors), and its namespace, are waited for one by one
+    and not with all the others, since nothing runs before this; kinds that nobody brings are left
+    to the release, too. Safe to repeat: server-side apply.
     """
 
     world: World
@@ -45,7 +45,7 @@ class InstallCni:
             return Satisfied(f"kept by its HelmRelease {self.release.id}")
         awaited = await self._find_awaited()
         if awaited:
-            return Unknown(f"its chart uses kinds that are not there yet: {', '.join(awaited)}")
+            return Unknown(f"not there yet: {', '.join(awaited)}")
         documents = await self._documents()
         missing = await find_differing(self.world.access, documents)
         if missing:
@@ -61,8 +61,9 @@ class InstallCni:
         await apply_all(await self.world.access.api(), await self._documents())
 
     async def _find_awaited(self) -> list[str]:
-        """Name the kinds that the CNI's objects have and other charts' CRDs bring, later."""
+        """Name what the CNI's objects need and other steps bring meanwhile: namespace, kinds."""
         api = await self.world.access.api()
+        space = await api.find(ObjectRef("v1", "Namespace", self._namespace))
         brought = {
             (f"{crd.group}/{version}", crd.kind)
             for release in self.charts_with_crds
@@ -71,9 +72,8 @@ class InstallCni:
         }
         rendered = await self.world.charts.render_owned(self.release)
         used = {(text_at(d, "apiVersion"), text_at(d, "kind")) for d in rendered}
-        return sorted(
-            {kind for version, kind in used & brought if not await api.serves(version, kind)}
-        )
+        missing = {kind for version, kind in used & brought if not await api.serves(version, kind)}
+        return [*sorted(missing), *([] if space else [f"Namespace {self._namespace}"])]
 
     async def _documents(self) -> list[JsonObject]:
         """Render; leave out hooks, which only Helm runs, and kinds that are not served."""
@@ -93,5 +93,8 @@ class InstallCni:
         resource = await api.resource(text_at(document, "apiVersion"), text_at(document, "kind"))
         if metadata.get("namespace") or not resource.is_namespaced:
             return document
-        namespace = self.release.target_namespace or self.release.namespace
-        return {**document, "metadata": {**metadata, "namespace": namespace}}
+        return {**document, "metadata": {**metadata, "namespace": self._namespace}}
+
+    @property
+    def _namespace(self) -> str:
+        return self.release.target_namespace or self.release.namespace

@@ -42,6 +42,11 @@ class ApplyCrds:
         """For people."""
         return f"Apply CRDs of {self.release.name} ({self.release.chart} {self.release.version})"
 
+    @property
+    def lane(self) -> str:
+        """Megabytes of definitions: a few charts at a time, so that the CNI comes through."""
+        return "crds"
+
     async def probe(self) -> Answer:
         """Every kind is served, which is what Established means."""
         wanted = await self.world.charts.crd_kinds_of(self.release)
