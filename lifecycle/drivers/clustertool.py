@@ -23,6 +23,12 @@ _TIMEOUT_S = 300.0
 _KEY_FILE = "age.agekey"
 _SAID_LINES = 5
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_STAMP = re.compile(r"^\S*\d\d:\d\d\S* (?=[A-Z]{3} )")  # `2026-11-28T07:49:58Z INF`, `10:00AM INF`
+_OFFLINE = re.compile(r"does not resolve|no such host|network is unreachable", re.IGNORECASE)
+_OFFLINE_HINT = (
+    "clustertool asks the internet for time, its registry and the image factory: connect this "
+    "computer; a rehearsal without network uses the lab's stand-in when no clustertool is on PATH"
+)
 _TROUBLE = re.compile(r"\b(?:ERR|FTL|error|failed|issues|cannot)\b", re.IGNORECASE)
 
 
@@ -82,10 +88,13 @@ class Clustertool:
 
     def _incomplete(self, completed: Completed) -> CommandFailedError:
         """Build the error of a run that did not do its work, whatever its exit code was."""
-        lines = [line for line in _plain(completed).splitlines() if line.strip()]
+        lines = [_STAMP.sub("", line) for line in _plain(completed).splitlines() if line.strip()]
         trouble = [line for line in lines if _TROUBLE.search(line)] or lines
         said = "\n".join(trouble[-_SAID_LINES:])
-        return self.runner.failure(completed, said=said or "it did not complete")
+        failure = self.runner.failure(completed, said=said or "it did not complete")
+        if _OFFLINE.search(said):
+            failure.hint = _OFFLINE_HINT
+        return failure
 
     def _place_key(self, age_key: Secret) -> None:
         """Put the age key where ClusterTool looks for it: the repository's root."""

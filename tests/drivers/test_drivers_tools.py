@@ -207,6 +207,24 @@ async def test_generated_files_are_found_by_host(scripted: ScriptedRunner, tmp_p
     assert stat.S_IMODE((tmp_path / "age.agekey").stat().st_mode) == 0o600
 
 
+async def test_clustertool_without_network_says_what_it_needs(
+    scripted: ScriptedRunner, tmp_path: Path
+) -> None:
+    """Its own words come without their stamps, and the hint says why it wants the internet."""
+    scripted.answer(
+        "genconfig",
+        "2026-11-28T07:49:58Z INF Failed to get NTP time: lookup pool.ntp.org: no such host\n"
+        "2026-11-28T07:49:58Z FTL DNS for oci.trueforge.org does not resolve.\n",
+        returncode=1,
+    )
+
+    with pytest.raises(CommandFailedError, match="FTL DNS for oci") as caught:
+        await Clustertool("clustertool", scripted, tmp_path, "home").generate(AGE_KEY)
+
+    assert "07:49" not in caught.value.message
+    assert "connect this computer" in caught.value.hint
+
+
 async def test_exit_code_of_clustertool_is_not_believed(
     scripted: ScriptedRunner, tmp_path: Path
 ) -> None:
