@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ci.bench_machines import draw_machines
 from ci.bench_runs import Case, FailedRunError, rehearse
 from ci.bench_values import Rehearsal, describe_spread
 
@@ -26,6 +27,7 @@ _NOMENATOR = Case(
     ("--charts", str(_SHARED / "charts"), "--accept", "tuppr"),
 )
 _CASES = {case.name: case for case in (_SAMPLE, _NOMENATOR)}
+_MACHINES = "machines"
 _KIB_A_MIB = 1024
 
 _FOOTNOTES = """\
@@ -47,7 +49,10 @@ load            one-minute load average of this machine at the start of each reh
 def main() -> int:
     """Measure and print; exit code 1 when a run failed."""
     options = _parse(sys.argv[1:])
-    for name in options.only or list(_CASES):
+    for name in options.only or [*_CASES, _MACHINES]:
+        if name == _MACHINES:
+            print(draw_machines(), flush=True)
+            continue
         if name == _NOMENATOR.name and not _SHARED.is_dir():
             print(f"{name}: skipped: there is no {_SHARED}")
             continue
@@ -66,7 +71,10 @@ def main() -> int:
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="invoke bench", description=__doc__)
     parser.add_argument(
-        "--only", action="append", choices=list(_CASES), help="case to measure; may be repeated"
+        "--only",
+        action="append",
+        choices=[*_CASES, _MACHINES],
+        help="case to measure; may be repeated",
     )
     parser.add_argument("--runs", type=int, default=1, help="rehearsals of each case")
     parser.add_argument("--speed", type=float, help="of the lab; its default otherwise")

@@ -70,32 +70,34 @@ class ApiGate:
                 mode = ApiMode.DOWN
             key = pki.identify_authority(authority.crt) if authority else ""
             if (mode, key) != self._state:
-                await self._enter(mode, self._make_context(mode, authority, config, hostname))
+                make_context = self._choose_context(mode, authority, config, hostname)
+                await self._enter(mode, make_context)
                 self._state = (mode, key)
                 self._cut.ring()
 
-    async def _enter(self, mode: ApiMode, context: ssl.SSLContext | None) -> None:
-        if context is not None:
-            await self._listener.open(context)
+    async def _enter(
+        self, mode: ApiMode, make_context: Callable[[], ssl.SSLContext] | None
+    ) -> None:
+        if make_context is not None:
+            await self._listener.open(make_context)
         elif mode is ApiMode.MUTE:
             await self._listener.open_mute()
         else:
             await self._listener.close()
 
-    def _make_context(
+    def _choose_context(
         self,
         mode: ApiMode,
         authority: pki.KeyPair | None,
         config: MachineConfig | None,
         hostname: str,
-    ) -> ssl.SSLContext | None:
+    ) -> Callable[[], ssl.SSLContext] | None:
         # What apid puts into its certificate: its addresses, the loopback, its name, declared SANs.
         names = (*self._names, "127.0.0.1", "::1", hostname)
         if mode in _MAINTENANCE:
-            return pki.make_server_context(
-                pki.mint_maintenance(names, ahead=_MAINTENANCE[mode]), None
-            )
+            ahead = _MAINTENANCE[mode]
+            return lambda: pki.make_server_context(pki.mint_maintenance(names, ahead=ahead), None)
         if authority is None or config is None:
             return None
-        leaf = pki.mint_server(authority, (*names, *config.cert_sans))
-        return pki.make_server_context(leaf, authority.crt)
+        names = (*names, *config.cert_sans)
+        return lambda: pki.make_server_context(pki.mint_server(authority, names), authority.crt)

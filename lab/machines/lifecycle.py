@@ -144,7 +144,7 @@ async def _wait_in_maintenance(machine: Machine) -> None:
     machine.publish(machine_pb2.TaskEvent(task="runningMaintenance", action="STOP"))
     machine.set_stage(Stage.BOOTING)
     await _set_api(machine, ApiMode.DOWN)
-    machine.boot.config = machine.pending
+    machine.activate(machine.pending)
     machine.boot.services.set("apid", "Starting", "Restarting service")
     await machine.wait(durations.APID_RESTART_S, "apid restart")
     machine.boot.services.start("apid")

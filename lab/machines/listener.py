@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from asyncio.sslproto import SSLProtocol
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from weakref import WeakSet
 
 from grpclib.const import Handler
@@ -53,9 +54,11 @@ class _AlertingTls(SSLProtocol):
 class _CuttableServer(Server):
     """A grpclib server with TLS of its own, that remembers its connections to cut them."""
 
-    def __init__(self, handlers: Mapping[str, Handler], context: ssl.SSLContext) -> None:
+    def __init__(
+        self, handlers: Mapping[str, Handler], find_context: Callable[[], ssl.SSLContext]
+    ) -> None:
         super().__init__([_Servable(handlers)])
-        self._context = context
+        self._find_context = find_context
         self._protocols: WeakSet[H2Protocol] = WeakSet()
 
     def _protocol_factory(self) -> H2Protocol:
@@ -65,7 +68,7 @@ class _CuttableServer(Server):
         # No waiter: nobody waits for the handshake of an accepted connection.
         waiter: asyncio.Future[None] = None  # type: ignore[assignment]
         return _AlertingTls(  # type: ignore[return-value]  # wraps the protocol, is one itself
-            loop, protocol, self._context, waiter, server_side=True
+            loop, protocol, self._find_context(), waiter, server_side=True
         )
 
     def cut(self) -> None:
@@ -91,10 +94,14 @@ class Listener:
         """Tell whether the API answers."""
         return self._server is not None
 
-    async def open(self, context: ssl.SSLContext) -> None:
-        """Listen with these certificates; whatever listened before is cut."""
+    async def open(self, make_context: Callable[[], ssl.SSLContext]) -> None:
+        """Listen with the certificates of that context; whatever listened before is cut.
+
+        The context is made when the first client connects: of a thousand machines most are
+        never asked, and each certificate takes a millisecond.
+        """
         await self.close()
-        server = _CuttableServer(self._handlers, context)
+        server = _CuttableServer(self._handlers, cache(make_context))
         await server.start(self._host, API_PORT, reuse_address=True)
         self._server = server
 

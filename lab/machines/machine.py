@@ -26,7 +26,14 @@ from lab.machines.services import ServiceTable
 from lab.machines.signal import Signal
 from lab.ports import NodeFacts
 
-__all__ = ["Machine"]
+__all__ = ["Changes", "Machine"]
+
+
+class Changes:
+    """Counts the changes of any machine's config, for whoever keeps what follows from them."""
+
+    def __init__(self) -> None:
+        self.count = 0
 
 
 class Machine:
@@ -42,6 +49,8 @@ class Machine:
         self.gate: ApiGate  # set by Machines, which knows the RPC table and the other machines
         self.powered = asyncio.Event()  # set once the API is as it should be
         self.applied = asyncio.Event()
+        self.changes = Changes()
+        self.siblings = 1  # how many machines there are, itself among them
         self.images: set[str] = set()  # container images on the disk
         self.wiped: set[str] = set()  # device paths of disks that were wiped
         self.is_writing = False  # an installer writes the other slot
@@ -63,6 +72,11 @@ class Machine:
     def config(self) -> MachineConfig | None:
         """The active machine config."""
         return self.boot.config
+
+    def activate(self, config: MachineConfig | None) -> None:
+        """Make a config the active one."""
+        self.boot.config = config
+        self.changes.count += 1
 
     @property
     def hostname(self) -> str:
@@ -146,6 +160,7 @@ class Machine:
             self.boot.config = self.install.config
         if self.is_isolated:
             self.boot.config = self._foreign_config = self._foreign_config or _make_foreign()
+        self.activate(self.boot.config)
         self.changed.ring()
 
     def _choose_slot(self) -> None:
@@ -193,9 +208,10 @@ class Machine:
     def poll_s(self) -> float:
         """Wall seconds between two looks at what nobody announces.
 
-        Not below 20 ms: at a thousand times real time a simulated second is a millisecond.
+        Not below 20 ms: at a thousand times real time a simulated second is a millisecond. All
+        machines together look at most 2,000 times a second.
         """
-        return max(durations.STATUS_POLL_S / self.clock.speed, 0.02)
+        return max(durations.STATUS_POLL_S / self.clock.speed, 0.02, self.siblings / 2000)
 
     def describe_node(self) -> NodeFacts:
         """Tell Kubernetes what its kubelet would."""

@@ -56,7 +56,9 @@ class Machines:
         self._table = MachineTable(plane)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         for spec in specs:
-            self._table.machines[spec.name] = self._make(spec, clock)
+            self._table.add(self._make(spec, clock))
+        for machine in self:
+            machine.siblings = len(self)
 
     def __getitem__(self, name: str) -> Machine:
         return self._table.machines[name]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from lab.machines import pki
 from lab.machines.etcd import EtcdCluster
-from lab.machines.machine import Machine
+from lab.machines.machine import Changes, Machine
 from lab.ports import KubernetesPlane
 
 __all__ = ["MachineTable"]
@@ -20,14 +20,24 @@ class MachineTable:
         self.plane = plane
         self.machines: dict[str, Machine] = {}
         self._clusters = 0
+        self._changes = Changes()
+        self._planes: dict[str, list[Machine]] = {}  # control planes by the name of their CA
+        self._planes_of = -1  # the number of changes of which `_planes` knows
+        self._addresses: dict[str, Machine] = {}
+
+    def add(self, machine: Machine) -> None:
+        """Add a machine, and hear of its changes of config."""
+        self.machines[machine.name] = machine
+        machine.changes = self._changes
+        for name in (machine.spec.address, machine.spec.loopback, machine.name):
+            self._addresses.setdefault(name, machine)
 
     def find(self, target: str) -> Machine | None:
         """Find a machine by declared address, loopback address, host name or name."""
-        for machine in self.machines.values():
-            spec = machine.spec
-            if target in {spec.address, spec.loopback, machine.hostname, spec.name}:
-                return machine
-        return None
+        known = self._addresses.get(target)
+        if known is not None:
+            return known
+        return next((m for m in self.machines.values() if m.hostname == target), None)
 
     def find_url(self, declared: str) -> str:
         """Find the URL at which a declared one is reached: talosctl dials what a kubeconfig names.
@@ -50,6 +60,19 @@ class MachineTable:
             if authority and other.authority == authority:
                 yield other
 
+    def _list_control_planes(self, machine: Machine) -> Sequence[Machine]:
+        """List the control planes of the machine's cluster.
+
+        Kept until a config changes: a thousand machines look for them all the time.
+        """
+        if self._planes_of != self._changes.count:
+            self._planes_of = self._changes.count
+            self._planes.clear()
+            for other in self.machines.values():
+                if other.is_control_plane:
+                    self._planes.setdefault(other.authority, []).append(other)
+        return self._planes.get(machine.authority, ())
+
     def find_authority(self, machine: Machine) -> pki.KeyPair | None:
         """Find who signs the machine's certificate: its own config, or a peer's trustd."""
         config = machine.config
@@ -57,7 +80,7 @@ class MachineTable:
             return None
         if config.ca_key:
             return pki.KeyPair(config.ca_crt, config.ca_key)
-        for peer in self.list_peers(machine):
+        for peer in self._list_control_planes(machine):
             key = peer.config.ca_key if peer.config else b""
             if key and peer.boot.services.is_up("trustd"):
                 return pki.KeyPair(config.ca_crt, key)
@@ -70,7 +93,7 @@ class MachineTable:
 
     def find_etcd_cluster(self, machine: Machine) -> EtcdCluster | None:
         """Find the etcd cluster to join: of the same etcd CA, with a quorum."""
-        for peer in self.list_peers(machine):
+        for peer in self._list_control_planes(machine):
             data = peer.etcd
             if peer is machine or data is None or not data.member.is_started:
                 continue
@@ -80,7 +103,7 @@ class MachineTable:
 
     def has_apiserver(self, machine: Machine) -> bool:
         """Tell whether a kube-apiserver of the machine's cluster runs anywhere."""
-        return any(peer.boot.apiserver_runs for peer in self.list_peers(machine))
+        return any(peer.boot.apiserver_runs for peer in self._list_control_planes(machine))
 
 
 def _identify_etcd(machine: Machine) -> str:

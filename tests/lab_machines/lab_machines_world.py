@@ -155,11 +155,11 @@ class World:
 
     async def wait_configured(self, name: str) -> None:
         """Wait until a machine that got its config waits for etcd, or runs."""
-        await self.until(partial(self._is_configured, name))
+        await self.until(partial(self.is_configured, name))
 
     async def wait_ready(self) -> None:
         """Wait until every configured machine is running and ready."""
-        await self.until(self._all_ready)
+        await self.until(self.all_ready)
 
     async def bootstrap(self, name: str = "cp1") -> None:
         """Bootstrap etcd and wait until every configured machine is running and ready."""
@@ -167,14 +167,16 @@ class World:
         await MachineServiceStub(self.connect(name)).Bootstrap(request)
         await self.wait_ready()
 
-    def _is_configured(self, name: str) -> bool:
+    def is_configured(self, name: str) -> bool:
+        """Tell whether a machine is installed and waits for etcd, or runs."""
         machine = self.machines[name]
         etcd = machine.boot.services.get("etcd")
         waits = etcd is not None and etcd.state == "Preparing"
         is_up = waits or machine.boot.stage is Stage.RUNNING
         return machine.install is not None and machine.is_reachable and is_up
 
-    def _all_ready(self) -> bool:
+    def all_ready(self) -> bool:
+        """Tell whether every configured machine is running and ready."""
         return all(
             machine.boot.stage is Stage.RUNNING and machine.boot.ready
             for machine in self.machines

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from ci.talos_rows import RECORD_VARIABLE, record_proof
-from lab.standins.install import install_standins, is_standin
 from tests.lab_machines.conftest import make_world
-from tests.talos_rows.talos_rows_tool import Talosctl
+from tests.talos_rows.talos_rows_tool import Talosctl, find_real, make_standin
 
 __all__ = ["make_world", "talosctl"]
 
@@ -22,13 +20,10 @@ _REAL = "real"
 @pytest.fixture(params=["stand-in", _REAL])
 def talosctl(request: pytest.FixtureRequest, tmp_path: Path) -> Talosctl:
     """The stand-in, and the real talosctl where one is on PATH."""
-    if request.param == _REAL:
-        found = shutil.which("talosctl")
-        if found is None or is_standin(Path(found)):
-            pytest.skip("no real talosctl on PATH")
-        return Talosctl(Path(found), tmp_path, is_real=True)
-    install_standins(tmp_path / "bin", ["talosctl"])
-    return Talosctl(tmp_path / "bin" / "talosctl", tmp_path, is_real=False)
+    if request.param != _REAL:
+        return make_standin(tmp_path)
+    found = find_real(tmp_path)
+    return found or pytest.skip("no real talosctl on PATH")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

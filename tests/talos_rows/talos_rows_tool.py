@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,22 @@ from pathlib import Path
 import yaml
 
 from lab.machines import pki
+from lab.standins.install import install_standins, is_standin
 from tests.lab_machines.lab_machines_world import Cluster, World
 
-__all__ = ["NODES", "PREFIX", "Result", "Talosctl", "address_of", "write_talosconfig"]
+__all__ = [
+    "NODES",
+    "PREFIX",
+    "Result",
+    "Talosctl",
+    "address_of",
+    "find_columns",
+    "find_real",
+    "find_talosctl",
+    "make_cluster",
+    "make_standin",
+    "write_talosconfig",
+]
 
 PREFIX = "10.77.0."
 NODES = {"cp1": f"{PREFIX}11", "cp2": f"{PREFIX}12", "cp3": f"{PREFIX}13", "w1": f"{PREFIX}12"}
@@ -77,6 +91,24 @@ class Talosctl:
         path = self.home / name
         path.write_bytes(data)
         return str(path)
+
+
+def find_talosctl(home: Path) -> Talosctl:
+    """Find the real talosctl on PATH, else make the stand-in."""
+    return find_real(home) or make_standin(home)
+
+
+def find_real(home: Path) -> Talosctl | None:
+    """Find the real talosctl; None when there is none on PATH."""
+    found = shutil.which("talosctl")
+    is_real = found is not None and not is_standin(Path(found))
+    return Talosctl(Path(found), home, is_real=True) if found and is_real else None
+
+
+def make_standin(home: Path) -> Talosctl:
+    """Make a launcher of the stand-in."""
+    install_standins(home / "bin", ["talosctl"])
+    return Talosctl(home / "bin" / "talosctl", home, is_real=False)
 
 
 def write_talosconfig(

@@ -150,7 +150,7 @@ def _store(call: Call, config: MachineConfig, mode: _Mode) -> None:
     if machine.install is not None:
         machine.install.config = config
     if mode == _Mode.NO_REBOOT:
-        machine.boot.config = config
+        machine.activate(config)
         machine.changed.ring()
     elif mode == _Mode.REBOOT:
         machine.request_reboot()
