@@ -18,10 +18,11 @@ from lab.charts import build_charts, find_wanted_charts
 from lab.clock import LabClock
 from lab.control import Control
 from lab.flux import Flux
+from lab.hardware_file import HARDWARE_FILE, read_hardware
 from lab.kubernetes import Kubernetes
 from lab.kubernetes.faults import PodFault
 from lab.ledger import Ledger
-from lab.machines import DiskSelector, Machines, MachineSpec, derive_hardware
+from lab.machines import DiskSelector, Hardware, Machines, MachineSpec, derive_hardware
 from lab.registry import Registry
 from lab.repository import MaterializedRepository, find_given_key, find_sample, materialize
 from lab.standins.clusterfiles import SOPS_VARIABLE
@@ -71,6 +72,7 @@ class LabWorld:
         Raises:
             ToolFailedError, ToolMissingError: the repository could not be made.
             ValueError: the repository has no cluster that fits.
+            HardwareFileError: the user's hardware file does not describe machines.
         """
         request = self.request
         request.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,7 +88,8 @@ class LabWorld:
         kubernetes = Kubernetes(clock)
         reserved = reserve_loopbacks(_find_addresses(inventory))
         addresses = reserved.loopback
-        machines = Machines(clock, kubernetes, _make_specs(inventory, addresses))
+        described = source / "clusters" / cluster / HARDWARE_FILE
+        machines = Machines(clock, kubernetes, _make_specs(inventory, addresses, described))
         for target, fault in request.faults:
             if fault in set(PodFault):
                 kubernetes.set_fault(target, fault)
@@ -215,29 +218,39 @@ def _find_registries(inventory: Inventory) -> set[str]:
     return {factory, *own} - {""}
 
 
-def _make_specs(inventory: Inventory, addresses: Mapping[str, str]) -> list[MachineSpec]:
+def _make_specs(
+    inventory: Inventory, addresses: Mapping[str, str], described: Path
+) -> list[MachineSpec]:
+    """Describe the machines; `described` is the user's own file of their hardware, if any."""
     talos = inventory.talos
     if talos is None:
         return []
+    hardware = read_hardware(
+        described, {node.hostname: _derive_hardware(node) for node in talos.nodes}
+    )
     return [
         MachineSpec(
             name=node.hostname,
             role=node.role.value,
             address=node.address,
             loopback=addresses[node.address],
-            hardware=derive_hardware(
-                node.hostname,
-                disk=node.install_disk,
-                selector=_selector_of(node),
-                interface=next(iter(node.interface_names), "eth0"),
-                mac=next(iter(node.macs), ""),
-            ),
+            hardware=hardware[node.hostname],
             vip=talos.vip if node.is_control_plane else "",
             vip_loopback=addresses.get(talos.vip, "") if node.is_control_plane else "",
             talos_version=node.talos_version or talos.talos_version,
         )
         for node in talos.nodes
     ]
+
+
+def _derive_hardware(node: Node) -> Hardware:
+    return derive_hardware(
+        node.hostname,
+        disk=node.install_disk,
+        selector=_selector_of(node),
+        interface=next(iter(node.interface_names), "eth0"),
+        mac=next(iter(node.macs), ""),
+    )
 
 
 def _selector_of(node: Node) -> DiskSelector:
