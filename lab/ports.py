@@ -8,7 +8,7 @@ from typing import Protocol
 
 from lab.snapshots import StoredKey
 
-__all__ = ["KubernetesPki", "KubernetesPlane", "NodeFacts"]
+__all__ = ["KubernetesPki", "KubernetesPlane", "NodeFacts", "StaticPod"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,15 @@ class KubernetesPki:
 
     ca_crt: bytes
     ca_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StaticPod:
+    """A component of the control plane on one machine; `version` grows with its config."""
+
+    component: str  # `kube-apiserver`
+    image: str
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,14 @@ class NodeFacts:
     has_talos_api_access: bool = False  # machine.features.kubernetesTalosAPIAccess.enabled
     cluster_endpoint: str = ""  # https://VIP:6443
     cert_sans: tuple[str, ...] = ()
+    static_pods: tuple[StaticPod, ...] = ()  # of a control plane; empty: by kubelet_version
+
+    @property
+    def apiserver_version(self) -> str:
+        """Version of the machine's kube-apiserver, by the tag of its image."""
+        images = [pod.image for pod in self.static_pods if pod.component == "kube-apiserver"]
+        tag = images[0].partition("@")[0].rpartition(":")[2] if images else ""
+        return tag or self.kubelet_version
 
 
 class KubernetesPlane(Protocol):

@@ -45,6 +45,7 @@ _SHORTEST_BEAT_S = 1.0
 class _ControlPlane:
     facts: NodeFacts
     server: ApiServer
+    routes: Routes
     vip: ApiServer | None = field(default=None)
 
 
@@ -161,11 +162,11 @@ class Kubernetes:
                 del self._starting[node.name]
 
     async def _serve(self, node: NodeFacts, pki: KubernetesPki) -> None:
-        routes = Routes(self._api, self._clock.now, node.kubelet_version, self._clock.ledger)
+        routes = Routes(self._api, self._clock.now, node.apiserver_version, self._clock.ledger)
         server = ApiServer(routes)
         context = make_server_context(pki, server_names(node))
         await server.listen(node.loopback, self._port, context)
-        self._control_planes[node.name] = _ControlPlane(node, server)
+        self._control_planes[node.name] = _ControlPlane(node, server, routes)
         await self._settle_vip()
         self._api.is_available = True
         if not self._available.is_set():
@@ -200,6 +201,8 @@ class Kubernetes:
         if node.name not in self._world.nodes:
             self._booted.add(node.name)
         self._world.nodes[node.name] = node
+        if node.name in self._control_planes:
+            self._control_planes[node.name].routes.version = node.apiserver_version
         self._register_soon(node)
 
     async def stop_kubelet(self, name: str) -> None:
@@ -242,9 +245,7 @@ class Kubernetes:
             if not address or address in held or self._world.pki is None:
                 continue
             held.add(address)
-            version = plane.facts.kubelet_version
-            routes = Routes(self._api, self._clock.now, version, self._clock.ledger)
-            plane.vip = ApiServer(routes)
+            plane.vip = ApiServer(plane.routes)
             context = make_server_context(self._world.pki, server_names(plane.facts))
             await plane.vip.listen(address, self._port, context)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from lab.machines.components import ComponentVersions
 from lab.machines.config import MachineConfig
 from lab.machines.events import EventBus
 from lab.machines.gate import ApiMode
@@ -128,6 +129,8 @@ class Boot:
     config: MachineConfig | None = None
     api: ApiMode = ApiMode.DOWN
     bootstrap_asked: bool = False
+    components: ComponentVersions = field(default_factory=ComponentVersions)
+    kubelet_version: str = ""  # of the kubelet that runs, or ran last
     recovery: Recovery | None = None  # asked for with the bootstrap
     apiserver_runs: bool = False
     node_told: NodeFacts | None = None  # what Kubernetes knows, once the kubelet has registered

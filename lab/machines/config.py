@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from lab.machines.components import COMPONENTS, DEFAULT_KUBERNETES, Component
 from lab.machines.hardware import Disk, DiskSelector
 from lab.machines.images import read_tag
 from lab.machines.yamltree import Tree
@@ -51,7 +52,9 @@ class MachineConfig:
     install_wipe: bool = False
     has_install: bool = False
     extensions: tuple[str, ...] = ()
+    kubelet_image: str = ""
     kubelet_version: str = ""
+    components: tuple[Component, ...] = ()  # of the control plane; empty on workers
     rotates_server_certificates: bool = False
     has_talos_api_access: bool = False
     node_labels: Mapping[str, str] = field(default_factory=dict)
@@ -159,7 +162,9 @@ def _read(raw: bytes, main: Tree, others: Mapping[str, Tree]) -> MachineConfig:
         install_wipe=install.at("wipe").flag(),
         has_install=bool(install),
         extensions=tuple(item.at("image").text() for item in install.at("extensions").items()),
+        kubelet_image=kubelet.at("image").text(),
         kubelet_version=read_tag(kubelet.at("image").text()),
+        components=_read_components(machine, cluster),
         rotates_server_certificates=kubelet.at("extraArgs", "rotate-server-certificates").flag()
         or kubelet.at("extraConfig", "serverTLSBootstrap").flag(),
         has_talos_api_access=machine.at("features", "kubernetesTalosAPIAccess", "enabled").flag(),
@@ -167,6 +172,24 @@ def _read(raw: bytes, main: Tree, others: Mapping[str, Tree]) -> MachineConfig:
         node_taints=_read_taints(machine, cluster),
         documents=tuple(others),
     )
+
+
+def _read_components(machine: Tree, cluster: Tree) -> tuple[Component, ...]:
+    version = read_tag(machine.at("kubelet", "image").text())
+    if machine.at("type").text() != "controlplane":
+        return ()
+    found = []
+    for key, name in COMPONENTS.items():
+        image = cluster.at(key, "image").text()
+        arguments = cluster.at(key, "extraArgs").mapping().items()
+        found.append(
+            Component(
+                name,
+                image or f"registry.k8s.io/{name}:{version or DEFAULT_KUBERNETES}",
+                tuple(f"--{flag}={value}" for flag, value in arguments),
+            )
+        )
+    return tuple(found)
 
 
 def _read_selector(tree: Tree) -> DiskSelector | None:

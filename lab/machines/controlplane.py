@@ -179,7 +179,18 @@ async def _tend_apiserver(machine: Machine, table: MachineTable) -> None:
         await table.plane.stop_apiserver(machine.hostname)
 
 
+async def _restart_kubelet(machine: Machine) -> None:
+    """Run the kubelet that the config names: a changed image restarts it."""
+    boot, wanted = machine.boot, machine.config.kubelet_version if machine.config else ""
+    if boot.kubelet_version and wanted != boot.kubelet_version:
+        boot.services.set("kubelet", "Finished", "Service finished successfully")
+        await machine.wait(durations.KUBELET_RESTART_S, "kubelet restart")
+        boot.services.start("kubelet")
+    boot.kubelet_version = wanted
+
+
 async def _tend_kubelet(machine: Machine, table: MachineTable) -> None:
+    await _restart_kubelet(machine)
     facts = machine.describe_node()
     if not machine.boot.services.is_up("kubelet") or not table.has_apiserver(machine):
         return

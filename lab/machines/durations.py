@@ -21,6 +21,7 @@ __all__ = [
     "HEALTH_POLL_S",
     "IMAGE_PULL_S",
     "INSTALL_S",
+    "KUBELET_RESTART_S",
     "SERVICES_START_S",
     "SLOW_BOOTSTRAP_S",
     "SLOW_INSTALL_FACTOR",
@@ -54,6 +55,8 @@ ETCD_JOIN_RETRY_S: Final = 3.0
 # Leaving an unhealthy cluster is tried every 10 s for 5 min (internal/pkg/etcd, LeaveCluster).
 ETCD_LEAVE_RETRY_S: Final = 10.0
 ETCD_LEAVE_PATIENCE_S: Final = 5 * 60.0
+# Stopping a kubelet and starting it with another image. Estimate.
+KUBELET_RESTART_S: Final = 10.0
 # kube-apiserver image pull and start as a static pod. Estimate.
 STATIC_PODS_S: Final = 15.0
 # The server gives the clock 5 s to be in sync before Bootstrap is refused (v1alpha1_server.go).

@@ -24,7 +24,7 @@ from lab.machines.hardware import Hardware
 from lab.machines.images import InstallerImage
 from lab.machines.services import ServiceTable
 from lab.machines.signal import Signal
-from lab.ports import NodeFacts
+from lab.ports import NodeFacts, StaticPod
 
 __all__ = ["Changes", "Machine"]
 
@@ -220,6 +220,7 @@ class Machine:
             message = f"{self.name} has no machine config"
             raise RuntimeError(message)
         labels: Mapping[str, str] = config.node_labels
+        versions = self.boot.components.count(config.components)
         return NodeFacts(
             name=self.hostname,
             role=config.machine_type,
@@ -229,12 +230,15 @@ class Machine:
             vip_loopback=self.spec.vip_loopback,
             labels=labels,
             taints=config.node_taints,
-            kubelet_version=config.kubelet_version or "v1.36.3",
+            kubelet_version=self.boot.kubelet_version or config.kubelet_version or "v1.36.3",
             os_image=f"Talos ({self.boot.version})",
             rotates_server_certificates=config.rotates_server_certificates,
             has_talos_api_access=config.has_talos_api_access,
             cluster_endpoint=config.endpoint,
             cert_sans=config.api_cert_sans,
+            static_pods=tuple(
+                StaticPod(item.name, item.image, versions[item.name]) for item in config.components
+            ),
         )
 
     def _make_boot(self) -> Boot:

@@ -166,6 +166,19 @@ _TYPES = (
         is_sensitive=True,
     ),
     ResourceType("MachineTypes.config.talos.dev", "MachineType", "config", (("Type", "{@}"),)),
+    ResourceType("KubeletSpecs.kubernetes.talos.dev", "KubeletSpec", "k8s", is_sensitive=True),
+    ResourceType("StaticPods.kubernetes.talos.dev", "StaticPod", "k8s"),
+    ResourceType(
+        "APIServerConfigs.kubernetes.talos.dev",
+        "APIServerConfig",
+        "controlplane",
+        is_sensitive=True,
+    ),
+    ResourceType(
+        "ControllerManagerConfigs.kubernetes.talos.dev", "ControllerManagerConfig", "controlplane"
+    ),
+    ResourceType("SchedulerConfigs.kubernetes.talos.dev", "SchedulerConfig", "controlplane"),
+    ResourceType("Manifests.kubernetes.talos.dev", "Manifest", "controlplane"),
     ResourceType(
         "EtcdMembers.etcd.talos.dev", "EtcdMember", "etcd", (("Member ID", "{.memberID}"),)
     ),

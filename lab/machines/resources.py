@@ -16,6 +16,12 @@ from lab.machines.resources_block import (
     list_system_disk,
     list_volumes,
 )
+from lab.machines.resources_kubernetes import (
+    list_component,
+    list_kubelet_spec,
+    list_manifests,
+    list_static_pods,
+)
 from lab.machines.table import MachineTable
 from lab.machines.values import Json, Value
 
@@ -148,7 +154,8 @@ def _list_hostname(machine: Machine, _: MachineTable) -> Iterator[Value]:
 
 
 def _list_services(machine: Machine, _: MachineTable) -> Iterator[Value]:
-    for service in machine.boot.services.get_all():
+    # The resource exists only while the service runs.
+    for service in filter(lambda item: item.is_running, machine.boot.services.get_all()):
         running, healthy, unknown = service.is_running, bool(service.health), service.health is None
         yield Value(
             service.id,
@@ -249,6 +256,12 @@ _SOURCES: Mapping[str, Callable[[Machine, MachineTable], Iterator[Value]]] = {
     "NodeStatuses.kubernetes.talos.dev": _list_node_status,
     "MachineConfigs.config.talos.dev": _list_machine_config,
     "MachineTypes.config.talos.dev": _list_machine_type,
+    "KubeletSpecs.kubernetes.talos.dev": list_kubelet_spec,
+    "StaticPods.kubernetes.talos.dev": list_static_pods,
+    "APIServerConfigs.kubernetes.talos.dev": list_component("kube-apiserver"),
+    "ControllerManagerConfigs.kubernetes.talos.dev": list_component("kube-controller-manager"),
+    "SchedulerConfigs.kubernetes.talos.dev": list_component("kube-scheduler"),
+    "Manifests.kubernetes.talos.dev": list_manifests,
     "EtcdMembers.etcd.talos.dev": _list_etcd_member,
     "Versions.runtime.talos.dev": _list_version,
     "MetaKeys.runtime.talos.dev": _list_meta,

@@ -20,3 +20,4 @@ class Value:
     spec: Json
     typed: Message | None = None
     namespace: str = ""  # "" for the type's default
+    version: int = 0  # 0: counted by whoever reads it

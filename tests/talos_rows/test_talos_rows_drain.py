@@ -8,7 +8,7 @@ import pytest
 
 from lab.clock import LabClock
 from lab.kubernetes import Kubernetes
-from lab.kubernetes.values import Object, dig, name_of, text
+from lab.kubernetes.values import Object, dig, maps, name_of, text
 from lab.ledger import Ledger
 from lab.machines import Machines
 from tests.lab_kubernetes.lab_kubernetes_cluster import cni, deployment
@@ -91,6 +91,62 @@ async def test_upgrade_drains_and_uncordons(
     assert [line for line in result.stderr.splitlines() if line in wanted] == wanted
     assert world.machines["w1"].boot.version == "v1.13.10"
     assert not await _is_cordoned(plane, "w1")
+
+
+@pytest.mark.row("upgrade-k8s")
+async def test_upgrade_of_kubernetes(
+    kubernetes: tuple[World, Kubernetes], talosctl: Talosctl
+) -> None:
+    """A dry run changes nothing; then components and kubelets are updated one by one."""
+    world, plane = kubernetes
+    world.clock.change_speed(400.0)
+    write_talosconfig(talosctl, world.cluster, address_of(world, "cp1"))
+    words = ("upgrade-k8s", "-n", NODES["cp1"], "--with-docs=false", "--with-examples=false")
+
+    far = await talosctl.run(*words, "--from", "1.34.1", "--to", "1.36.4")
+    dry = await talosctl.run(*words, "--to", "1.36.4", "--dry-run")
+    before = await _read_versions(plane)
+    result = await talosctl.run(*words, "--to", "1.36.4")
+
+    assert (far.code, far.error) == (
+        1,
+        'unsupported upgrade path 1.34->1.36 (from "1.34.1" to "1.36.4")',
+    )
+    assert dry.code == 0, dry.stderr
+    assert dry.stdout.count(" > skipped in dry-run\n") == 6
+    assert before == {"v1.36.3"}
+    assert result.code == 0, result.stderr
+    wanted = [
+        "automatically detected the lowest Kubernetes version 1.36.3",
+        f'discovered controlplane nodes ["{NODES["cp1"]}"]',
+        f'discovered worker nodes ["{NODES["w1"]}"]',
+        'updating "kube-apiserver" to version "1.36.4"',
+        " > update kube-apiserver: 1.36.3 -> 1.36.4",
+        f' > "{NODES["cp1"]}": waiting for kube-apiserver pod update',
+        'updating "kube-controller-manager" to version "1.36.4"',
+        'updating "kube-scheduler" to version "1.36.4"',
+        'updating kube-proxy to version "1.36.4"',
+        'updating kubelet to version "1.36.4"',
+        f' > "{NODES["w1"]}": waiting for kubelet restart',
+        f' > "{NODES["w1"]}": waiting for node update',
+        "updating manifests",
+    ]
+    assert [line for line in result.stdout.splitlines() if line in wanted] == wanted
+    assert await _read_versions(plane) == {"v1.36.4"}
+
+
+async def _read_versions(plane: Kubernetes) -> set[str]:
+    """Read the versions of kubelets and of the control plane's components."""
+    nodes = await plane.client.list("v1", "Node")
+    pods = await plane.client.list("v1", "Pod", "kube-system")
+    images = [
+        text(container, "image")
+        for pod in pods
+        if dig(pod, "metadata", "labels", "tier") == "control-plane"
+        for container in maps(pod, "spec", "containers")
+    ]
+    kubelets = {text(node, "status", "nodeInfo", "kubeletVersion") for node in nodes}
+    return kubelets | {image.rpartition(":")[2] for image in images}
 
 
 @pytest.mark.row("reboot --drain")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lab.kubernetes.controllers.world import World
-from lab.kubernetes.values import Json, Object, reference_of
-from lab.ports import NodeFacts
+from lab.kubernetes.store import Place
+from lab.kubernetes.values import Json, Object, reference_of, text
+from lab.ports import NodeFacts, StaticPod
 
 __all__ = [
     "COREDNS_IMAGE",
@@ -85,10 +86,20 @@ def _daemon(name: str, image: str) -> Object:
 
 
 def plant_static_pods(world: World, facts: NodeFacts) -> None:
-    """Create the mirror pods of a control plane's static pods, pending."""
+    """Create the mirror pods of a control plane's static pods, pending; changed ones anew."""
     node = world.store.get("nodes", "", facts.name)
     owners: list[Json] = [reference_of(node)] if node is not None else []
-    for component in _STATIC:
+    default = tuple(
+        StaticPod(name, f"registry.k8s.io/{name}:{facts.kubelet_version}") for name in _STATIC
+    )
+    for pod in facts.static_pods or default:
+        component, version = pod.component, str(pod.version)
+        place = Place("pods", "kube-system", f"{component}-{facts.name}")
+        known = world.find(place)
+        if known is not None:
+            if text(known, "metadata", "annotations", "talos.dev/config-version") == version:
+                continue
+            world.store.remove(place.resource, place.namespace, place.name)
         labels: Object = {
             "component": component,
             "k8s-app": component,
@@ -106,7 +117,7 @@ def plant_static_pods(world: World, facts: NodeFacts) -> None:
                     "annotations": {
                         "kubernetes.io/config.mirror": "lab",
                         "kubernetes.io/config.source": "file",
-                        "talos.dev/config-version": "1",
+                        "talos.dev/config-version": version,
                     },
                     "ownerReferences": owners,
                 },
@@ -117,7 +128,7 @@ def plant_static_pods(world: World, facts: NodeFacts) -> None:
                     "containers": [
                         {
                             "name": component,
-                            "image": f"registry.k8s.io/{component}:{facts.kubelet_version}",
+                            "image": pod.image,
                         }
                     ],
                     "tolerations": [{"operator": "Exists"}],

@@ -140,7 +140,8 @@ class Kubelets:
             return
         address = podstatus.find_address(self._world, pod)
         now = self._world.api.now()
-        self._world.edit(place, lambda obj: podstatus.mark_started(obj, address, now=now))
+        host = self._world.nodes[node].address
+        self._world.edit(place, lambda obj: podstatus.mark_started(obj, address, host, now=now))
         if self._is_crashing(place):
             self._world.edit(place, lambda obj: podstatus.mark_crashing(obj, now=now))
             self._world.tell(pod, "BackOff", "Back-off restarting failed container")

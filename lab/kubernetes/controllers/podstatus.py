@@ -150,10 +150,11 @@ def mark_waiting(pod: Object, reason: str, message: str) -> None:
     ]
 
 
-def mark_started(pod: Object, address: str, *, now: str) -> None:
-    """Containers run and are not Ready yet."""
+def mark_started(pod: Object, address: str, host: str, *, now: str) -> None:
+    """Containers run and are not Ready yet; `host` is the node's address."""
     status = grow(pod, "status")
     status.update({"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]})
+    status.update({"hostIP": host, "hostIPs": [{"ip": host}]})
     status["startTime"] = now
     status["containerStatuses"] = [
         _container(pod, item, {"running": {"startedAt": now}}, ready=False)

@@ -1,7 +1,8 @@
 """The few Kubernetes messages that real clients send as protobuf, read into objects.
 
-kubectl's typed commands (`certificate approve`, `auth can-i`, `drain`) write protobuf; answers
-may be JSON, which they accept. Field numbers: generated.proto of k8s.io/api and apimachinery.
+kubectl's typed commands (`certificate approve`, `auth can-i`, `drain`) and talosctl's inventory of
+manifests write protobuf; answers may be JSON, which they accept. Field numbers: generated.proto of
+k8s.io/api and apimachinery.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _VARINT, _BYTES = 0, 2
 @dataclass(frozen=True, slots=True)
 class _Field:
     name: str
-    message: str = ""  # of `_MESSAGES`; "" for text, "#" for a number
+    message: str = ""  # of `_MESSAGES`; "" for text, "#" for a number, "map" of texts
     repeated: bool = False
 
 
@@ -31,7 +32,10 @@ _MESSAGES: Mapping[str, Mapping[int, _Field]] = {
         3: _Field("namespace"),
         5: _Field("uid"),
         6: _Field("resourceVersion"),
+        11: _Field("labels", "map"),
+        12: _Field("annotations", "map"),
     },
+    "ConfigMap": {1: _Field("metadata", "Metadata"), 2: _Field("data", "map")},
     "CertificateSigningRequest": {1: _Field("metadata", "Metadata"), 3: _Field("status", "Status")},
     "Status": {1: _Field("conditions", "Condition", repeated=True)},
     "Condition": {
@@ -82,6 +86,13 @@ def _read(raw: bytes, message: str) -> Object:
         read: Json
         if field.message == "#":
             read = value if isinstance(value, int) else 0
+        elif field.message == "map":
+            entry = dict(_walk(_as_bytes(value)))
+            known = found.get(field.name)
+            read = {
+                **(known if isinstance(known, dict) else {}),
+                _as_bytes(entry.get(1, b"")).decode(): _as_bytes(entry.get(2, b"")).decode(),
+            }
         elif field.message:
             read = _read(_as_bytes(value), field.message)
         else:

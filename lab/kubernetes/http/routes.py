@@ -43,7 +43,7 @@ class Routes:
         self._api = api
         self._ledger = ledger
         self._now = now
-        self._version = version
+        self.version = version
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request; what is refused becomes a `Status`."""
@@ -157,7 +157,7 @@ class Routes:
         document: Object | None
         match parts:
             case ["version"]:
-                document = _describe_version(self._version)
+                document = _describe_version(self.version)
             case ["api" | "apis"] if aggregated:
                 body = list_aggregated(registry, core=parts == ["api"])
                 return web.Response(text=json.dumps(body), headers={"Content-Type": _AGGREGATED})

@@ -22,28 +22,39 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from lab.machines.protos import common_pb2 as lab_dot_machines_dot_protos_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flab/machines/protos/specs.proto\x12\x1atalos.resource.definitions\x1a lab/machines/protos/common.proto\" \n\x0cNodenameSpec\x12\x10\n\x08nodename\x18\x01 \x01(\t\",\n\x11MachineConfigSpec\x12\x17\n\x0fyaml_marshalled\x18\x01 \x01(\x0c\"@\n\x0bServiceSpec\x12\x0f\n\x07running\x18\x01 \x01(\x08\x12\x0f\n\x07healthy\x18\x02 \x01(\x08\x12\x0f\n\x07unknown\x18\x03 \x01(\x08\".\n\x0eUnmetCondition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"j\n\x13MachineStatusStatus\x12\r\n\x05ready\x18\x01 \x01(\x08\x12\x44\n\x10unmet_conditions\x18\x02 \x03(\x0b\x32*.talos.resource.definitions.UnmetCondition\"c\n\x11MachineStatusSpec\x12\r\n\x05stage\x18\x01 \x01(\x05\x12?\n\x06status\x18\x02 \x01(\x0b\x32/.talos.resource.definitions.MachineStatusStatus\"\x81\x01\n\nMemberSpec\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12 \n\taddresses\x18\x02 \x03(\x0b\x32\r.common.NetIP\x12\x10\n\x08hostname\x18\x03 \x01(\t\x12\x14\n\x0cmachine_type\x18\x04 \x01(\x05\x12\x18\n\x10operating_system\x18\x05 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flab/machines/protos/specs.proto\x12\x1atalos.resource.definitions\x1a\x1cgoogle/protobuf/struct.proto\x1a lab/machines/protos/common.proto\" \n\x0cNodenameSpec\x12\x10\n\x08nodename\x18\x01 \x01(\t\",\n\x11MachineConfigSpec\x12\x17\n\x0fyaml_marshalled\x18\x01 \x01(\x0c\"@\n\x0bServiceSpec\x12\x0f\n\x07running\x18\x01 \x01(\x08\x12\x0f\n\x07healthy\x18\x02 \x01(\x08\x12\x0f\n\x07unknown\x18\x03 \x01(\x08\".\n\x0eUnmetCondition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"j\n\x13MachineStatusStatus\x12\r\n\x05ready\x18\x01 \x01(\x08\x12\x44\n\x10unmet_conditions\x18\x02 \x03(\x0b\x32*.talos.resource.definitions.UnmetCondition\"c\n\x11MachineStatusSpec\x12\r\n\x05stage\x18\x01 \x01(\x05\x12?\n\x06status\x18\x02 \x01(\x0b\x32/.talos.resource.definitions.MachineStatusStatus\"\x81\x01\n\nMemberSpec\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12 \n\taddresses\x18\x02 \x03(\x0b\x32\r.common.NetIP\x12\x10\n\x08hostname\x18\x03 \x01(\t\x12\x14\n\x0cmachine_type\x18\x04 \x01(\x05\x12\x18\n\x10operating_system\x18\x05 \x01(\t\"$\n\x13\x41PIServerConfigSpec\x12\r\n\x05image\x18\x01 \x01(\t\"=\n\x1b\x43ontrollerManagerConfigSpec\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\x12\r\n\x05image\x18\x02 \x01(\t\"5\n\x13SchedulerConfigSpec\x12\x0f\n\x07\x65nabled\x18\x01 \x01(\x08\x12\r\n\x05image\x18\x02 \x01(\t\".\n\x0fKubeletSpecSpec\x12\r\n\x05image\x18\x01 \x01(\t\x12\x0c\n\x04\x61rgs\x18\x02 \x03(\t\"5\n\rStaticPodSpec\x12$\n\x03pod\x18\x01 \x01(\x0b\x32\x17.google.protobuf.Structb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lab.machines.protos.specs_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_NODENAMESPEC']._serialized_start=97
-  _globals['_NODENAMESPEC']._serialized_end=129
-  _globals['_MACHINECONFIGSPEC']._serialized_start=131
-  _globals['_MACHINECONFIGSPEC']._serialized_end=175
-  _globals['_SERVICESPEC']._serialized_start=177
-  _globals['_SERVICESPEC']._serialized_end=241
-  _globals['_UNMETCONDITION']._serialized_start=243
-  _globals['_UNMETCONDITION']._serialized_end=289
-  _globals['_MACHINESTATUSSTATUS']._serialized_start=291
-  _globals['_MACHINESTATUSSTATUS']._serialized_end=397
-  _globals['_MACHINESTATUSSPEC']._serialized_start=399
-  _globals['_MACHINESTATUSSPEC']._serialized_end=498
-  _globals['_MEMBERSPEC']._serialized_start=501
-  _globals['_MEMBERSPEC']._serialized_end=630
+  _globals['_NODENAMESPEC']._serialized_start=127
+  _globals['_NODENAMESPEC']._serialized_end=159
+  _globals['_MACHINECONFIGSPEC']._serialized_start=161
+  _globals['_MACHINECONFIGSPEC']._serialized_end=205
+  _globals['_SERVICESPEC']._serialized_start=207
+  _globals['_SERVICESPEC']._serialized_end=271
+  _globals['_UNMETCONDITION']._serialized_start=273
+  _globals['_UNMETCONDITION']._serialized_end=319
+  _globals['_MACHINESTATUSSTATUS']._serialized_start=321
+  _globals['_MACHINESTATUSSTATUS']._serialized_end=427
+  _globals['_MACHINESTATUSSPEC']._serialized_start=429
+  _globals['_MACHINESTATUSSPEC']._serialized_end=528
+  _globals['_MEMBERSPEC']._serialized_start=531
+  _globals['_MEMBERSPEC']._serialized_end=660
+  _globals['_APISERVERCONFIGSPEC']._serialized_start=662
+  _globals['_APISERVERCONFIGSPEC']._serialized_end=698
+  _globals['_CONTROLLERMANAGERCONFIGSPEC']._serialized_start=700
+  _globals['_CONTROLLERMANAGERCONFIGSPEC']._serialized_end=761
+  _globals['_SCHEDULERCONFIGSPEC']._serialized_start=763
+  _globals['_SCHEDULERCONFIGSPEC']._serialized_end=816
+  _globals['_KUBELETSPECSPEC']._serialized_start=818
+  _globals['_KUBELETSPECSPEC']._serialized_end=864
+  _globals['_STATICPODSPEC']._serialized_start=866
+  _globals['_STATICPODSPEC']._serialized_end=919
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from google.protobuf import struct_pb2 as _struct_pb2
 from lab.machines.protos import common_pb2 as _common_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -66,3 +67,39 @@ class MemberSpec(_message.Message):
     machine_type: int
     operating_system: str
     def __init__(self, node_id: _Optional[str] = ..., addresses: _Optional[_Iterable[_Union[_common_pb2.NetIP, _Mapping]]] = ..., hostname: _Optional[str] = ..., machine_type: _Optional[int] = ..., operating_system: _Optional[str] = ...) -> None: ...
+
+class APIServerConfigSpec(_message.Message):
+    __slots__ = ("image",)
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    image: str
+    def __init__(self, image: _Optional[str] = ...) -> None: ...
+
+class ControllerManagerConfigSpec(_message.Message):
+    __slots__ = ("enabled", "image")
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    enabled: bool
+    image: str
+    def __init__(self, enabled: _Optional[bool] = ..., image: _Optional[str] = ...) -> None: ...
+
+class SchedulerConfigSpec(_message.Message):
+    __slots__ = ("enabled", "image")
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    enabled: bool
+    image: str
+    def __init__(self, enabled: _Optional[bool] = ..., image: _Optional[str] = ...) -> None: ...
+
+class KubeletSpecSpec(_message.Message):
+    __slots__ = ("image", "args")
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    ARGS_FIELD_NUMBER: _ClassVar[int]
+    image: str
+    args: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, image: _Optional[str] = ..., args: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class StaticPodSpec(_message.Message):
+    __slots__ = ("pod",)
+    POD_FIELD_NUMBER: _ClassVar[int]
+    pod: _struct_pb2.Struct
+    def __init__(self, pod: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...

@@ -138,7 +138,7 @@ def _list_resources(call: Call, namespace: str, kind: str) -> list[state_pb2.Res
 
 def _make_resource(call: Call, kind: ResourceType, value: Value) -> state_pb2.Resource:
     text = _dump(value.spec)
-    revision = _revise(call, (kind.name, value.id), text)
+    revision = _revise(call, (kind.name, value.id), text, value.version)
     created, updated = Timestamp(), Timestamp()
     created.FromDatetime(revision.created_at)
     updated.FromDatetime(revision.updated_at)
@@ -160,13 +160,13 @@ def _make_resource(call: Call, kind: ResourceType, value: Value) -> state_pb2.Re
     )
 
 
-def _revise(call: Call, key: tuple[str, str], text: str) -> Revision:
+def _revise(call: Call, key: tuple[str, str], text: str, version: int) -> Revision:
     revisions, now = call.machine.boot.revisions, call.machine.clock.now()
     last = revisions.get(key)
     if last is None:
-        last = revisions[key] = Revision(1, text, now, now)
+        last = revisions[key] = Revision(version or 1, text, now, now)
     elif last.spec != text:
-        last = revisions[key] = Revision(last.version + 1, text, last.created_at, now)
+        last = revisions[key] = Revision(version or last.version + 1, text, last.created_at, now)
     return last
 
 

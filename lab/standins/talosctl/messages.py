@@ -6,7 +6,15 @@ from typing import NamedTuple
 
 from lab.standins.talosctl.proto import Schema, schema
 
-__all__ = ["EVENT_PAYLOADS", "METHODS", "NODENAME", "RESOURCE_DEFINITION", "Method"]
+__all__ = [
+    "EVENT_PAYLOADS",
+    "IMAGE_SPECS",
+    "MACHINE_CONFIG",
+    "METHODS",
+    "NODENAME",
+    "RESOURCE_DEFINITION",
+    "Method",
+]
 
 _EMPTY = schema("")
 _STATUS = schema("code:1u message:2")
@@ -83,6 +91,14 @@ RESOURCE_DEFINITION = schema(
 )
 
 NODENAME = schema("nodename:1")
+MACHINE_CONFIG = schema("yaml:1!")
+# Where the typed specs that upgrade-k8s reads carry the image.
+IMAGE_SPECS = {
+    "APIServerConfigs": schema("image:1"),
+    "ControllerManagerConfigs": schema("image:2"),
+    "SchedulerConfigs": schema("image:2"),
+    "KubeletSpecs": schema("image:1"),
+}
 
 EVENT_PAYLOADS = {
     "machine.SequenceEvent": schema(
@@ -175,6 +191,9 @@ METHODS = {
         "/machine.ImageService/Pull",
         schema("containerd:1 image_ref:3", containerd=_CONTAINERD),
         schema("name:1"),
+    ),
+    "ImagePullLegacy": Method(
+        f"{_MACHINE}ImagePull", schema("namespace:1u reference:2"), _wrapped()
     ),
     "LifecycleUpgrade": Method(
         "/machine.LifecycleService/Upgrade",
