@@ -38,6 +38,7 @@ from lifecycle.world.holder import find_own_holder
 from lifecycle.world.lease import RENEW_S, ClusterLease
 from lifecycle.world.machine_configs import MachineConfigs
 from lifecycle.world.repository import Repository, load_repository
+from lifecycle.world.sightings import Sightings
 
 if TYPE_CHECKING:
     from lifecycle.diagnosis import Diagnosis
@@ -138,6 +139,7 @@ def _assemble(inputs: Inputs, clock: SystemClock, doors: _Doors, repository: Rep
         tools=tools,
         repository=repository,
         talosctl=talosctl,
+        sightings=Sightings(clock),
         git=repository.git,
         machine_configs=MachineConfigs(repository, tools, runner, talosctl, site.state.talosconfig),
         access=access,

@@ -60,6 +60,7 @@ class MachineIsKnown:
             status = await self.world.talosctl.machine_status(self.node.address)
         except TalosctlError as error:
             return await self._judge_failure(error)
+        self.world.sightings.note(self.node.hostname, status.stage)
         return Satisfied(f"ours, {status.stage}")
 
     async def _judge_failure(self, error: TalosctlError) -> Answer:
@@ -169,4 +170,5 @@ class MachineIsKnown:
                 f"installing wipes it; allow that with --consent-disk {self.node.hostname}, "
                 f"or choose another disk at {self.node.position}",
             )
+        self.world.sightings.note(self.node.hostname, "maintenance")
         return Satisfied(f"maintenance, install disk {describe_disk(disk)}")

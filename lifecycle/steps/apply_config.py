@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -65,10 +64,16 @@ class ApplyMachineConfig:
         )
 
     async def probe(self) -> Answer:
-        """Booted from its disk, in maintenance, or somewhere between."""
-        if not self.world.was_attempted(self.name):
-            with suppress(TalosctlError):
-                return await self._judge_maintenance()
+        """Booted from its disk, in maintenance, or somewhere between.
+
+        What its recognition has just seen is not asked again: a machine that has moved on since
+        refuses an insecure config, and one that was running is looked at by all that follows.
+        """
+        seen = self.world.sightings.take(self.node.hostname)
+        if seen == "running":
+            return Satisfied("installed, running")
+        if seen == "maintenance":
+            return Needed("machine is in maintenance mode")
         try:
             status = await self.world.talosctl.machine_status(self.node.address)
         except TalosctlError as error:
@@ -93,12 +98,9 @@ class ApplyMachineConfig:
         if error.failure not in {Failure.UNKNOWN_AUTHORITY, Failure.CLIENT}:
             return Unknown(str(error.failure))
         try:
-            return await self._judge_maintenance()
+            status = await self.world.talosctl.machine_status(self.node.address, insecure=True)
         except TalosctlError as insecure_error:
             return Unknown(str(insecure_error.failure))
-
-    async def _judge_maintenance(self) -> Answer:
-        status = await self.world.talosctl.machine_status(self.node.address, insecure=True)
         return Needed(f"machine is in {status.stage} mode")
 
     async def apply(self) -> None:

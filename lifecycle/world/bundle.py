@@ -20,6 +20,7 @@ from lifecycle.world.cluster_access import ClusterAccess
 from lifecycle.world.lease import ClusterLease
 from lifecycle.world.machine_configs import MachineConfigs
 from lifecycle.world.repository import Repository
+from lifecycle.world.sightings import Sightings
 
 __all__ = ["Options", "Places", "World"]
 
@@ -63,6 +64,7 @@ class World:
     tools: Tools
     repository: Repository
     talosctl: Talosctl
+    sightings: Sightings
     git: Git
     machine_configs: MachineConfigs
     access: ClusterAccess
