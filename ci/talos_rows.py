@@ -56,6 +56,7 @@ COMMANDS = (
     "rollback",
     "meta",
     "list, read, dmesg",
+    "copy",
 )
 ERRORS = (
     "nothing listens",

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import io
-import tarfile
-import time
 
 import yaml
 
 from lab.machines import pki
+from lab.machines.archive import pack_file
 from lab.machines.config import MachineConfig
 
 __all__ = ["pack_kubeconfig"]
@@ -20,13 +18,7 @@ def pack_kubeconfig(config: MachineConfig, server: str) -> bytes:
 
     `server` is the URL that it names: the config's endpoint, as it is reached.
     """
-    document = _write_kubeconfig(config, server).encode()
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        entry = tarfile.TarInfo("kubeconfig")
-        entry.size, entry.mode, entry.mtime = len(document), 0o600, int(time.time())
-        archive.addfile(entry, io.BytesIO(document))
-    return packed.getvalue()
+    return pack_file("kubeconfig", _write_kubeconfig(config, server).encode())
 
 
 def _write_kubeconfig(config: MachineConfig, server: str) -> str:

@@ -110,6 +110,36 @@ async def test_snapshot_and_recovery(make_world: MakeWorld, talosctl: Talosctl) 
     assert world.ledger.acts["etcd.recover"] == 1
 
 
+@pytest.mark.row("copy", "bootstrap --recover-from")
+async def test_recovery_from_a_data_directory(make_world: MakeWorld, talosctl: Talosctl) -> None:
+    """A copied database has no checksum: it recovers a cluster only when that is not asked for."""
+    world = make_world(["cp1"])
+    await make_cluster(world, talosctl, "cp1")
+    world.plane.keys = (_KEY,)
+    one = ("-n", NODES["cp1"])
+    folder = talosctl.home / "copied"
+    database = "/var/lib/etcd/member/snap/db"
+
+    copied = await talosctl.run("cp", database, str(folder), *one)
+    missing = await talosctl.run("cp", "/nope", str(folder), *one)
+    machine = world.machines["cp1"]
+    machine.etcd = None
+    before = machine.boot.id
+    machine.request_reboot()
+    await world.until(lambda: machine.boot.id != before)
+    await world.wait_configured("cp1")
+    words = ("bootstrap", "--recover-from", str(folder / "db"), *one)
+    sent = await talosctl.run(*words)
+    await world.until(lambda: any("error recovering" in line for line in machine.boot.console))
+    skipped = await talosctl.run(*words, "--recover-skip-hash-check")
+    await world.wait_ready()
+
+    assert (copied.code, copied.stdout) == (0, ""), copied.stderr
+    assert (missing.code, "/nope: no such file or directory" in missing.error) == (1, True)
+    assert (sent.code, skipped.code) == (0, 0)
+    assert world.ledger.acts["etcd.recover"] == 1
+
+
 @pytest.mark.row("bootstrap --recover-from")
 async def test_recovery_of_a_file_that_is_none(make_world: MakeWorld, talosctl: Talosctl) -> None:
     """A file that is missing, or no database, is refused before anything is sent."""

@@ -48,6 +48,10 @@ class MachineServiceBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def Copy(self, stream: 'grpclib.server.Stream[lab.machines.protos.machine_pb2.CopyRequest, lab.machines.protos.common_pb2.Data]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def Events(self, stream: 'grpclib.server.Stream[lab.machines.protos.machine_pb2.EventsRequest, lab.machines.protos.machine_pb2.Event]') -> None:
         pass
 
@@ -193,6 +197,12 @@ class MachineServiceBase(abc.ABC):
                 self.Read,
                 grpclib.const.Cardinality.UNARY_STREAM,
                 lab.machines.protos.machine_pb2.ReadRequest,
+                lab.machines.protos.common_pb2.Data,
+            ),
+            '/machine.MachineService/Copy': grpclib.const.Handler(
+                self.Copy,
+                grpclib.const.Cardinality.UNARY_STREAM,
+                lab.machines.protos.machine_pb2.CopyRequest,
                 lab.machines.protos.common_pb2.Data,
             ),
             '/machine.MachineService/Events': grpclib.const.Handler(
@@ -397,6 +407,12 @@ class MachineServiceStub:
             channel,
             '/machine.MachineService/Read',
             lab.machines.protos.machine_pb2.ReadRequest,
+            lab.machines.protos.common_pb2.Data,
+        )
+        self.Copy = grpclib.client.UnaryStreamMethod(
+            channel,
+            '/machine.MachineService/Copy',
+            lab.machines.protos.machine_pb2.CopyRequest,
             lab.machines.protos.common_pb2.Data,
         )
         self.Events = grpclib.client.UnaryStreamMethod(

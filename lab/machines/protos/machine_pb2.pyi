@@ -132,6 +132,12 @@ class ReadRequest(_message.Message):
     path: str
     def __init__(self, path: _Optional[str] = ...) -> None: ...
 
+class CopyRequest(_message.Message):
+    __slots__ = ("root_path",)
+    ROOT_PATH_FIELD_NUMBER: _ClassVar[int]
+    root_path: str
+    def __init__(self, root_path: _Optional[str] = ...) -> None: ...
+
 class ListRequest(_message.Message):
     __slots__ = ("root", "recurse", "recursion_depth", "types", "report_xattrs")
     class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

@@ -26,7 +26,6 @@ from lab.machines.rpc.route import (
 
 __all__ = ["ROUTES"]
 
-_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _LARGEST_KEY = 255
 _Mode = machine_pb2.ApplyConfigurationRequest.Mode
 _WITHOUT_REBOOT = "Applied configuration without a reboot"
@@ -75,12 +74,6 @@ async def _logs(call: Call, request: machine_pb2.LogsRequest) -> AsyncIterator[c
         raise GRPCError(Status.INTERNAL, f'log "{request.id}" was not registered')
     for event in service.events:
         yield common_pb2.Data(bytes=f"{event.state}: {event.msg}\n".encode())
-
-
-async def _read(call: Call, request: machine_pb2.ReadRequest) -> AsyncIterator[common_pb2.Data]:
-    if request.path != _BOOT_ID:
-        raise GRPCError(Status.UNKNOWN, f"stat {request.path}: no such file or directory")
-    yield common_pb2.Data(bytes=f"{call.machine.boot.id}\n".encode())
 
 
 async def _events(
@@ -241,7 +234,6 @@ ROUTES: tuple[Route, ...] = (
     unary(_M + "Memory", READERS, (Empty, _m.MemoryResponse), _memory),
     stream(_M + "Dmesg", READERS, (_m.DmesgRequest, common_pb2.Data), _dmesg),
     stream(_M + "Logs", READERS, (_m.LogsRequest, common_pb2.Data), _logs),
-    stream(_M + "Read", ADMINS, (_m.ReadRequest, common_pb2.Data), _read),
     stream(_M + "Events", READERS, (_m.EventsRequest, _m.Event), _events),
     # For readers in maintenance only; the handler checks.
     unary(

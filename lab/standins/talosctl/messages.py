@@ -153,6 +153,7 @@ METHODS = {
         schema("metadata:1 name:2 error:7 relative_name:9", metadata=_METADATA),
     ),
     "Read": Method(f"{_MACHINE}Read", schema("path:1"), _DATA),
+    "Copy": Method(f"{_MACHINE}Copy", schema("root_path:1"), _DATA),
     "Dmesg": Method(f"{_MACHINE}Dmesg", schema("follow:1? tail:2?"), _DATA),
     "Events": Method(
         f"{_MACHINE}Events",

@@ -39,9 +39,10 @@ def check_path(begin: str, end: str) -> None:
     """Refuse a path of more than one minor, and one that this talosctl does not know."""
     for word, version in (("from", begin), ("to", end)):
         if not _VERSION.match(version):
+            major = "0" + version.partition(".")[0]  # as its library fills it up
             raise CommandError(
                 f"error creating upgrade path error parsing {word} version: "
-                f"Invalid character(s) found in major number {quote(version.partition('.')[0])}"
+                f"Invalid character(s) found in major number {quote(major)}"
             )
     (_, old, _), (_, new, _) = _order(begin), _order(end)
     if new - old not in {0, 1} or new > _NEWEST:

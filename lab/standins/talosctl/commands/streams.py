@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from lab.standins.talosctl.client import Client
@@ -11,7 +12,7 @@ from lab.standins.talosctl.failure import CommandError, RpcError
 from lab.standins.talosctl.proto import Message, child, octets, text
 from lab.standins.talosctl.text import format_table
 
-__all__ = ["list_folder", "read_file", "read_stream", "show_dmesg"]
+__all__ = ["copy_file", "list_folder", "read_file", "read_stream", "show_dmesg"]
 
 
 def show_dmesg(call: Call) -> None:
@@ -61,7 +62,29 @@ def read_file(call: Call) -> None:
     """`read PATH`: a file of one node, to standard output."""
     client = call.open()
     call.refuse_many(client, "read")
-    write(read_stream(client, "Read", {"path": call.words[0]}).decode("utf-8", "replace"))
+    sys.stdout.buffer.write(read_stream(client, "Read", {"path": call.words[0]}))
+
+
+def copy_file(call: Call) -> None:
+    """`copy PATH -|FOLDER`: a file of one node, as an archive or unpacked into a folder."""
+    import tarfile  # noqa: PLC0415  slow to import, and only this needs it
+    from io import BytesIO  # noqa: PLC0415  same
+
+    client = call.open()
+    call.refuse_many(client, "copy")
+    stream = client.stream("Copy", {"root_path": call.words[0]})
+    archive, problem = bytearray(), ""
+    for message in stream:
+        archive += octets(message, "bytes")
+        problem = text(child(message, "metadata"), "error") or problem
+    if problem:
+        raise CommandError(problem)
+    if call.words[1] == "-":
+        sys.stdout.buffer.write(archive)
+        return
+    os.makedirs(call.words[1], exist_ok=True)  # noqa: PTH103  pathlib is slow to import
+    with tarfile.open(fileobj=BytesIO(bytes(archive))) as packed:
+        packed.extractall(call.words[1], filter="data")
 
 
 def read_stream(
