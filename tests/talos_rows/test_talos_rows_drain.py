@@ -93,6 +93,32 @@ async def test_upgrade_drains_and_uncordons(
     assert not await _is_cordoned(plane, "w1")
 
 
+@pytest.mark.row("etcd snapshot", "reset", "bootstrap --recover-from")
+async def test_a_recovery_brings_kubernetes_back(
+    kubernetes: tuple[World, Kubernetes], talosctl: Talosctl
+) -> None:
+    """What was deleted after the snapshot is there again, and the worker carries it as before."""
+    world, plane = kubernetes
+    machine = world.machines["cp1"]
+    write_talosconfig(talosctl, world.cluster, address_of(world, "cp1"))
+    path, one = str(talosctl.home / "etcd.snapshot"), ("-n", NODES["cp1"])
+    wipe = ("--system-labels-to-wipe", "EPHEMERAL", "--graceful=false", "--reboot", "--wait=false")
+
+    saved = await talosctl.run("etcd", "snapshot", path, *one)
+    await plane.client.delete("apps/v1", "Deployment", "web", "default")
+    world.clock.change_speed(SPEED)
+    reset = await talosctl.run("reset", *wipe, *one)
+    await world.until(lambda: machine.etcd is None)
+    await world.wait_configured("cp1")
+    recovered = await talosctl.run("bootstrap", "--recover-from", path, *one)
+    await world.until(lambda: machine.boot.ready and machine.boot.apiserver_runs)
+    await world.until(lambda: plane.is_node_ready("cp1") and plane.is_node_ready("w1"))
+
+    assert [r.code for r in (saved, reset, recovered)] == [0, 0, 0], recovered.stderr
+    assert await plane.client.find("apps/v1", "Deployment", "web", "default") is not None
+    assert [_node_of(pod) for pod in await _list_web(plane)] == ["w1"]
+
+
 @pytest.mark.row("upgrade-k8s")
 async def test_upgrade_of_kubernetes(
     kubernetes: tuple[World, Kubernetes], talosctl: Talosctl
