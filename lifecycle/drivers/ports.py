@@ -45,8 +45,6 @@ async def read_certificate_begin(
 
     Nothing of it is verified: it is a hint about the server's clock and no more.
     """
-    from cryptography import x509  # noqa: PLC0415 (30 ms that most runs need only here)
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -58,4 +56,11 @@ async def read_certificate_begin(
     connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
     der = connection.getpeercert(binary_form=True)
     writer.close()
-    return x509.load_der_x509_certificate(der).not_valid_before_utc if der else None
+    # In a thread, since the import takes a while and other probes share the loop.
+    return await asyncio.to_thread(_parse_begin, der) if der else None
+
+
+def _parse_begin(der: bytes) -> datetime:
+    from cryptography import x509  # noqa: PLC0415 (100 ms that most runs need only here)
+
+    return x509.load_der_x509_certificate(der).not_valid_before_utc

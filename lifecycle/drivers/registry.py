@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -62,6 +64,10 @@ class Registries:
 
     addresses: AddressBook
 
+    async def prepare(self) -> None:
+        """Load what `has` needs, beside whatever else is waited for."""
+        await asyncio.to_thread(importlib.import_module, "httpx2")
+
     async def has(self, image: Image, mirrors: Iterable[str] = ()) -> bool:
         """Tell whether one of the mirrors (URLs), or the image's own registry, has an image.
 
@@ -69,7 +75,7 @@ class Registries:
             RegistryUnreachableError: none has it, and not all could be asked.
             TooManyRequestsError, UnavailableError: a registry that may answer later.
         """
-        import httpx2  # noqa: PLC0415 - 0.2 s that must not delay the first probe
+        import httpx2  # noqa: PLC0415 - 0.2 s that must not delay the first probe; see `prepare`
 
         unasked: list[DriverError] = []
         opened = httpx2.AsyncClient(

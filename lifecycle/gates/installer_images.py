@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -40,7 +41,7 @@ class InstallerImagesExist:
 
     async def probe(self) -> Answer:
         """Look for the image of each machine that has not been given its config yet."""
-        wanted = await self._find_wanted()
+        wanted, _ = await asyncio.gather(self._find_wanted(), self.world.registries.prepare())
         if not wanted:
             return Satisfied("every machine was given its config before")
         unasked: list[str] = []

@@ -93,19 +93,21 @@ async def plan_bootstrap(world: World) -> Plan:
 
 def check_before_any_change(world: World) -> list[Node]:
     """Everything that can be found out without changing anything, all at once."""
-    generate = GenerateMachineConfigs(world, after=("tools-are-there", "secrets-decrypt"))
-    machines = [MachineIsKnown(world, node) for node in world.talos.nodes]
+    known = ("secrets-decrypt",)  # addresses are among the variables, which may be encrypted
+    able = ("tools-are-there", *known)
+    generate = GenerateMachineConfigs(world, after=able)
+    machines = [MachineIsKnown(world, node, after=able) for node in world.talos.nodes]
     return [
         ToolsAreThere(world),
         RepositoryIsSound(world),
         SecretsDecrypt(world),
         CommitIsPushed(world),
         ChartsAreThere(world),
-        VipIsFree(world, after=("secrets-decrypt",)),
+        VipIsFree(world, after=known),
         generate,
-        InstallerImagesExist(world, after=(generate.name,)),
+        InstallerImagesExist(world, after=able),
         *machines,
-        ClocksAgree(world),
+        ClocksAgree(world, after=able),
     ]
 
 
