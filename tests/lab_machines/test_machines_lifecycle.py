@@ -112,13 +112,16 @@ async def test_second_bootstrap_is_refused(make_world: MakeWorld) -> None:
 
 async def test_bootstrap_waits_for_cri(make_world: MakeWorld) -> None:
     """Until CRI is up, and for long under the fault, bootstrap is not available yet."""
-    world = make_world(["cp1"])
+    world = make_world(["cp1"], 100.0)
     machine = world.machines["cp1"]
     machine.set_fault("slow-bootstrap")
     await world.machines.start()
     before = machine.boot.id
     await world.apply("cp1")
-    await world.until(lambda: machine.boot.id != before and machine.is_reachable)
+    await world.until(lambda: machine.boot.id != before)
+    # The wait for CRI, which comes next, is to be longer than a call takes.
+    world.clock.change_speed(4.0)
+    await world.until(lambda: machine.is_reachable)
 
     with pytest.raises(GRPCError) as caught:
         await MachineServiceStub(world.connect("cp1")).Bootstrap(machine_pb2.BootstrapRequest())
