@@ -9,6 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
+from lab.faults import FaultError, parse_fault
 from lab.tools import ToolFailedError, ToolMissingError
 from lab.world import DEFAULT_SPEED, LabRequest, LabWorld
 
@@ -19,10 +20,12 @@ _LIFETIME_S = 12 * 3600
 
 
 def main() -> int:
-    """Serve a lab; exit code 2 when it cannot be made of what was given, with why on stderr."""
-    request = _parse(sys.argv[1:])
+    """Serve a lab; with why on stderr, exit code 3 for a wrong fault, 2 when it cannot be made."""
     try:
-        asyncio.run(_serve(request))
+        asyncio.run(_serve(_parse(sys.argv[1:])))
+    except FaultError as error:
+        print(f"error: {error}", *error.__notes__, sep="\n", file=sys.stderr)  # noqa: T201 (log)
+        return 3
     except (ToolFailedError, ToolMissingError, ValueError, OSError) as error:
         notes = getattr(error, "__notes__", [])
         print(f"error: {error}", *notes, sep="\n", file=sys.stderr)  # noqa: T201 (the lab's log)
@@ -60,13 +63,12 @@ def _parse(arguments: list[str]) -> LabRequest:
         "--fault",
         action="append",
         default=[],
-        metavar="TARGET=FAULT",
-        help="fault of a machine, of an image (IMAGE=unpullable) or pods (NAMESPACE/NAME=crashing)",
+        metavar="NAME[:TARGET][@STEP|@SECONDS]",
+        help="fault of the catalogue; may be repeated",
     )
     given = parser.parse_args(arguments)
     if given.age_key:
         os.environ["SOPS_AGE_KEY_FILE"] = str(given.age_key.resolve())  # as the user's sops would
-    pairs = (pair.partition("=") for pair in given.fault)
     return LabRequest(
         folder=given.dir,
         repository=given.repo,
@@ -74,7 +76,7 @@ def _parse(arguments: list[str]) -> LabRequest:
         charts=tuple(given.charts),
         tools=tuple(given.tools),
         speed=given.speed,
-        faults=tuple((machine, fault) for machine, _, fault in pairs),
+        faults=tuple(map(parse_fault, given.fault)),
     )
 
 

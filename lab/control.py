@@ -4,17 +4,22 @@ One JSON object a line in, one out. `{"do": "ledger"}` answers with counted acts
 `{"do": "fault", "machine": NAME, "fault": FAULT, "on": true}` switches a fault of a machine; with
 `pods` in place of `machine`, one of pods: a part of an image, or `namespace/prefix` of pods;
 with `image`, a part of an installer's reference that its registry has or has not.
+Faults of the catalogue: `{"do": "set-fault", "fault": "NAME[:TARGET][@STEP|@SECONDS]"}`,
+`{"do": "clear-fault", "fault": "NAME[:TARGET]"}`, `{"do": "faults"}` lists them, and
+`{"do": "begin-step", "step": NAME}` is told by a run before it begins one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeAlias
 
 from lab.clock import LabClock
+from lab.faults import FAULTS, FaultBoard, FaultError, parse_fault
 from lab.kubernetes import Kubernetes
 from lab.ledger import Ledger, find_longest_chain
 from lab.machines import Machines
@@ -37,6 +42,7 @@ class Control:
         machines: Machines,
         kubernetes: Kubernetes,
         registry: Registry,
+        faults: FaultBoard,
     ) -> None:
         self._path = path
         self._ledger = ledger
@@ -44,6 +50,7 @@ class Control:
         self._machines = machines
         self._kubernetes = kubernetes
         self._registry = registry
+        self._faults = faults
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -70,22 +77,52 @@ class Control:
     def _answer(self, line: bytes) -> Answer:
         try:
             question = json.loads(line)
-            match question["do"]:
-                case "ledger":
-                    return self._describe_ledger()
-                case "fault":
-                    is_on = bool(question.get("on", True))
-                    if "image" in question:
-                        self._registry.set_absent(question["image"], on=is_on)
-                    elif "pods" in question:
-                        self._kubernetes.set_fault(question["pods"], question["fault"], on=is_on)
-                    else:
-                        self._machines[question["machine"]].set_fault(question["fault"], on=is_on)
-                    return {"ok": True}
-                case unknown:
-                    return {"error": f"unknown question: `{unknown}`"}
+            if question["do"] == "ledger":
+                return self._describe_ledger()
+            return self._answer_fault(question)
+        except FaultError as error:
+            hint = error.__notes__[0].removeprefix("hint: ")
+            return {"error": str(error), "hint": hint}
         except (ValueError, KeyError, TypeError) as error:
             return {"error": f"{type(error).__name__}: {error}"}
+
+    def _answer_fault(self, question: Mapping[str, str]) -> Answer:
+        match question["do"]:
+            case "fault":
+                self._switch(question, is_on=bool(question.get("on", True)))
+            case "set-fault":
+                self._faults.set(parse_fault(question["fault"]))
+            case "clear-fault":
+                request = parse_fault(question["fault"])
+                return {"cleared": self._faults.clear(request.name, request.target)}
+            case "faults":
+                return self._describe_faults()
+            case "begin-step":
+                self._faults.begin_step(question["step"])
+            case unknown:
+                return {"error": f"unknown question: `{unknown}`"}
+        return {"ok": True}
+
+    def _switch(self, question: Mapping[str, str], *, is_on: bool) -> None:
+        if "image" in question:
+            self._registry.set_absent(question["image"], on=is_on)
+        elif "pods" in question:
+            self._kubernetes.set_fault(question["pods"], question["fault"], on=is_on)
+        else:
+            self._machines[question["machine"]].set_fault(question["fault"], on=is_on)
+
+    def _describe_faults(self) -> Answer:
+        return {
+            "on": [str(request) for request in self._faults.list_on()],
+            "waiting": [
+                {"fault": str(request), "step": request.step}
+                for request in self._faults.list_waiting()
+            ],
+            "known": [
+                {"name": fault.name, "target": fault.target.value, "does": fault.does}
+                for fault in FAULTS
+            ],
+        }
 
     def _describe_ledger(self) -> Answer:
         waits = self._ledger.waits

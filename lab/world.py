@@ -17,10 +17,10 @@ from lab.addresses import Addresses, reserve_loopbacks
 from lab.charts import build_charts, find_wanted_charts
 from lab.clock import LabClock
 from lab.control import Control
+from lab.faults import FaultBoard, FaultRequest, Hands
 from lab.flux import Flux
 from lab.hardware_file import HARDWARE_FILE, read_hardware
 from lab.kubernetes import Kubernetes
-from lab.kubernetes.faults import PodFault
 from lab.ledger import Ledger
 from lab.machines import DiskSelector, Hardware, Machines, MachineSpec, derive_hardware
 from lab.registry import Registry
@@ -55,7 +55,7 @@ class LabRequest:
     charts: tuple[Path, ...] = ()
     tools: tuple[Path, ...] = ()
     speed: float = DEFAULT_SPEED
-    faults: tuple[tuple[str, str], ...] = ()  # what (a machine, an image, pods) and its fault
+    faults: tuple[FaultRequest, ...] = ()
 
 
 @dataclass(slots=True)
@@ -90,11 +90,10 @@ class LabWorld:
         addresses = reserved.loopback
         described = source / "clusters" / cluster / HARDWARE_FILE
         machines = Machines(clock, kubernetes, _make_specs(inventory, addresses, described))
-        for target, fault in request.faults:
-            if fault in set(PodFault):
-                kubernetes.set_fault(target, fault)
-            else:
-                machines[target].set_fault(fault)
+        registry = Registry()
+        faults = FaultBoard(clock, _make_hands(machines, kubernetes, registry))
+        for fault in request.faults:
+            faults.set(fault)
         flux = Flux(
             clock,
             kubernetes.client,
@@ -102,7 +101,6 @@ class LabWorld:
             tools=tools.with_clock(clock),
             work=request.folder / "flux",
         )
-        registry = Registry()
         await registry.start()
         await machines.start()
         await flux.start()
@@ -114,9 +112,10 @@ class LabWorld:
             machines=machines,
             kubernetes=kubernetes,
             registry=registry,
+            faults=faults,
         )
         await control.start()
-        self._parts = _Parts(kubernetes, machines, flux, control, registry, reserved)
+        self._parts = _Parts(kubernetes, machines, flux, control, registry, reserved, faults)
         registries = dict.fromkeys(_find_registries(inventory), registry.address)
         made = replace(made, env={**made.env, SOPS_VARIABLE: str(tools.find("sops"))})
         self._announce(made, cluster, {**addresses, **registries}, charts, socket)
@@ -126,6 +125,7 @@ class LabWorld:
         if self._parts is not None:
             parts, self._parts = self._parts, None
             await parts.control.stop()
+            parts.faults.stop()
             await parts.flux.stop()
             await parts.registry.stop()
             await parts.machines.stop()
@@ -165,6 +165,13 @@ class _Parts:
     control: Control
     registry: Registry
     reserved: Addresses
+    faults: FaultBoard
+
+
+def _make_hands(machines: Machines, kubernetes: Kubernetes, registry: Registry) -> Hands:
+    control_planes = tuple(m.name for m in machines if m.spec.role == "controlplane")
+    workers = tuple(m.name for m in machines if m.spec.role != "controlplane")
+    return Hands(machines, kubernetes, registry, control_planes, workers)
 
 
 def _choose_socket(folder: Path) -> Path:

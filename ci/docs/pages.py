@@ -7,11 +7,12 @@ from pathlib import Path
 
 from ci.docs.diagnoses import make_diagnoses
 from ci.docs.errors import make_errors, make_exit_codes
+from ci.docs.faults import make_faults
 from ci.docs.findings import make_findings
 from ci.docs.nodes import make_gates, make_steps
 from ci.docs.rows import make_rows
 from ci.docs.runs import make_runs
-from ci.docs.settings import make_environment, make_events, make_faults
+from ci.docs.settings import make_environment, make_events
 from ci.docs.tasks import make_tasks
 
 __all__ = ["PAGES", "PARTS", "ROOT", "find_stale", "make_page", "write_pages"]

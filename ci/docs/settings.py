@@ -1,15 +1,13 @@
-"""The pages of events, environment variables and the lab's faults."""
+"""The pages of events and environment variables."""
 
 from __future__ import annotations
 
 from ci.docs.markdown import make_table
 from ci.docs.source import describe_members
-from lab.kubernetes.faults import PodFault
-from lab.machines.faults import Fault
 from lifecycle.cli.options import VARIABLES
 from lifecycle.engine import EventName
 
-__all__ = ["make_environment", "make_events", "make_faults"]
+__all__ = ["make_environment", "make_events"]
 
 
 def make_events() -> str:
@@ -36,23 +34,4 @@ def make_environment() -> str:
         "An argument goes before a variable, a variable before the default.\n"
         "A variable that begins with `TALOS_LIFECYCLE_` and is not in this table is refused.\n\n"
         + make_table(("variable", "meaning"), rows)
-    )
-
-
-def make_faults() -> str:
-    """Return the page of faults."""
-    meanings = describe_members(Fault)
-    rows = [(f"`{fault.value}`", meanings.get(fault.name, "")) for fault in Fault]
-    of_pods = describe_members(PodFault)
-    pods = [(f"`{fault.value}`", of_pods.get(fault.name, "")) for fault in PodFault]
-    return (
-        "# Faults of the lab\n\n"
-        "A fault is something that a simulated machine does wrong until it is told to stop.\n"
-        "The [tutorial](../tutorial/lab.md) makes one.\n\n"
-        + make_table(("fault", "what the machine does"), rows)
-        + "\n## Faults of pods\n\n"
-        "These take `pods` in place of `machine` on the control socket: a part of an image, or"
-        " `namespace/name` of pods.\n"
-        "[Diagnoses](diagnoses.md) says what a failed run makes of them.\n\n"
-        + make_table(("fault", "what goes wrong"), pods)
     )

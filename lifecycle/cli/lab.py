@@ -43,7 +43,8 @@ _START_TIMEOUT_S = 240.0
 _STOP_TIMEOUT_S = 10.0
 _POLL_S = 0.05
 _TAIL_LINES = 10
-_REFUSED = 2  # exit code of a lab that cannot be made of what it was given
+# Exit codes of a lab that cannot be made of what it was given, and of a fault that there is not.
+_REFUSED, _WRONG_FAULT = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,8 @@ def _make_argv(folder: Path, target: ClusterRequest, tools: Sequence[Path]) -> l
         argv += ["--charts", str(charts)]
     if target.lab and target.lab.speed:
         argv += ["--speed", f"{target.lab.speed:g}"]
+    for fault in target.lab.faults if target.lab else ():
+        argv += ["--fault", fault]
     return argv
 
 
@@ -201,9 +204,10 @@ def _wait_until_ready(folder: Path, process: subprocess.Popen[bytes], log: Path)
 
 def _describe_end(returncode: int, log: Path) -> LifecycleError:
     tail = _read_tail(log)
-    if returncode == _REFUSED:
+    if returncode in (_REFUSED, _WRONG_FAULT):
         message, _, hint = tail.rpartition("error: ")[2].partition("\nhint: ")
-        return PreconditionError(message, hint=hint or f"see {log}")
+        kind = PlanError if returncode == _WRONG_FAULT else PreconditionError
+        return kind(message, hint=hint or f"see {log}")
     is_incomplete = "No module named" in tail
     return LifecycleError(
         f"lab ended with exit code {returncode}: {tail}",

@@ -1,4 +1,4 @@
-"""`lab.up`, `lab.down`, `lab.status`: a lab left standing, to play with."""
+"""`lab.up`, `lab.down`, `lab.status`, `lab.fault`: a lab left standing, to play with."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from lifecycle.cli.lab import StandingLab
 from lifecycle.cli.options import Arguments, read_cluster, read_settings
 from lifecycle.cli.requests import ClusterRequest
 from lifecycle.clock import SystemClock
+from lifecycle.errors import PlanError
 from lifecycle.secrets import Redactor
 from lifecycle.store import ClusterState, FileLock
 from lifecycle.store.paths import find_state_home
 
-__all__ = ["lab_down", "lab_status", "lab_up"]
+__all__ = ["lab_down", "lab_fault", "lab_status", "lab_up"]
 
 
 def lab_up(arguments: Arguments, environ: Mapping[str, str]) -> int:
@@ -30,6 +31,15 @@ def lab_down(arguments: Arguments, environ: Mapping[str, str]) -> int:
 def lab_status(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Show whether a lab stands; returns the exit code."""
     return _guard(arguments, environ, _show)
+
+
+def lab_fault(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    """Set, clear and list the faults of a lab that stands; returns the exit code."""
+
+    def switch(state: ClusterState, _: ClusterRequest, terminal: Terminal) -> None:
+        _switch_faults(state, arguments, terminal)
+
+    return _guard(arguments, environ, switch)
 
 
 Command = Callable[[ClusterState, ClusterRequest, Terminal], None]
@@ -53,9 +63,12 @@ def _guard(arguments: Arguments, environ: Mapping[str, str], command: Command) -
 
 def _bring_up(state: ClusterState, target: ClusterRequest, terminal: Terminal) -> None:
     from lifecycle.cli.lab import find_lab  # noqa: PLC0415 (start-up)
+    from lifecycle.cli.lab_faults import set_faults  # noqa: PLC0415 (start-up)
     from lifecycle.cli.place import open_site  # noqa: PLC0415 (start-up)
 
-    if find_lab(state) is None:
+    if lab := find_lab(state):
+        set_faults(lab.control, target.lab.faults if target.lab else ())
+    else:
         terminal.say("lab: starting")
         with _lock(state):
             open_site(state, target)
@@ -90,6 +103,30 @@ def _show(state: ClusterState, _target: ClusterRequest, terminal: Terminal) -> N
             *_describe_use(lab, state),
         ]
     )
+
+
+def _switch_faults(state: ClusterState, arguments: Arguments, terminal: Terminal) -> None:
+    from lifecycle.cli.lab import find_lab  # noqa: PLC0415 (start-up)
+    from lifecycle.cli.lab_faults import (  # noqa: PLC0415 (start-up)
+        clear_faults,
+        list_faults,
+        set_faults,
+    )
+
+    lab = find_lab(state)
+    if lab is None:
+        raise PlanError("no lab stands", hint="start it with `invoke lab.up`")
+    if arguments.cleared:
+        terminal.say(f"cleared: {clear_faults(lab.control, arguments.cleared)}")
+    set_faults(lab.control, arguments.faults)
+    faults = list_faults(lab.control)
+    terminal.print_json(faults.to_value())
+    if arguments.is_known_shown:
+        terminal.show_facts([(name, f"{target}: {does}") for name, target, does in faults.known])
+        return
+    facts = [("on", fault) for fault in faults.on]
+    facts += [("waiting", fault) for fault, _ in faults.waiting]
+    terminal.show_facts(facts or [("on", "nothing; `invoke lab.fault --known` lists the faults")])
 
 
 def _describe_use(lab: StandingLab, state: ClusterState) -> list[tuple[str, str]]:

@@ -59,6 +59,9 @@ class Arguments:
     speed: str = ""
     age_key: str = ""
     charts: Sequence[str] = ()
+    faults: Sequence[str] = ()
+    cleared: Sequence[str] = ()
+    is_known_shown: bool = False
     accept: Sequence[str] = ()
     consent_disk: Sequence[str] = ()
     yes: bool = False
@@ -103,12 +106,17 @@ def read_cluster(arguments: Arguments, environ: Mapping[str, str]) -> ClusterReq
         raise PlanError(
             f"speed is for the lab only: `{arguments.speed}`", hint="add --lab, or leave it out"
         )
+    if arguments.faults and not arguments.is_lab:
+        raise PlanError(
+            f"fault is for the lab only: `{arguments.faults[0]}`",
+            hint="add --lab, or leave it out",
+        )
     key = arguments.age_key or environ.get("SOPS_AGE_KEY_FILE", "")
     folders = [*arguments.charts, *environ.get("TALOS_LIFECYCLE_CHARTS", "").split(":")]
     return ClusterRequest(
         repo=_find_folder("cluster repository", repo) if repo else None,
         cluster=arguments.cluster or environ.get("TALOS_LIFECYCLE_CLUSTER", ""),
-        lab=LabRequest(_parse_speed(arguments.speed)) if arguments.is_lab else None,
+        lab=_read_lab(arguments) if arguments.is_lab else None,
         age_key_file=_find_file("age key", key) if key else None,
         charts=tuple(_find_folder("chart cache", folder) for folder in folders if folder),
     )
@@ -140,6 +148,10 @@ def check_name(what: str, name: str, known: Iterable[str]) -> None:
         f"{what} is unknown: `{name}`",
         hint=f"did you mean `{near[0]}`?" if near else f"there are: {listed}",
     )
+
+
+def _read_lab(arguments: Arguments) -> LabRequest:
+    return LabRequest(_parse_speed(arguments.speed), tuple(arguments.faults))
 
 
 def _find_folder(what: str, path: str) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lifecycle.cli.lab import StandingLab, check_speed, find_lab, find_lab_folder, start_lab
+from lifecycle.cli.lab_faults import set_faults
 from lifecycle.cli.options import check_name
 from lifecycle.cli.requests import ClusterRequest, Settings
 from lifecycle.errors import PlanError
@@ -24,6 +25,7 @@ class Site:
 
     `addresses` maps declared addresses to those that are dialled, `path` holds folders to search
     before PATH, `env` is for tools; all are empty on real machines, where `speed` is 1.
+    `control` is the socket of a lab, over which things are made to go wrong.
     """
 
     repo: Path
@@ -36,6 +38,7 @@ class Site:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     speed: float = 1.0
     is_lab: bool = False
+    control: Path | None = None
 
 
 def find_state(settings: Settings, target: ClusterRequest) -> ClusterState:
@@ -88,7 +91,11 @@ def open_site(state: ClusterState, target: ClusterRequest) -> Site:
         assert target.repo is not None  # noqa: S101 (read_cluster refuses anything else)
         cluster = choose_cluster(target.repo, target.cluster)
         return Site(target.repo, cluster, state, target.age_key_file, target.charts)
-    lab = find_lab(state) or start_lab(state, target, _find_tools())
+    lab = find_lab(state)
+    if lab is None:
+        lab = start_lab(state, target, _find_tools())
+    else:
+        set_faults(lab.control, target.lab.faults)
     check_speed(lab, target)
     if target.cluster:
         check_name("cluster", target.cluster, [lab.cluster])
@@ -119,4 +126,5 @@ def _site_of(lab: StandingLab, state: ClusterState, target: ClusterRequest) -> S
         env=env,
         speed=lab.speed,
         is_lab=True,
+        control=lab.control,
     )

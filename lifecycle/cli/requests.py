@@ -21,9 +21,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class LabRequest:
-    """How fast simulated time runs; None leaves it to the lab."""
+    """How fast simulated time runs, None leaves it to the lab, and what shall go wrong."""
 
     speed: float | None = None
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from lifecycle.cli.console import Terminal
 from lifecycle.cli.diagnosing import Causes, find_causes, keep_causes, tell_causes
 from lifecycle.cli.guard import make_bug_error
 from lifecycle.cli.interrupt import Interrupts
+from lifecycle.cli.lab_faults import tell_steps
 from lifecycle.cli.meanwhile import look_meanwhile
 from lifecycle.cli.place import Site, find_state, open_site
 from lifecycle.cli.requests import RunRequest
@@ -31,11 +32,7 @@ from lifecycle.engine import (
     StepState,
     probe_plan,
 )
-from lifecycle.errors import (
-    ClusterLockedError,
-    InterruptedRunError,
-    LifecycleError,
-)
+from lifecycle.errors import ClusterLockedError, InterruptedRunError, LifecycleError
 from lifecycle.secrets import Redactor
 from lifecycle.store import FileLock, SqliteJournal
 
@@ -169,6 +166,7 @@ class _Run:
         runner = Runner(
             prepared.plan, journal=self._journal, listener=self._hear, clock=prepared.clock
         )
+        tellers = tell_steps(self._site.control, prepared.plan)
         self._begin()
         watched = watch_run(
             board,
@@ -178,7 +176,7 @@ class _Run:
             make_console=terminal.make_live_console,
         )
         with watched:
-            self._listeners.append(watched)
+            self._listeners += [watched, *tellers]
             async with look_meanwhile(
                 prepared.diagnose,
                 prepared.clock,

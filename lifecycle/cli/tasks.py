@@ -11,32 +11,21 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from lifecycle.cli.finish import finish
+from lifecycle.cli.helps import ALLOW_HELP, CLUSTER_HELP, FAULT_HELP, OUTPUT_HELP
+from lifecycle.cli.lab_tasks import LAB
 from lifecycle.cli.options import Arguments
 from lifecycle.cli.reading_tasks import graph, inventory, validate
 
 __all__ = ["namespace"]
 
-_CLUSTER_HELP = {
-    "repo": "Path of the cluster repository (the lab's sample with --lab)",
-    "cluster": "Name of the cluster, needed when the repository holds several",
-    "lab": "Rehearsal in the embedded lab instead of real machines",
-    "age-key": "File of the age key that decrypts the repository",
-    "charts": "Folder of a chart cache, <name>-<version>.tgz; may be repeated",
-    "speed": "Factor by which the lab's time runs faster than the wall's",
-}
-_ALLOW_HELP = {
-    "accept": "Name of a component that may stay broken; may be repeated",
-    "consent-disk": "Name of a node whose disk may be wiped although it holds data; repeatable",
-}
-_OUTPUT_HELP = {"json": "Output of one JSON document on stdout, for machines"}
-
 
 @task(
     auto_shortflags=False,
-    iterable=["accept", "consent_disk", "charts"],
-    help=_CLUSTER_HELP
-    | _ALLOW_HELP
-    | _OUTPUT_HELP
+    iterable=["accept", "consent_disk", "charts", "fault"],
+    help=CLUSTER_HELP
+    | ALLOW_HELP
+    | FAULT_HELP
+    | OUTPUT_HELP
     | {
         "yes": "Consent to the plan without a question",
         "verbose": "Lines instead of the live table, with every command that is run",
@@ -54,6 +43,7 @@ def bootstrap(
     accept: list[str] | None = None,
     consent_disk: list[str] | None = None,
     charts: list[str] | None = None,
+    fault: list[str] | None = None,
     age_key: str = "",
     speed: str = "",
 ) -> None:
@@ -68,6 +58,7 @@ def bootstrap(
 
     Examples:
       invoke bootstrap --lab --yes
+      invoke bootstrap --lab --yes --fault two-disks:sample-worker-1
       invoke bootstrap --lab --repo ~/cluster --age-key ~/cluster/age.agekey
       invoke bootstrap --repo ~/cluster --cluster main
     """
@@ -82,6 +73,7 @@ def bootstrap(
             speed=speed,
             age_key=age_key,
             charts=charts or (),
+            faults=fault or (),
             accept=accept or (),
             consent_disk=consent_disk or (),
             yes=yes,
@@ -94,7 +86,7 @@ def bootstrap(
 @task(
     auto_shortflags=False,
     iterable=["accept", "consent_disk", "charts"],
-    help=_CLUSTER_HELP | _ALLOW_HELP | _OUTPUT_HELP,
+    help=CLUSTER_HELP | ALLOW_HELP | OUTPUT_HELP,
 )
 def plan(
     _context: Context,
@@ -142,10 +134,10 @@ def plan(
     auto_shortflags=False,
     help={
         "repo": "Path of the cluster repository; without it, the run that wrote last",
-        "cluster": _CLUSTER_HELP["cluster"],
+        "cluster": CLUSTER_HELP["cluster"],
         "lab": "Rehearsal of that repository, or of the sample",
     }
-    | _OUTPUT_HELP,
+    | OUTPUT_HELP,
 )
 def status(
     _context: Context,
@@ -168,88 +160,4 @@ def status(
     finish(show, Arguments(repo=repo, cluster=cluster, is_lab=lab, json=json))
 
 
-@task(
-    auto_shortflags=False,
-    iterable=["charts"],
-    help={key: text for key, text in _CLUSTER_HELP.items() if key != "lab"} | _OUTPUT_HELP,
-)
-def up(
-    _context: Context,
-    *,
-    repo: str = "",
-    cluster: str = "",
-    age_key: str = "",
-    charts: list[str] | None = None,
-    speed: str = "",
-    json: bool = False,
-) -> None:
-    """Start a lab and leave it standing, to play with.
-
-    Its machines are in maintenance mode; `bootstrap --lab` finds it by the same repository.
-    A lab that stands already is only shown.
-
-    Examples:
-      invoke lab.up
-      invoke lab.up --repo ~/cluster --speed 20
-    """
-    from lifecycle.cli.lab_commands import lab_up  # noqa: PLC0415 (start-up)
-
-    finish(
-        lab_up,
-        Arguments(
-            repo=repo,
-            cluster=cluster,
-            is_lab=True,
-            speed=speed,
-            age_key=age_key,
-            charts=charts or (),
-            json=json,
-        ),
-    )
-
-
-_LAB_HELP = {
-    "repo": "Path of the repository that is rehearsed; without it, the sample",
-    "cluster": _CLUSTER_HELP["cluster"],
-} | _OUTPUT_HELP
-
-
-@task(auto_shortflags=False, help=_LAB_HELP)
-def down(
-    _context: Context,
-    *,
-    repo: str = "",
-    cluster: str = "",
-    json: bool = False,
-) -> None:
-    """Stop a lab and forget its cluster and its runs.
-
-    Example:
-      invoke lab.down
-    """
-    from lifecycle.cli.lab_commands import lab_down  # noqa: PLC0415 (start-up)
-
-    finish(lab_down, Arguments(repo=repo, cluster=cluster, is_lab=True, json=json))
-
-
-@task(name="status", auto_shortflags=False, help=_LAB_HELP)
-def lab_status(
-    _context: Context,
-    *,
-    repo: str = "",
-    cluster: str = "",
-    json: bool = False,
-) -> None:
-    """Show whether a lab stands, and where its cluster is reached.
-
-    Example:
-      invoke lab.status --json
-    """
-    from lifecycle.cli.lab_commands import lab_status as show  # noqa: PLC0415 (start-up)
-
-    finish(show, Arguments(repo=repo, cluster=cluster, is_lab=True, json=json))
-
-
-namespace = Collection(
-    bootstrap, plan, status, inventory, graph, validate, lab=Collection(up, down, lab_status)
-)
+namespace = Collection(bootstrap, plan, status, inventory, graph, validate, lab=LAB)

@@ -13,7 +13,7 @@ from ci.docs.errors import find_errors
 from ci.docs.nodes import find_gates, find_steps, key_of
 from ci.docs.pages import PAGES, PARTS, ROOT, make_page
 from inventory.rules import RULES
-from lab.machines.faults import Fault
+from lab.faults import FAULTS
 from lifecycle.cli.options import VARIABLES
 from lifecycle.engine import EventName
 from tasks import namespace
@@ -90,10 +90,10 @@ def test_each_finding_is_in_the_reference(rule: str) -> None:
     assert rule in _headings("docs/reference/findings.md")
 
 
-@pytest.mark.parametrize("fault", Fault)
-def test_each_fault_is_explained(fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [fault.name for fault in FAULTS])
+def test_each_fault_is_explained(fault: str) -> None:
     """Every fault that the lab can make can be looked up."""
-    assert _row_of(fault.value, "docs/reference/faults.md").strip("| ")
+    assert fault in _headings("docs/reference/faults.md")
 
 
 @pytest.mark.parametrize("name", sorted(namespace.task_names))

@@ -1,0 +1,39 @@
+"""The page of the lab's faults: its catalogue."""
+
+from __future__ import annotations
+
+from ci.docs.source import describe_members
+from lab.faults import FAULTS, Answer, LabFault, Target
+
+__all__ = ["make_faults"]
+
+_PAGES = {"finding": "findings", "gate": "gates", "step": "steps", "diagnosis": "diagnoses"}
+
+
+def make_faults() -> str:
+    """Return the page of faults."""
+    head = (
+        "# Faults of the lab\n\n"
+        "A fault is something that goes wrong in the lab until it is told to stop.\n"
+        "`--fault NAME[:TARGET][@STEP|@SECONDS]` of `bootstrap --lab` and `lab.up` makes one, and"
+        " `lab.fault` sets, clears and lists those of a lab that stands;"
+        " the [tutorial](../tutorial/lab.md) shows it.\n"
+        "With a step, it strikes when the run begins that step or gate; with seconds, so much"
+        " simulated time after it was asked for; else at once.\n\n"
+    )
+    return head + "\n".join(_describe(fault) for fault in FAULTS)
+
+
+def _describe(fault: LabFault) -> str:
+    target = describe_members(Target)[fault.target.name]
+    answers = ", ".join(map(_link, fault.answers)) or "nothing: a bootstrap bears it"
+    return (
+        f"## {fault.name}\n\n{fault.does}\n\n"
+        f"- Target: {target}\n"
+        f"- Answered by: {answers}.\n"
+        f"- Origin: <{fault.origin}>\n"
+    )
+
+
+def _link(answer: Answer) -> str:
+    return f"{answer.kind} [{answer.name}]({_PAGES[answer.kind]}.md#{answer.name})"

@@ -1,0 +1,25 @@
+"""What the lab makes go wrong: one catalogue of named faults, and the board that switches them.
+
+Here may live: what each fault is called, where it comes from, how it strikes, and when. Here may
+not: how a machine or a pod behaves while it suffers; that is where the machine and the pod are.
+"""
+
+from __future__ import annotations
+
+from lab.faults.board import FaultBoard
+from lab.faults.catalogue import FAULTS, find_fault
+from lab.faults.request import FaultRequest, parse_fault
+from lab.faults.values import Answer, FaultError, Hands, LabFault, Target
+
+__all__ = [
+    "FAULTS",
+    "Answer",
+    "FaultBoard",
+    "FaultError",
+    "FaultRequest",
+    "Hands",
+    "LabFault",
+    "Target",
+    "find_fault",
+    "parse_fault",
+]

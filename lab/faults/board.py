@@ -1,0 +1,123 @@
+"""The board of one lab: which faults are on, which wait for their moment."""
+
+from __future__ import annotations
+
+import asyncio
+
+from lab.clock import LabClock
+from lab.faults.catalogue import find_fault
+from lab.faults.request import FaultRequest
+from lab.faults.values import FaultError, Hands, LabFault, Target, refuse_unknown
+
+__all__ = ["FaultBoard"]
+
+
+class FaultBoard:
+    """Switches faults of the catalogue, at once or when their moment comes."""
+
+    def __init__(self, clock: LabClock, hands: Hands) -> None:
+        self._clock = clock
+        self._hands = hands
+        self._on: dict[FaultRequest, None] = {}
+        self._at_step: dict[FaultRequest, None] = {}
+        self._timed: dict[FaultRequest, asyncio.Task[None]] = {}
+
+    def set(self, request: FaultRequest) -> None:
+        """Switch a fault on, or keep it until its moment.
+
+        Raises:
+            FaultError: no such fault, or no such target.
+        """
+        fault, chosen = self._complete(request)
+        if chosen.step:
+            self._at_step[chosen] = None
+        elif chosen.seconds:
+            self._timed[chosen] = asyncio.create_task(self._strike_later(fault, chosen))
+        else:
+            self._strike(fault, chosen)
+
+    def clear(self, name: str, target: str = "") -> int:
+        """Switch a fault off and forget when it should strike; returns how many there were.
+
+        Without a target, all of that name.
+
+        Raises:
+            FaultError: no such fault.
+        """
+        fault = find_fault(name)
+
+        def is_meant(request: FaultRequest) -> bool:
+            return request.name == name and target in ("", request.target)
+
+        on = [request for request in self._on if is_meant(request)]
+        waiting = [request for request in self._at_step if is_meant(request)]
+        timed = [request for request in self._timed if is_meant(request)]
+        for request in on:
+            del self._on[request]
+            fault.strike(self._hands, request.target, False)
+        for request in waiting:
+            del self._at_step[request]
+        for request in timed:
+            self._timed.pop(request).cancel()
+        return len(on) + len(waiting) + len(timed)
+
+    def list_on(self) -> list[FaultRequest]:
+        """Return what is on, in the order in which it was switched."""
+        return list(self._on)
+
+    def list_waiting(self) -> list[FaultRequest]:
+        """Return what waits for a step or a time."""
+        return [*self._at_step, *self._timed]
+
+    def begin_step(self, step: str) -> None:
+        """Let what waits for this step strike; a run tells before it begins one."""
+        for request in [request for request in self._at_step if request.step == step]:
+            del self._at_step[request]
+            self._strike(find_fault(request.name), request)
+
+    def stop(self) -> None:
+        """Wait for no moment any more."""
+        for task in self._timed.values():
+            task.cancel()
+        self._timed.clear()
+
+    async def _strike_later(self, fault: LabFault, request: FaultRequest) -> None:
+        await self._clock.pause(request.seconds)
+        self._timed.pop(request, None)
+        self._strike(fault, request)
+
+    def _strike(self, fault: LabFault, request: FaultRequest) -> None:
+        fault.strike(self._hands, request.target, True)
+        self._on[FaultRequest(request.name, request.target)] = None
+
+    def _complete(self, request: FaultRequest) -> tuple[LabFault, FaultRequest]:
+        fault = find_fault(request.name)
+        target = request.target or self._choose(fault)
+        if machines := self._list_machines(fault):
+            refuse_unknown(fault.target.value, target, machines)
+        return fault, FaultRequest(request.name, target, request.step, request.seconds)
+
+    def _list_machines(self, fault: LabFault) -> tuple[str, ...]:
+        match fault.target:
+            case Target.WORKER:
+                return (*self._hands.control_planes, *self._hands.workers)
+            case Target.CONTROL_PLANE:
+                return self._hands.control_planes
+            case _:
+                return ()
+
+    def _choose(self, fault: LabFault) -> str:
+        if machines := self._list_machines(fault):
+            return machines[-1]
+        if fault.target is Target.INSTALLER:
+            return "installer"  # every installer's name holds it
+        raise FaultError(
+            f"fault needs a target: `{fault.name}`",
+            hint=f"write {fault.name}:TARGET, where the target is {_DESCRIBED[fault.target]}",
+        )
+
+
+_DESCRIBED = {
+    Target.IMAGE: "a part of the images of pods",
+    Target.POD: "`namespace/prefix` of pods",
+}

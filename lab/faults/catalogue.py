@@ -1,0 +1,175 @@
+"""Every fault by name. The names of machines' and pods' own switches are the catalogue's."""
+
+from __future__ import annotations
+
+from lab.faults.values import Answer, Hands, LabFault, Strike, Target, refuse_unknown
+from lab.kubernetes.faults import PodFault
+from lab.machines.faults import Fault
+
+__all__ = ["FAULTS", "find_fault"]
+
+_TALOS = "https://github.com/siderolabs/talos/issues/"
+
+
+def _step(name: str) -> Answer:
+    return Answer("step", name)
+
+
+def _gate(name: str) -> Answer:
+    return Answer("gate", name)
+
+
+def _diagnosis(name: str) -> Answer:
+    return Answer("diagnosis", name)
+
+
+def _of_machine(fault: Fault) -> Strike:
+    def strike(hands: Hands, target: str, on: bool) -> None:  # noqa: FBT001 (a `Strike`)
+        hands.machines[target].set_fault(fault, on=on)
+
+    return strike
+
+
+def _of_pods(fault: PodFault) -> Strike:
+    def strike(hands: Hands, target: str, on: bool) -> None:  # noqa: FBT001 (a `Strike`)
+        hands.kubernetes.set_fault(target, fault, on=on)
+
+    return strike
+
+
+def _strike_installer(hands: Hands, target: str, on: bool) -> None:  # noqa: FBT001 (a `Strike`)
+    hands.registry.set_absent(target, on=on)
+
+
+def _machine(
+    fault: Fault,
+    does: str,
+    origin: str,
+    *answers: Answer,
+    target: Target = Target.WORKER,
+) -> LabFault:
+    return LabFault(fault.value, target, does, origin, _of_machine(fault), answers)
+
+
+FAULTS = (
+    _machine(
+        Fault.UNREACHABLE,
+        "Nothing listens: connection refused.",
+        f"{_TALOS}8955",
+        _gate("machine-is-known"),
+        _diagnosis("machine-unreachable"),
+    ),
+    _machine(
+        Fault.SILENT,
+        "The connection is accepted and nothing ever answers: a handshake that times out.",
+        f"{_TALOS}11830",
+        _gate("machine-is-known"),
+    ),
+    _machine(
+        Fault.FOREIGN_CLUSTER,
+        "It runs as a member of another cluster, under that cluster's CA.",
+        "https://github.com/freed-dev-llc/turing-rk1-cluster/issues/39",
+        _gate("machine-is-known"),
+    ),
+    _machine(
+        Fault.TWO_DISKS,
+        "A second disk like the first: a selector by size, model or type matches both.",
+        f"{_TALOS}12370",
+        _gate("machine-is-known"),
+    ),
+    _machine(
+        Fault.NO_DISK,
+        "Only the boot medium is there: no disk selector matches.",
+        f"{_TALOS}14228",
+        _gate("machine-is-known"),
+    ),
+    _machine(
+        Fault.DISK_WITH_DATA,
+        "The disk to install to holds somebody's partitions.",
+        f"{_TALOS}9647",
+        _gate("machine-is-known"),
+    ),
+    _machine(
+        Fault.TIME_NOT_SYNCED,
+        "The clock has no server to follow.",
+        "https://www.talos.dev/latest/talos-guides/configuration/time-sync/",
+        _gate("clocks-agree"),
+    ),
+    _machine(
+        Fault.CLOCK_AHEAD,
+        "The clock is a day ahead, and so is the certificate of maintenance mode.",
+        "https://www.talos.dev/latest/talos-guides/configuration/time-sync/",
+        _gate("clocks-agree"),
+    ),
+    _machine(
+        Fault.SLOW_INSTALL,
+        "Pulling the installer takes ten times as long; a run waits, since it sees it go on.",
+        f"{_TALOS}11219",
+    ),
+    _machine(
+        Fault.INSTALL_FAILS,
+        "The installer fails: back to maintenance; an upgrade ends with exit code 1.",
+        f"{_TALOS}7986",
+        _step("apply-machine-config"),
+    ),
+    _machine(
+        Fault.SLOW_BOOTSTRAP,
+        "`bootstrap is not available yet` for two minutes after boot; a run tries again.",
+        f"{_TALOS}12533",
+        target=Target.CONTROL_PLANE,
+    ),
+    _machine(
+        Fault.OLD_VERSION,
+        "A reboot into another version falls back to the old one, silently."
+        " Upgrades are to answer it; a bootstrap does not meet it.",
+        f"{_TALOS}10364",
+    ),
+    _machine(
+        Fault.LOST_STATE,
+        "A reboot finds no machine config and ends in maintenance; a run applies it again.",
+        "https://github.com/onedr0p/cluster-template/pull/1438",
+    ),
+    _machine(
+        Fault.ETCD_LEARNER,
+        "The member joins and is never promoted.",
+        f"{_TALOS}7903",
+        _gate("etcd-is-healthy"),
+        _diagnosis("etcd-learner"),
+        target=Target.CONTROL_PLANE,
+    ),
+    LabFault(
+        "absent-installer",
+        Target.INSTALLER,
+        "The registry has no such installer image.",
+        "https://github.com/siderolabs/image-factory/issues/456",
+        _strike_installer,
+        (_gate("installer-images-exist"),),
+    ),
+    LabFault(
+        PodFault.UNPULLABLE,
+        Target.IMAGE,
+        "Images whose name contains the target cannot be pulled.",
+        "https://github.com/magenx/hek3ster/issues/236",
+        _of_pods(PodFault.UNPULLABLE),
+        (_gate("layer-is-ready"), _diagnosis("image-not-pulled")),
+    ),
+    LabFault(
+        PodFault.CRASHING,
+        Target.POD,
+        "Containers of pods whose `namespace/name` begins with the target end again and again.",
+        "https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/",
+        _of_pods(PodFault.CRASHING),
+        (_gate("layer-is-ready"), _diagnosis("crash-loop")),
+    ),
+)
+_BY_NAME = {fault.name: fault for fault in FAULTS}
+
+
+def find_fault(name: str) -> LabFault:
+    """Return the fault of a name.
+
+    Raises:
+        FaultError: there is none; with the nearest that there is.
+    """
+    refuse_unknown("fault", name, _BY_NAME)
+    return _BY_NAME[name]

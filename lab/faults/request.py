@@ -1,0 +1,53 @@
+"""A fault as it is asked for: `NAME[:TARGET][@STEP|@SECONDS]`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lab.faults.catalogue import find_fault
+from lab.faults.values import FaultError
+
+__all__ = ["FaultRequest", "parse_fault"]
+
+_SECONDS = re.compile(r"(\d+(?:\.\d+)?)s?")
+# What follows a digest's @ is no time: `unpullable:ghcr.io/x@sha256:...`.
+_DIGEST = re.compile(r"sha\d+:")
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRequest:
+    """Which fault strikes what, and when: at a step of a run, after simulated seconds, or now."""
+
+    name: str
+    target: str = ""
+    step: str = ""
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        """Write it as it was asked for."""
+        target = f":{self.target}" if self.target else ""
+        when = self.step or (f"{self.seconds:g}" if self.seconds else "")
+        return f"{self.name}{target}" + (f"@{when}" if when else "")
+
+
+def parse_fault(text: str) -> FaultRequest:
+    """Read a request.
+
+    Raises:
+        FaultError: no fault has that name, or a part is empty.
+    """
+    what, at, when = text.rpartition("@")
+    if not at or _DIGEST.match(when):
+        what, at, when = text, "", ""
+    name, colon, target = what.partition(":")
+    find_fault(name)
+    if (at and not when) or (colon and not target):
+        raise FaultError(
+            f"fault ends in the middle: `{text}`",
+            hint="write NAME[:TARGET][@STEP|@SECONDS], for example silent:worker-1@30",
+        )
+    seconds = _SECONDS.fullmatch(when)
+    if seconds:
+        return FaultRequest(name, target, seconds=float(seconds[1]))
+    return FaultRequest(name, target, step=when)

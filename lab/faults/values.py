@@ -1,0 +1,99 @@
+"""What a fault is, and what it needs to strike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Protocol
+
+__all__ = ["Answer", "FaultError", "Hands", "LabFault", "Strike", "Target", "refuse_unknown"]
+
+
+class FaultError(ValueError):
+    """A fault that was asked for cannot be made; a note of it holds the hint."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.add_note(f"hint: {hint}")
+
+
+def refuse_unknown(what: str, name: str, known: Iterable[str]) -> None:
+    """Refuse a name that is not known, with the nearest one that is.
+
+    Raises:
+        FaultError: `name` is not among `known`.
+    """
+    names = sorted(known)
+    if name in names:
+        return
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(names) or 'none'}"
+    raise FaultError(f"{what} is unknown: `{name}`", hint=hint)
+
+
+class Target(StrEnum):
+    """What a fault strikes, as `NAME:TARGET` gives it."""
+
+    WORKER = "machine"
+    """A machine's name; without it, the last worker."""
+    CONTROL_PLANE = "control plane"
+    """A control plane's name; without it, the last one."""
+    INSTALLER = "installer image"
+    """A part of installer images' `name:version`; without it, every one."""
+    IMAGE = "image"
+    """A part of the images of pods; must be given."""
+    POD = "pods"
+    """`namespace/prefix` of pods; must be given."""
+
+
+class _Machine(Protocol):
+    def set_fault(self, name: str, *, on: bool = True) -> None: ...
+
+
+class _Machines(Protocol):
+    def __getitem__(self, name: str) -> _Machine: ...
+
+
+class _Kubernetes(Protocol):
+    def set_fault(self, target: str, fault: str, *, on: bool = True) -> None: ...
+
+
+class _Registry(Protocol):
+    def set_absent(self, part: str, *, on: bool = True) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """The parts of the lab that faults reach into, and the names of its machines."""
+
+    machines: _Machines
+    kubernetes: _Kubernetes
+    registry: _Registry
+    control_planes: tuple[str, ...]
+    workers: tuple[str, ...]
+
+
+# Turns a fault of a target on or off.
+Strike = Callable[[Hands, str, bool], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What should answer a fault: `kind` is finding, step, gate or diagnosis, `name` its name."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabFault:
+    """A named fault; without `answers`, a run bears it, as `does` says."""
+
+    name: str
+    target: Target
+    does: str
+    origin: str
+    strike: Strike
+    answers: tuple[Answer, ...] = ()

@@ -1,0 +1,113 @@
+"""Faults of a standing lab, over its control socket: set, cleared, listed, and told of steps."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lifecycle.cli.options import check_name
+from lifecycle.engine import Event, EventName, Listener, Plan
+from lifecycle.errors import LifecycleError, PlanError
+
+if TYPE_CHECKING:
+    from lifecycle.report.values import Json
+
+__all__ = ["LabFaults", "clear_faults", "list_faults", "set_faults", "tell_steps"]
+
+# Wall seconds; the lab answers at once unless it is busy with something large.
+_TIMEOUT_S = 30.0
+_BEGINNINGS = (EventName.STEP_STARTED, EventName.GATE_ENTERED)
+
+
+@dataclass(frozen=True, slots=True)
+class LabFaults:
+    """The faults of a lab: switched on, waiting for a moment, and all that there are.
+
+    `waiting` has the step that each waits for, empty for a time; `known` what each does.
+    """
+
+    on: tuple[str, ...]
+    waiting: tuple[tuple[str, str], ...]
+    known: tuple[tuple[str, str, str], ...]
+
+    def to_value(self) -> Json:
+        """Return them for machines."""
+        return {
+            "on": list(self.on),
+            "waiting": [{"fault": fault, "step": step} for fault, step in self.waiting],
+            "known": [
+                {"name": name, "target": target, "does": does} for name, target, does in self.known
+            ],
+        }
+
+
+def set_faults(control: Path, faults: Sequence[str]) -> None:
+    """Make things go wrong in a lab.
+
+    Raises:
+        PlanError: there is no such fault or target.
+    """
+    for fault in faults:
+        _ask(control, {"do": "set-fault", "fault": fault})
+
+
+def clear_faults(control: Path, faults: Sequence[str]) -> int:
+    """End faults, or take back those that wait; returns how many there were.
+
+    Raises:
+        PlanError: there is no such fault.
+    """
+    answers = [_ask(control, {"do": "clear-fault", "fault": fault}) for fault in faults]
+    return sum(int(str(answer["cleared"])) for answer in answers)
+
+
+def list_faults(control: Path) -> LabFaults:
+    """Ask a lab for its faults."""
+    answer = json.loads(json.dumps(_ask(control, {"do": "faults"})))
+    return LabFaults(
+        on=tuple(answer["on"]),
+        waiting=tuple((item["fault"], item["step"]) for item in answer["waiting"]),
+        known=tuple((item["name"], item["target"], item["does"]) for item in answer["known"]),
+    )
+
+
+def tell_steps(control: Path | None, plan: Plan) -> tuple[Listener, ...]:
+    """Return who tells the lab that a step begins; nobody when no fault waits for one.
+
+    Raises:
+        PlanError: a fault waits for what is no step or gate of the plan.
+    """
+    if control is None:
+        return ()
+    awaited = {step for _, step in list_faults(control).waiting if step}
+    for step in awaited:
+        check_name("step that a fault waits for", step, (node.name for node in plan.nodes))
+
+    def tell(event: Event) -> None:
+        if event.name in _BEGINNINGS and event.step in awaited:
+            _ask(control, {"do": "begin-step", "step": event.step})
+
+    return (tell,) if awaited else ()
+
+
+def _ask(control: Path, question: Mapping[str, str]) -> Mapping[str, object]:
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_TIMEOUT_S)
+            connection.connect(str(control))
+            connection.sendall(json.dumps(question).encode() + b"\n")
+            with connection.makefile(encoding="utf-8") as answers:
+                answer: Mapping[str, object] = json.loads(answers.readline())
+    except (OSError, ValueError) as error:
+        raise LifecycleError(
+            f"lab does not answer at its control socket: `{control}`: {error}",
+            hint="see whether it stands with `invoke lab.status`",
+        ) from error
+    if "error" in answer:
+        hint = answer.get("hint", "`invoke lab.fault --known` lists the faults")
+        raise PlanError(str(answer["error"]), hint=str(hint))
+    return answer
