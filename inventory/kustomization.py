@@ -9,11 +9,12 @@ kustomization where a directory has none: fluxcd/pkg `kustomize/kustomize_genera
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
 from inventory import transformers
+from inventory.builds import Build, Here, flatten, is_remote
 from inventory.documents import Document
 from inventory.generators import generate, rename_references
 from inventory.model import Json, JsonObject, Position
@@ -35,36 +36,13 @@ FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 KUSTOMIZE_GROUP = "kustomize.config.k8s.io"
 _IGNORED_FILES = (".sops.yaml", ".goreleaser.yml", ".flux.yaml")  # source-controller's defaults
 _MAX_DEPTH = 64  # directories within directories; real trees have at most 8
+# Objects and directories that the builds of one cluster may touch, patched ones once a patch. A
+# real repository of 110 Kustomizations needs 2,000; lists that double at each level need 2^depth.
+MAX_WORK = 200_000
+_COMPONENT_WORK = 5  # many Kustomizations share one
+_REPEATED_WORK = 100  # a directory that a build of the cluster has read before
 _EMPTY: JsonObject = {}
 _Keys: TypeAlias = tuple[str | int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """The result of one build; `has_failed` when kustomize would have refused it."""
-
-    resources: tuple[Resource, ...]
-    has_failed: bool
-    has_file: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Here:
-    """The kustomization being read, and what led to it."""
-
-    path: str
-    document: Document
-    stack: tuple[str, ...] = ()
-    top: str = ""
-    from_component: bool = False
-
-    def below(self, item: str, document: Document) -> _Here:
-        return replace(
-            self, path=item, document=document, stack=(*self.stack, self.path), top=self.top or item
-        )
-
-    def resource(self, value: JsonObject, document: Document, top: str = "") -> Resource:
-        return Resource(value, document, self.from_component, self.top or top)
 
 
 class Builder:
@@ -73,12 +51,14 @@ class Builder:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._has_failed = False
+        self._work = 0
+        self._read: set[str] = set()
 
     def build(self, path: str, spec: JsonObject = _EMPTY) -> Build:
         """Build the directory `path` with the fields of a Flux Kustomization's `spec` added."""
         self._has_failed = False
         document = self.find_file(path)
-        here = _Here(path, document or Document(path, 0, None, 1, 1, ""))
+        here = Here(path, document or Document(path, 0, None, 1, 1, ""))
         resources = self._generate(here) if document is None else self._accumulate(here, [])
         resources = self._apply_spec(resources, spec, here)
         return Build(tuple(resources), self._has_failed, document is not None)
@@ -94,7 +74,7 @@ class Builder:
                 return documents[0] if documents else Document(file, 0, {}, 1, 1, "")
         return None
 
-    def _accumulate(self, here: _Here, before: list[Resource]) -> list[Resource]:
+    def _accumulate(self, here: Here, before: list[Resource]) -> list[Resource]:
         value = here.document.value if isinstance(here.document.value, Mapping) else _EMPTY
         resources = list(before)
         known = {resource.identity for resource in resources}
@@ -107,7 +87,7 @@ class Builder:
         return self._transform(resources, value, here)
 
     def _apply_spec(
-        self, resources: list[Resource], spec: JsonObject, here: _Here
+        self, resources: list[Resource], spec: JsonObject, here: Here
     ) -> list[Resource]:
         for item in get_list(spec, "components"):
             resources = self._component(item, here, (), resources)
@@ -134,13 +114,13 @@ class Builder:
             known.add(identity)
             resources.append(resource)
 
-    def _load(self, item: Json, here: _Here, keys: _Keys) -> list[Resource]:
+    def _load(self, item: Json, here: Here, keys: _Keys) -> list[Resource]:
         target = normalise(join(here.path, item)) if isinstance(item, str) else None
         if not isinstance(item, str) or (target and self._tree.is_file(target)):
             return self._file(target, here) if target else []
         if target and self._tree.is_directory(target):
             return self._directory(target, here, keys)
-        if _is_remote(item):
+        if is_remote(item):
             message = f"resource lies outside the repository: `{item}`"
             place = here.document.locate(*keys)
             self._tree.report(make_finding("remote-resource", message, place))
@@ -148,7 +128,7 @@ class Builder:
         self._missing(item, here, keys, target)
         return []
 
-    def _missing(self, item: str, here: _Here, keys: _Keys, target: str | None) -> None:
+    def _missing(self, item: str, here: Here, keys: _Keys, target: str | None) -> None:
         reason = "leads outside the repository" if target is None else "does not exist"
         self._error(
             "missing-resource",
@@ -156,9 +136,14 @@ class Builder:
             here.document.locate(*keys),
         )
 
-    def _directory(self, target: str, here: _Here, keys: _Keys) -> list[Resource]:
+    def _directory(self, target: str, here: Here, keys: _Keys) -> list[Resource]:
         inner = self.find_file(target)
-        if target in (*here.stack, here.path) or len(here.stack) > _MAX_DEPTH:
+        is_repeated = target in self._read
+        self._read.add(target)
+        if self._is_spent(here, keys, _REPEATED_WORK if is_repeated else 1):
+            return []
+        real = self._tree.resolve(target)  # a symbolic link may lead back, under another name
+        if real in (*here.stack, here.path) or len(here.stack) > _MAX_DEPTH:
             self._error(
                 "kustomization-cycle",
                 f"kustomization contains itself: `{target}`",
@@ -172,30 +157,44 @@ class Builder:
                 here.document.locate(*keys),
             )
             return []
-        return self._accumulate(here.below(target, inner), [])
+        return self._accumulate(here.below(real, inner, target), [])
+
+    def _is_spent(self, here: Here, keys: _Keys, work: int) -> bool:
+        """Count work; say whether the builds of this cluster have taken more than they may."""
+        was_spent = self._work > MAX_WORK
+        self._work += work
+        if self._work > MAX_WORK and not was_spent:
+            message = f"builds of this cluster take more than {MAX_WORK} objects and patches"
+            self._error("build-too-large", message, here.document.locate(*keys))
+        self._has_failed = self._has_failed or self._work > MAX_WORK
+        return self._work > MAX_WORK
 
     def _component(
-        self, item: Json, here: _Here, keys: _Keys, resources: list[Resource]
+        self, item: Json, here: Here, keys: _Keys, resources: list[Resource]
     ) -> list[Resource]:
         if not isinstance(item, str):
             return resources
         target = normalise(join(here.path, item))
         inner = self.find_file(target) if target is not None else None
+        if target is not None and self._is_spent(here, keys, _COMPONENT_WORK):
+            return resources
         if target is None or inner is None or target in (*here.stack, here.path):
-            if not _is_remote(item):
+            if not is_remote(item):
                 self._missing(item, here, keys, target)
             return resources
         below = replace(here.below(target, inner), from_component=True)
         return self._accumulate(below, resources)
 
-    def _file(self, path: str, here: _Here) -> list[Resource]:
+    def _file(self, path: str, here: Here) -> list[Resource]:
         documents = self._tree.documents(path)
         if self._tree.has_failed(path):
             self._has_failed = True
+        if self._is_spent(here, (), len(documents)):
+            return []
         return [
             here.resource(value, document, path)
             for document in documents
-            for value in _flatten(document.value)
+            for value in flatten(document.value)
             if self._is_object(value, document)
         ]
 
@@ -212,7 +211,7 @@ class Builder:
             return False
         return True
 
-    def _generate(self, here: _Here) -> list[Resource]:
+    def _generate(self, here: Here) -> list[Resource]:
         """Gather what Flux would list where a directory has no kustomization file."""
         resources: list[Resource] = []
         known: set[Identity] = set()
@@ -236,7 +235,7 @@ class Builder:
                 yield child
 
     def _generate_objects(
-        self, resources: list[Resource], value: JsonObject, here: _Here
+        self, resources: list[Resource], value: JsonObject, here: Here
     ) -> list[Resource]:
         has_hash = not get_flag(value, "generatorOptions", "disableNameSuffixHash")
         for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
@@ -252,7 +251,7 @@ class Builder:
             resources = rename_references(resources, kind, names)
         return resources
 
-    def _read_generated(self, here: _Here, key: str, name: str) -> str | None:
+    def _read_generated(self, here: Here, key: str, name: str) -> str | None:
         target = normalise(join(here.path, name))
         if target is None or not self._tree.is_file(target):
             self._missing(name, here, (key,), target)
@@ -260,14 +259,16 @@ class Builder:
         return self._tree.text(target)
 
     def _transform(
-        self, resources: list[Resource], value: JsonObject, here: _Here
+        self, resources: list[Resource], value: JsonObject, here: Here
     ) -> list[Resource]:
         for keys, item in transformers.patches_in(value):
+            if self._is_spent(here, keys, 1 + len(resources) // 4):
+                return resources
             resources = self._patch(resources, item, here, keys)
         return transformers.transform(resources, value)
 
     def _patch(
-        self, resources: list[Resource], item: JsonObject, here: _Here, keys: _Keys
+        self, resources: list[Resource], item: JsonObject, here: Here, keys: _Keys
     ) -> list[Resource]:
         text = get_text(item, "patch")
         if not text:
@@ -284,16 +285,3 @@ class Builder:
     def _error(self, name: str, message: str, position: Position) -> None:
         self._has_failed = True
         self._tree.report(make_finding(name, message, position))
-
-
-def _flatten(value: Json) -> Iterator[JsonObject]:
-    if not isinstance(value, Mapping):
-        return
-    if get_text(value, "kind").endswith("List") and "items" in value:
-        yield from get_mappings(value, "items")
-    else:
-        yield value
-
-
-def _is_remote(item: str) -> bool:
-    return "://" in item or item.startswith(("git@", "github.com/")) or "?ref=" in item

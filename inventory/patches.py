@@ -20,6 +20,7 @@ from inventory.objects import (
     name_of,
     namespace_of,
 )
+from inventory.regexes import compile_pattern
 
 # Kinds whose lists of named items merge by name; custom resources' lists are replaced.
 _BUILT_IN_GROUPS = frozenset(
@@ -138,10 +139,8 @@ def _matches_term(term: re.Match[str], labels: JsonObject) -> bool:
 
 
 def _anchored(pattern: str, text: str) -> bool:
-    try:
-        return re.fullmatch(pattern, text) is not None
-    except re.error:
-        return pattern == text
+    found = compile_pattern(pattern)
+    return pattern == text if found is None else found.is_all_of(text)
 
 
 def _keep_identity(before: JsonObject, after: dict[str, Json]) -> dict[str, Json]:

@@ -6,11 +6,18 @@ Positions are needed for findings only, so they are looked up then instead of ke
 from __future__ import annotations
 
 import contextlib
-from typing import cast
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple, cast
 
 import yaml
 
 from inventory.events import Event, Refused, is_kind
+
+# Reading a text again for each value costs the square of its length where much is wrong with it,
+# so a longer one is read once; most files are shorter, and few of their values are looked up.
+_LONG_TEXT = 20_000
+_MAX_DEPTH = 200  # as in `documents`
 
 
 def locate(text: str, index: int, keys: tuple[str | int, ...]) -> tuple[int, int]:
@@ -19,6 +26,8 @@ def locate(text: str, index: int, keys: tuple[str | int, ...]) -> tuple[int, int
     The deepest existing parent answers when the value is absent, the start of
     the text when nothing can be read.
     """
+    if len(text) > _LONG_TEXT:
+        return _look_up(text, index, keys)
     finder = Finder(text)
     with contextlib.suppress(yaml.YAMLError, UnicodeError, Refused):
         finder.find(index, keys)
@@ -33,6 +42,41 @@ def locate_items(text: str, index: int, keys: tuple[str | int, ...]) -> list[tup
         return finder.items()
     except (yaml.YAMLError, UnicodeError, Refused):
         return []
+
+
+class _Place(NamedTuple):
+    """Where a value stands, and what lies in it."""
+
+    line: int
+    column: int
+    inner: Mapping[str, _Place] | Sequence[_Place] | None = None
+
+
+def _look_up(text: str, index: int, keys: tuple[str | int, ...]) -> tuple[int, int]:
+    places = _read_places(text)
+    if index >= len(places):
+        return 1, 1
+    place = places[index]
+    for key in keys:
+        inner, found = place.inner, None
+        if isinstance(inner, Mapping):
+            found = inner.get(str(key))
+        elif inner is not None and isinstance(key, int) and key < len(inner):
+            found = inner[key]
+        if found is None:
+            break
+        place = found
+    return place.line, place.column
+
+
+@lru_cache(maxsize=2)
+def _read_places(text: str) -> tuple[_Place, ...]:
+    """Return the places of every document, as far as the text can be read."""
+    finder = Finder(text)
+    places: list[_Place] = []
+    with contextlib.suppress(yaml.YAMLError, UnicodeError, Refused):
+        finder.read_all(places)
+    return tuple(places)
 
 
 def read_scalar(text: str, keys: tuple[str | int, ...]) -> str:
@@ -81,6 +125,32 @@ class Finder:
         found = self._last
         is_found = self._is_complete and found is not None and is_kind(found, yaml.ScalarEvent)
         return found.value if is_found and found is not None else ""
+
+    def read_all(self, places: list[_Place]) -> None:
+        """Add the place of every document that follows."""
+        while (event := self._next()) is not None:
+            if is_kind(event, yaml.DocumentStartEvent):
+                places.append(self._place(self._take(), 0))
+
+    def _place(self, event: Event, depth: int) -> _Place:
+        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        if depth > _MAX_DEPTH:
+            raise yaml.YAMLError("nested too deep")
+        if is_kind(event, yaml.MappingStartEvent):
+            found: dict[str, _Place] = {}
+            while not is_kind(key := self._take(), yaml.MappingEndEvent):
+                name = key.value if is_kind(key, yaml.ScalarEvent) else None
+                self._skip(key)
+                value = self._place(self._take(), depth + 1)
+                if name is not None:
+                    found.setdefault(name, value)
+            return _Place(line, column, found)
+        if is_kind(event, yaml.SequenceStartEvent):
+            items: list[_Place] = []
+            while not is_kind(item := self._take(), yaml.SequenceEndEvent):
+                items.append(self._place(item, depth + 1))
+            return _Place(line, column, items)
+        return _Place(line, column)
 
     def _next(self) -> Event | None:
         return cast("Event | None", self._loader.get_event())

@@ -13,6 +13,7 @@ from inventory.documents import Document, parse_documents
 from inventory.model import Finding, Position
 from inventory.rules import make_finding
 
+MAX_DEPTH = 40  # directories within directories; real trees have at most 12
 MAX_FILE_BYTES = 16 * 1024 * 1024  # the largest real file seen is a 5 MB dashboard
 YAML_SUFFIXES = (".yaml", ".yml")
 _SKIPPED_DIRECTORIES = frozenset({".git", ".github", ".venv", "node_modules"})
@@ -32,6 +33,8 @@ class Tree:
         self._documents: dict[str, tuple[Document, ...]] = {}
         self._texts: dict[str, str | None] = {}
         self._failed: set[str] = set()
+        self._mentions: dict[tuple[str, tuple[str, ...]], bool] = {}
+        self._lines: dict[str, dict[int, Document]] = {}
         self._folders: dict[str, str | None] = {}
 
     def is_file(self, path: str) -> bool:
@@ -57,8 +60,20 @@ class Tree:
         except OSError:
             return []
 
+    def resolve(self, path: str) -> str:
+        """Return what a path leads to once symbolic links are followed, as a repository path."""
+        real = self._inside(path)
+        if real is None:
+            return path
+        return os.path.relpath(os.path.realpath(real), self.root).replace(os.sep, "/")
+
     def walk(self, path: str) -> Iterator[str]:
         """Yield every YAML file below `path`, sorted, without tool directories."""
+        if path.count("/") >= MAX_DEPTH:
+            self._report(
+                path, "nested-too-deep", f"directories nest too deep: `{MAX_DEPTH}` levels"
+            )
+            return
         for name, is_directory in self.names(path):
             child = join(path, name)
             if is_directory:
@@ -92,6 +107,22 @@ class Tree:
         if known is None:
             known = self._documents[path] = self._parse(path)
         return known
+
+    def mentions(self, path: str, *marks: str) -> bool:
+        """Say whether a file's text holds one of `marks`; each file is searched once for them."""
+        known = self._mentions.get((path, marks))
+        if known is None:
+            text = self.text(path) or ""
+            known = self._mentions[path, marks] = any(mark in text for mark in marks)
+        return known
+
+    def document_at(self, path: str, line: int) -> Document | None:
+        """Return the document of a file that starts on a line."""
+        known = self._lines.get(path)
+        if known is None:
+            known = {document.line: document for document in reversed(self.documents(path))}
+            self._lines[path] = known
+        return known.get(line)
 
     def has_failed(self, path: str) -> bool:
         """Say whether reading `path` gave an error, so that a build with it fails."""

@@ -126,7 +126,7 @@ def _operator(release: Release) -> Iterator[Statement]:
 def _images(tree: Tree, live: Iterable[tuple[str, ObjectRef]]) -> Iterator[Statement]:
     found: dict[tuple[str, str], Statement] = {}
     for owner, item in live:
-        if "kubectl:" not in (tree.text(item.position.path) or ""):
+        if not tree.mentions(item.position.path, "kubectl:"):
             continue
         for text in _kubectl_texts(item.raw):
             match = _KUBECTL_IMAGE.fullmatch(text.partition("@")[0])

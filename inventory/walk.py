@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from inventory import flux
+from inventory.builds import Build
 from inventory.discovery import EntryCandidate
 from inventory.documents import Document
-from inventory.kustomization import Build, Builder
+from inventory.kustomization import Builder
 from inventory.layers import build_layers, layer_of
 from inventory.model import (
     Component,

@@ -21,7 +21,7 @@ def check_backups(facts: Facts) -> Iterator[Finding]:
         url = urls.get(release.source, "")
         if _KEY in release.chart or not any(name in url for name in _SOURCES):
             continue
-        if _KEY not in (facts.tree.text(release.position.path) or ""):
+        if not facts.tree.mentions(release.position.path, _KEY):
             continue
         for keys in _ignored(release.values):
             message = f"VolSync of `{release.name}` is where nothing reads it: `{'.'.join(keys)}`"

@@ -30,7 +30,4 @@ class Facts:
 
     def document(self, position: Position) -> Document | None:
         """Return the document that starts at `position`."""
-        for document in self.tree.documents(position.path):
-            if document.line == position.line:
-                return document
-        return None
+        return self.tree.document_at(position.path, position.line)

@@ -27,6 +27,8 @@ GRAPH_RULES: Final = frozenset(
     }
 )
 
+_MAX_REASONS: Final = 20  # of a cycle; hundreds would hide the chain
+
 
 def check_graph(facts: Facts) -> Iterator[Finding]:
     """Yield deadlocks and undeclared order."""
@@ -138,7 +140,9 @@ def _cycle(facts: Facts, cycle: Cycle, name: str) -> Finding:
     place = closing.position
     if closing.kind is EdgeKind.DEPENDS_ON:
         place = facts.locate(place, "spec", "dependsOn")
-    reasons = "; ".join(f"{edge.consumer} {edge.reason}" for edge in cycle.edges)
+    told = [edge for edge in cycle.edges if edge.consumer in cycle.chain][:_MAX_REASONS]
+    told += [edge for edge in cycle.edges if edge not in told][: _MAX_REASONS - len(told)]
+    reasons = "; ".join(f"{edge.consumer} {edge.reason}" for edge in cycle.edges if edge in told)
     waiting = f"; {len(cycle.blocked)} more wait behind them" if cycle.blocked else ""
     message = f"components wait for each other: `{' -> '.join(cycle.chain)}` ({reasons}){waiting}"
     return make_finding(name, message, place)

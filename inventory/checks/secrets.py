@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from inventory.checks.facts import Facts
 from inventory.model import Finding, Json, JsonObject, Position
 from inventory.objects import get_mapping, get_mappings, get_strings, get_text, is_scalar
+from inventory.regexes import Pattern, compile_pattern
 from inventory.rules import make_finding
 from inventory.variables import is_encrypted, is_sops_document
-
-_INLINE_FLAGS = re.compile(r"\(\?([imsU]+)\)")
 
 
 @dataclass(frozen=True, slots=True)
 class CreationRule:
     """One rule of `.sops.yaml`."""
 
-    path: re.Pattern[str] | None
-    keys: re.Pattern[str] | None
+    path: Pattern | None
+    keys: Pattern | None
     recipients: frozenset[str] = frozenset()  # age recipients; empty when the rule names none
 
     def covers(self, path: str) -> bool:
         """Say whether the rule is for a file."""
-        return self.path is None or self.path.search(path) is not None
+        return self.path is None or self.path.is_in(path)
 
 
 def check_secrets(facts: Facts) -> Iterator[Finding]:
@@ -57,16 +55,9 @@ def creation_rules(facts: Facts) -> tuple[CreationRule, ...]:
     )
 
 
-def _compile(rule: JsonObject, key: str) -> re.Pattern[str] | None:
+def _compile(rule: JsonObject, key: str) -> Pattern | None:
     text = get_text(rule, key)
-    if not text:
-        return None
-    flags = re.IGNORECASE if "i" in "".join(_INLINE_FLAGS.findall(text)) else re.NOFLAG
-    try:
-        # Go allows flags inside a group, Python only at the start.
-        return re.compile(_INLINE_FLAGS.sub("", text), flags)
-    except re.error:
-        return None
+    return compile_pattern(text) if text else None
 
 
 def _age(rule: JsonObject) -> frozenset[str]:
@@ -126,12 +117,12 @@ def _plain(facts: Facts, path: str, rule: CreationRule) -> Iterator[Finding]:
 
 
 def _plain_keys(
-    value: Json, pattern: re.Pattern[str] | None, *, is_inside: bool
+    value: Json, pattern: Pattern | None, *, is_inside: bool
 ) -> Iterator[tuple[str | int, ...]]:
     """Yield the keys of readable values that the rule wants encrypted."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            matches = is_inside or (pattern is not None and pattern.search(key) is not None)
+            matches = is_inside or (pattern is not None and pattern.is_in(key))
             for keys in _plain_keys(item, pattern, is_inside=matches):
                 yield (key, *keys)
     elif isinstance(value, list):

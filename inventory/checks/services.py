@@ -44,8 +44,7 @@ def check_services(facts: Facts) -> Iterator[Finding]:
     services: list[_Service] = []
     for owner, item in facts.inventory.objects():
         # Searching the file's text first spares walking nine objects of ten.
-        text = facts.tree.text(item.position.path) or ""
-        if not any(mark in text for mark in _MARKS):
+        if not facts.tree.mentions(item.position.path, *_MARKS):
             continue
         for keys, value in _mappings(item.raw, ()):
             service = _service(owner, value, item.position, keys)

@@ -56,6 +56,10 @@ def _mention(facts: Facts, talos: TalosConfig, text: str) -> Position:
 
 def _disks(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
     for index, node in enumerate(talos.nodes):
+        if not node.install_disk and not node.disk_selector:
+            message = f"nothing says on which disk {node.hostname} is installed: any may be taken"
+            place = facts.locate(talos.position, "nodes", index)
+            yield make_finding("no-install-disk", message, place)
         if set(node.disk_selector) == {"size"}:
             size = node.disk_selector["size"]
             message = f"install disk of {node.hostname} is chosen by size alone: `{size}`"

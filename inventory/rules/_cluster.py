@@ -47,6 +47,13 @@ TALOS = (
         "use one, three or five control planes",
     ),
     rule(
+        "no-install-disk",
+        ERROR,
+        "A node has neither installDisk nor installDiskSelector, so every disk of the machine fits,"
+        " also one that holds data.",
+        "name the disk, best by serial, wwid or busPath",
+    ),
+    rule(
         "disk-by-size-only",
         WARNING,
         "The install disk is chosen by its size alone. When a disk is added or fails, another one"

@@ -29,6 +29,10 @@ nodes:
 nodes:
   - {hostname: k8s-1, controlPlane: true}
   - {hostname: k8s-2, controlPlane: true}
+=== no-install-disk
+nodes:
+  - hostname: k8s-1            # neither installDisk nor installDiskSelector
+    ipAddress: 10.0.0.11
 === disk-by-size-only
 installDiskSelector: {size: "<= 600GB"}
 === generated-patches

@@ -16,6 +16,8 @@ clusters/main/kubernetes/apps/plex/app/icon.yaml is a picture with a wrong suffi
 -rw------- 1 root root 512 helm-release.yaml      # written by another user
 === file-too-large
 -rw-r--r-- 1 me me 17825792 dashboard.yaml        # more than 16 MiB
+=== nested-too-deep
+clusters/main/kubernetes/apps/a/a/a/a/a/...      # more than 40 directories in each other
 === path-escapes
 resources:
   - ../../../../../../other-checkout/apps
@@ -31,6 +33,9 @@ resources:
 resources: [media]
 # apps/media/kustomization.yaml
 resources: [..]
+=== build-too-large
+# apps/kustomization.yaml; media and each directory below it lists two in the same way
+resources: [media, ./media]
 === not-an-object
 # listed under resources
 replicas: 3

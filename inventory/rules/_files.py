@@ -36,6 +36,13 @@ FILES = (
         "split it, or keep it outside the GitOps folders",
     ),
     rule(
+        "nested-too-deep",
+        ERROR,
+        "Directories lie in each other more deeply than any tool expects; what is below is not"
+        " read.",
+        "move the files up, or remove the directories",
+    ),
+    rule(
         "path-escapes",
         ERROR,
         "A path or symbolic link leads outside the repository. Flux never follows it.",
@@ -62,6 +69,14 @@ BUILDS = (
         ERROR,
         "A kustomization contains itself through its resources, so its build never ends.",
         "remove one of the references",
+    ),
+    rule(
+        "build-too-large",
+        ERROR,
+        "The builds of the cluster hold more objects than one cluster can take, mostly because"
+        " directories are listed many times over. Reading stops there, and Flux would not get"
+        " through either.",
+        "list each directory once",
     ),
     rule(
         "not-an-object",

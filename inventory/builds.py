@@ -1,0 +1,55 @@
+"""Values that a kustomize build works with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from inventory.documents import Document
+from inventory.model import Json, JsonObject
+from inventory.objects import get_mappings, get_text
+from inventory.resources import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """The result of one build; `has_failed` when kustomize would have refused it."""
+
+    resources: tuple[Resource, ...]
+    has_failed: bool
+    has_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The kustomization being read, and what led to it."""
+
+    path: str
+    document: Document
+    stack: tuple[str, ...] = ()
+    top: str = ""
+    from_component: bool = False
+
+    def below(self, item: str, document: Document, top: str = "") -> Here:
+        """Return the place of a directory that this one lists; `top` where its name differs."""
+        stack = (*self.stack, self.path)
+        return replace(self, path=item, document=document, stack=stack, top=self.top or top or item)
+
+    def resource(self, value: JsonObject, document: Document, top: str = "") -> Resource:
+        """Return an object written here."""
+        return Resource(value, document, self.from_component, self.top or top)
+
+
+def flatten(value: Json) -> Iterator[JsonObject]:
+    """Yield the objects of a document: the items of a list, else the document itself."""
+    if not isinstance(value, Mapping):
+        return
+    if get_text(value, "kind").endswith("List") and "items" in value:
+        yield from get_mappings(value, "items")
+    else:
+        yield value
+
+
+def is_remote(item: str) -> bool:
+    """Say whether an item of `resources` is fetched from another server."""
+    return "://" in item or item.startswith(("git@", "github.com/")) or "?ref=" in item
