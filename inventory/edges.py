@@ -196,6 +196,7 @@ class _Providers:
     def __init__(self, inventory: Inventory, provided: Mapping[str, frozenset[str]]) -> None:
         self._inventory = inventory
         self._provided = provided
+        self._answers: dict[str, str] = {}
         self._known: dict[str, list[str]] = {}
         for owner, item in inventory.objects():
             if item.kind == CRD_KIND:
@@ -206,6 +207,11 @@ class _Providers:
 
     def find(self, group_kind: str) -> str:
         """Return the component's name; empty when nothing live brings the CRD."""
+        if group_kind not in self._answers:
+            self._answers[group_kind] = self._find(group_kind)
+        return self._answers[group_kind]
+
+    def _find(self, group_kind: str) -> str:
         listed = self._from_catalogue(group_kind)
         known = self._known.get(group_kind, ())
         if known:
