@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 from inventory.checks.facts import Facts
 from inventory.flux import is_source
-from inventory.model import Component, Finding, Position, Release, SourceKey
+from inventory.model import Component, Finding, Position, Release, Severity, SourceKey
 from inventory.namespaces import undeclared_namespaces
 from inventory.objects import get_strings, kind_of, name_of
 from inventory.removals import find_removal
@@ -26,7 +27,10 @@ _RANGE_MARKS = frozenset("*xX><=~^| ,")
 def check_flux(facts: Facts) -> Iterator[Finding]:
     """Yield what is wrong with Flux objects and their builds."""
     yield from _entries(facts)
-    yield from _sources(facts)
+    has_sources = bool(facts.inventory.sources) or any(
+        is_source(d.raw) for d in facts.inventory.dead
+    )
+    yield from _sources(facts) if has_sources else map(_external, _sources(facts))
     yield from _namespaces(facts)
     yield from _owners(facts)
     yield from _components(facts)
@@ -73,6 +77,13 @@ def _sources(facts: Facts) -> Iterator[Finding]:
 def _missing(kind: str, name: str, source: SourceKey, place: Position) -> Finding:
     message = f"source of {kind} `{name}` does not exist: `{source}`"
     return make_finding("missing-source", message, place)
+
+
+def _external(finding: Finding) -> Finding:
+    """Return what a repository without any source means: a tenant, whose sources lie elsewhere."""
+    message = finding.message.replace("does not exist", "lies outside this repository")
+    hint = "make sure that whoever applies the entry declares it"
+    return replace(finding, severity=Severity.WARNING, message=message, hint=hint)
 
 
 def _namespaces(facts: Facts) -> Iterator[Finding]:

@@ -244,3 +244,16 @@ def test_nothing_outside_the_repository_is_read(tmp_path: Path) -> None:
         "entry-build-failed",
         "file-unreadable",
     } == ids(inventory)
+
+
+def test_a_tenant_without_sources_is_warned_only(write: Write) -> None:
+    """Where a repository declares no source at all, its sources lie elsewhere."""
+    inventory = read_repository(write(base(**{"source.yaml": config_map("x")})), "main")
+    found = [(f.severity.value, f.message) for f in inventory.findings if f.id == "missing-source"]
+
+    text = (
+        "source of Kustomization `flux-entry` lies outside this repository:"
+        " `GitRepository/flux-system/cluster`"
+    )
+
+    assert found == [("warning", text)]
