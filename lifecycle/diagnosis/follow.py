@@ -39,7 +39,9 @@ def follow_kind(scene: Scene, fields: Mapping[str, str]) -> Diagnosis | None:
 
 
 def follow_webhook(scene: Scene, fields: Mapping[str, str]) -> Diagnosis | None:
-    """Go on to the service of a webhook that does not answer."""
+    """Go on to the service of a webhook that does not answer, or not so that it is trusted."""
+    if not fields.get("service"):
+        return None  # it is reached by its URL: nothing of the cluster
     found = scene.explain(Key("Service", fields["space"], fields["service"]))
     return found.under(f"webhook {fields['webhook']} does not answer") if found else None
 
