@@ -120,4 +120,5 @@ class FaultBoard:
 _DESCRIBED = {
     Target.IMAGE: "a part of the images of pods",
     Target.POD: "`namespace/prefix` of pods",
+    Target.WEBHOOK: "`namespace/prefix` of the Service that serves webhooks",
 }

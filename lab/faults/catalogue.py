@@ -51,6 +51,14 @@ def _machine(
     return LabFault(fault.value, target, does, origin, _of_machine(fault), answers)
 
 
+def _pods(
+    fault: PodFault, does: str, origin: str, signature: str, *, target: Target = Target.POD
+) -> LabFault:
+    """Make one that breaks a component: its layer's gate waits, and a diagnosis says why."""
+    answers = (_gate("layer-is-ready"), _diagnosis(signature))
+    return LabFault(fault.value, target, does, origin, _of_pods(fault), answers)
+
+
 FAULTS = (
     _machine(
         Fault.UNREACHABLE,
@@ -145,21 +153,73 @@ FAULTS = (
         _strike_installer,
         (_gate("installer-images-exist"),),
     ),
-    LabFault(
+    _pods(
         PodFault.UNPULLABLE,
-        Target.IMAGE,
-        "Images whose name contains the target cannot be pulled.",
-        "https://github.com/magenx/hek3ster/issues/236",
-        _of_pods(PodFault.UNPULLABLE),
-        (_gate("layer-is-ready"), _diagnosis("image-not-pulled")),
+        "Images whose name contains the target do not exist.",
+        "https://kubernetes.io/docs/concepts/containers/images/",
+        "image-not-pulled",
+        target=Target.IMAGE,
     ),
-    LabFault(
+    _pods(
+        PodFault.PULL_LIMITED,
+        "The registry limits how often images whose name contains the target are pulled.",
+        "https://github.com/magenx/hek3ster/issues/236",
+        "rate-limited",
+        target=Target.IMAGE,
+    ),
+    _pods(
+        PodFault.PULL_DENIED,
+        "The registry refuses images whose name contains the target without credentials.",
+        "https://kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry/",
+        "registry-denied",
+        target=Target.IMAGE,
+    ),
+    _pods(
+        PodFault.REGISTRY_UNRESOLVED,
+        "The nodes cannot resolve the registry of images whose name contains the target.",
+        "https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/",
+        "name-not-resolved",
+        target=Target.IMAGE,
+    ),
+    _pods(
+        PodFault.REGISTRY_EXPIRED,
+        "The registry's certificate is out of time for images whose name contains the target.",
+        "https://www.talos.dev/latest/talos-guides/configuration/time-sync/",
+        "certificate-out-of-time",
+        target=Target.IMAGE,
+    ),
+    _pods(
         PodFault.CRASHING,
-        Target.POD,
         "Containers of pods whose `namespace/name` begins with the target end again and again.",
         "https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/",
-        _of_pods(PodFault.CRASHING),
-        (_gate("layer-is-ready"), _diagnosis("crash-loop")),
+        "crash-loop",
+    ),
+    _pods(
+        PodFault.OUT_OF_MEMORY,
+        "Containers of pods whose `namespace/name` begins with the target are ended for memory.",
+        "https://kubernetes.io/docs/tasks/configure-pod-container/assign-memory-resource/",
+        "out-of-memory",
+    ),
+    _pods(
+        PodFault.WEBHOOK_SILENT,
+        "Webhooks whose Service's `namespace/name` begins with the target answer too late.",
+        "https://github.com/cert-manager/cert-manager/issues/8895",
+        "webhook-silent",
+        target=Target.WEBHOOK,
+    ),
+    _pods(
+        PodFault.WEBHOOK_UNTRUSTED,
+        "Webhooks whose Service's `namespace/name` begins with the target have no trusted CA.",
+        "https://cert-manager.io/docs/troubleshooting/webhook/",
+        "webhook-untrusted",
+        target=Target.WEBHOOK,
+    ),
+    _pods(
+        PodFault.WEBHOOK_DENIES,
+        "Webhooks whose Service's `namespace/name` begins with the target refuse every object.",
+        "https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/",
+        "webhook-denied",
+        target=Target.WEBHOOK,
     ),
 )
 _BY_NAME = {fault.name: fault for fault in FAULTS}

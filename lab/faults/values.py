@@ -46,6 +46,8 @@ class Target(StrEnum):
     """A part of the images of pods; must be given."""
     POD = "pods"
     """`namespace/prefix` of pods; must be given."""
+    WEBHOOK = "webhook"
+    """`namespace/prefix` of the Service that serves webhooks; must be given."""
 
 
 class _Machine(Protocol):

@@ -2,15 +2,99 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-__all__ = ["PodFault"]
+__all__ = ["IMAGE_FAULTS", "WEBHOOK_FAULTS", "Faults", "PodFault"]
 
 
 class PodFault(StrEnum):
-    """A switch on pods; it names a part of an image, or `namespace/prefix` of pods."""
+    """A switch on pods; its target is a part of an image, or how `namespace/name` begins."""
 
     UNPULLABLE = "unpullable"
-    """Images whose name contains the given text cannot be pulled."""
+    """Images whose name contains the target do not exist."""
+    PULL_LIMITED = "pull-limited"
+    """The registry limits how often images whose name contains the target are pulled."""
+    PULL_DENIED = "pull-denied"
+    """The registry refuses images whose name contains the target without credentials."""
+    REGISTRY_UNRESOLVED = "registry-unresolved"
+    """The nodes cannot resolve the registry of images whose name contains the target."""
+    REGISTRY_EXPIRED = "registry-expired"
+    """The registry's certificate is out of time for images whose name contains the target."""
     CRASHING = "crashing"
-    """Containers of pods whose `namespace/name` begins with the given text end again and again."""
+    """Containers of pods whose `namespace/name` begins with the target end again and again."""
+    OUT_OF_MEMORY = "out-of-memory"
+    """Containers of pods whose `namespace/name` begins with the target are ended for memory."""
+    WEBHOOK_SILENT = "webhook-silent"
+    """Webhooks whose service's `namespace/name` begins with the target answer too late."""
+    WEBHOOK_UNTRUSTED = "webhook-untrusted"
+    """Webhooks whose service's `namespace/name` begins with the target have no trusted CA."""
+    WEBHOOK_DENIES = "webhook-denies"
+    """Webhooks whose service's `namespace/name` begins with the target refuse every object."""
+
+
+# Why an image cannot be pulled, as containerd says it.
+IMAGE_FAULTS: Mapping[PodFault, str] = {
+    PodFault.UNPULLABLE: "not found",
+    PodFault.PULL_LIMITED: (
+        "unexpected status from HEAD request: 429 Too Many Requests: toomanyrequests:"
+        " You have reached your unauthenticated pull rate limit"
+    ),
+    PodFault.PULL_DENIED: (
+        "pull access denied, repository does not exist or may require authorization:"
+        " authorization failed: no basic auth credentials"
+    ),
+    PodFault.REGISTRY_UNRESOLVED: (
+        "failed to do request: dial tcp: lookup registry.lab.example on 127.0.0.53:53: no such host"
+    ),
+    PodFault.REGISTRY_EXPIRED: (
+        "failed to do request: tls: failed to verify certificate:"
+        " x509: certificate has expired or is not yet valid"
+    ),
+}
+
+# Why a webhook that answers no more does not, as kube-apiserver says it; empty: it refuses.
+WEBHOOK_FAULTS: Mapping[PodFault, str] = {
+    PodFault.WEBHOOK_SILENT: "context deadline exceeded",
+    PodFault.WEBHOOK_UNTRUSTED: (
+        "tls: failed to verify certificate: x509: certificate signed by unknown authority"
+    ),
+    PodFault.WEBHOOK_DENIES: "",
+}
+
+_Switched = dict[tuple[PodFault, str], None]  # a fault and its target, in the order of switching
+
+
+@dataclass(slots=True)
+class Faults:
+    """What goes wrong in one cluster; nothing at first."""
+
+    images: _Switched = field(default_factory=dict)
+    pods: _Switched = field(default_factory=dict)
+    webhooks: _Switched = field(default_factory=dict)
+
+    def switch(self, fault: PodFault, target: str, *, on: bool) -> None:
+        """Turn a fault of a target on or off."""
+        if fault in IMAGE_FAULTS:
+            switched = self.images
+        elif fault in WEBHOOK_FAULTS:
+            switched = self.webhooks
+        else:
+            switched = self.pods
+        if on:
+            switched[fault, target] = None
+        else:
+            switched.pop((fault, target), None)
+
+    def of_image(self, image: str) -> PodFault | None:
+        """Return why an image cannot be pulled."""
+        return next((fault for fault, part in self.images if part in image), None)
+
+    def of_pod(self, where: str) -> PodFault | None:
+        """Return why containers of a pod end, by its `namespace/name`."""
+        return next((fault for fault, prefix in self.pods if where.startswith(prefix)), None)
+
+    def of_webhook(self, where: str) -> PodFault | None:
+        """Return why a webhook fails, by the `namespace/name` of its service."""
+        return next((fault for fault, prefix in self.webhooks if where.startswith(prefix)), None)

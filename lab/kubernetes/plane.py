@@ -21,10 +21,10 @@ from lab.kubernetes.controllers.dispatcher import Dispatcher
 from lab.kubernetes.controllers.kubelets import Kubelets
 from lab.kubernetes.controllers.nodes import is_ready, register_node, renew_lease
 from lab.kubernetes.controllers.webhooks import Webhooks
-from lab.kubernetes.controllers.world import Faults, World
+from lab.kubernetes.controllers.world import World
 from lab.kubernetes.durations import APISERVER_START_S, KUBELET_REGISTER_S, NODE_LEASE_S
 from lab.kubernetes.etcd import dump_store, load_store
-from lab.kubernetes.faults import PodFault
+from lab.kubernetes.faults import Faults, PodFault
 from lab.kubernetes.http.routes import Routes
 from lab.kubernetes.http.server import ApiServer
 from lab.kubernetes.pki import make_server_context, server_names
@@ -79,20 +79,16 @@ class Kubernetes:
         return self._world.faults
 
     def set_fault(self, target: str, fault: str, *, on: bool = True) -> None:
-        """Switch a fault of pods: of images that contain `target`, or of pods by name.
+        """Switch a fault of a target; see `PodFault` for both.
 
         Pods that suffer from one that is switched off begin anew, as kubelet tries again.
 
         Raises:
             ValueError: the fault is not known.
         """
-        is_image = PodFault(fault) is PodFault.UNPULLABLE
-        targets = self.faults.unpullable if is_image else self.faults.crashing
-        if on:
-            targets.add(target)
-            return
-        targets.discard(target)
-        self._kubelets.try_again()
+        self.faults.switch(PodFault(fault), target, on=on)
+        if not on:
+            self._kubelets.try_again()
 
     async def create(
         self, pki: KubernetesPki, *, cni: str = "none", manifests: Sequence[Object] = ()

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias, cast
 
 import yaml
 
 from lab.kubernetes.values import Json, Object
 
-__all__ = ["CHARTS", "URL", "write_repository"]
+__all__ = ["CHARTS", "URL", "Components", "make_fault_component", "write_repository"]
 
 URL = "ssh://git@git.lab.example/broken.git"
 CHARTS = ("app-template", "metallb")
 VERSION = "1.2.3"
 _TREE = Path("clusters/main/kubernetes")
 
+# By name: what the Kustomization's spec adds, and what it applies.
+Components: TypeAlias = "Mapping[str, tuple[Object, Sequence[Object]]]"
 
-def write_repository(root: Path) -> None:
+
+def write_repository(root: Path, components: Components | None = None) -> None:
     """Write the tree: one layer a component, so that each can be asked about alone."""
-    names = [*_COMPONENTS]
+    written = _COMPONENTS if components is None else components
+    names = [*written]
     _write(root / _TREE / "kustomization.yaml", _kustomize([*names]))
     _write(root / _TREE / "flux-entry.yaml", _ks("flux-entry", f"./{_TREE}"))
-    for name, (spec, objects) in _COMPONENTS.items():
+    for name, (spec, objects) in written.items():
         folder = root / _TREE / name
         _write(folder / "kustomization.yaml", _kustomize([f"{name}/ks.yaml"]))
         _write(folder / name / "ks.yaml", _ks(name, f"./{_TREE}/{name}/{name}/app", **spec))
@@ -185,8 +191,38 @@ _BALANCED: Object = {
 _REMEDIED: Object = {"remediation": {"retries": 1, "remediateLastFailure": True}}
 _LEFT: Object = {"remediation": {"retries": 0}}
 
-# By name: what the Kustomization's spec adds, and what it applies.
-_COMPONENTS: Mapping[str, tuple[Object, Sequence[Object]]] = {
+
+def make_fault_component(name: str, *, is_webhook: bool) -> Components:
+    """Make what a fault can strike: an app, and beside a webhook what that must judge."""
+    app: Components = {name: ({}, [_namespace(name), _app(name)])}
+    if not is_webhook:
+        return app
+    return {
+        name: ({}, [_namespace(name), _make_hook(name), _make_service(name), _app(name)]),
+        f"{name}-guarded": (_depends_on(name), [_namespace(f"{name}-guarded"), _guarded_by(name)]),
+    }
+
+
+def _make_hook(name: str) -> Object:
+    hook = copy.deepcopy(_HOOK)
+    hook["metadata"] = {"name": name}
+    webhook = cast("list[Object]", hook["webhooks"])[0]
+    webhook["name"] = f"{name}.lab.example"
+    webhook["namespaceSelector"] = {"matchLabels": {"name": f"{name}-guarded"}}
+    webhook["clientConfig"] = {"service": {"name": name, "namespace": name, "path": "/check"}}
+    return hook
+
+
+def _make_service(name: str) -> Object:
+    spec: Object = {"selector": {"app": name}, "ports": [{"port": 443}]}
+    return {**_HOOK_SERVICE, "metadata": {"name": name, "namespace": name}, "spec": spec}
+
+
+def _guarded_by(name: str) -> Object:
+    return {**_GUARDED, "metadata": {"name": "guarded", "namespace": f"{name}-guarded"}}
+
+
+_COMPONENTS: Components = {
     "sound": ({}, [_namespace("sound"), _app("sound")]),
     "image": (
         {},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,13 +27,12 @@ from lifecycle.drivers.kubernetes.kubeconfig import Kubeconfig
 from lifecycle.secrets import Secret
 from lifecycle.world import Options, World
 from lifecycle.world.chart_facts import CrdKind
-from tests.diagnosis.diagnosis_repository import CHARTS, URL, VERSION, write_repository
+from tests.diagnosis.diagnosis_repository import CHARTS, URL, VERSION, Components, write_repository
 from tests.lab_kubernetes.lab_kubernetes_cluster import cni, make_pki
 
 __all__ = ["BrokenWorld", "run_broken_world"]
 
 SPEED = 40.0
-_PORT = 16443
 _NODES = (
     NodeFacts(name="cp-1", role="controlplane", address="10.44.0.11", loopback="127.44.0.11"),
     NodeFacts(name="worker-1", role="worker", address="10.44.0.21", loopback="127.44.0.21"),
@@ -128,12 +128,18 @@ class BrokenWorld:
 
 
 @asynccontextmanager
-async def run_broken_world(folder: Path, programs: tuple[Path, ...]) -> AsyncIterator[BrokenWorld]:
-    """Run a cluster whose Flux applies the broken repository; `programs` are tool folders."""
-    tools = _push_repository(folder, programs)
+async def run_broken_world(
+    folder: Path, programs: tuple[Path, ...], components: Components | None = None
+) -> AsyncIterator[BrokenWorld]:
+    """Run a cluster whose Flux applies a repository, the broken one unless others are given.
+
+    `programs` are tool folders.
+    """
+    tools = _push_repository(folder, programs, components)
     build_charts([ChartWanted(name, VERSION) for name in CHARTS], folder / "charts")
     clock = LabClock(Ledger(), speed=SPEED)
-    plane = Plane(clock, port=_PORT)
+    port = _find_port()  # worlds of several test processes stand beside each other
+    plane = Plane(clock, port=port)
     plane.set_fault("unpullable", "unpullable")
     plane.set_fault("crash/", "crashing")
     flux = Flux(
@@ -144,7 +150,7 @@ async def run_broken_world(folder: Path, programs: tuple[Path, ...]) -> AsyncIte
         work=folder / "flux",
     )
     inventory = read_repository(folder / "tree", "main", {})
-    client = await _start(plane)
+    client = await _start(plane, port)
     world = BrokenWorld(plane, clock, client, inventory)
     try:
         await _prepare(world)
@@ -157,7 +163,9 @@ async def run_broken_world(folder: Path, programs: tuple[Path, ...]) -> AsyncIte
         await plane.close()
 
 
-def _push_repository(folder: Path, programs: tuple[Path, ...]) -> LabTools:
+def _push_repository(
+    folder: Path, programs: tuple[Path, ...], components: Components | None
+) -> LabTools:
     """Make the Git remote; returns tools that reach it."""
     bare, tree = folder / "remote.git", folder / "tree"
     author = {"NAME": "test", "EMAIL": "test@lab.example"}
@@ -172,7 +180,7 @@ def _push_repository(folder: Path, programs: tuple[Path, ...]) -> LabTools:
     )
     tools.run("git", "init", "--quiet", "--bare", "--initial-branch=main", str(bare))
     tools.run("git", "init", "--quiet", "--initial-branch=main", str(tree))
-    write_repository(tree)
+    write_repository(tree, components)
     for words in (
         ("remote", "add", "origin", URL),
         ("add", "--all"),
@@ -183,7 +191,13 @@ def _push_repository(folder: Path, programs: tuple[Path, ...]) -> LabTools:
     return tools
 
 
-async def _start(plane: Plane) -> Kubernetes:
+def _find_port() -> int:
+    with socket.create_server((_NODES[0].loopback, 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+async def _start(plane: Plane, port: int) -> Kubernetes:
     """Start the control plane and its nodes; returns a client of it."""
     pki = make_pki()
     await plane.create(pki)
@@ -192,7 +206,7 @@ async def _start(plane: Plane) -> Kubernetes:
         await plane.start_kubelet(facts)
     certificate, key = issue_certificate(pki, "admin", ("system:masters",))
     kubeconfig = Kubeconfig(
-        f"https://{_NODES[0].address}:{_PORT}",
+        f"https://{_NODES[0].address}:{port}",
         pki.ca_crt,
         certificate,
         Secret(key),

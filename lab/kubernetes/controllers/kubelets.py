@@ -14,6 +14,7 @@ from lab.kubernetes.durations import (
     POD_START_S,
     POD_STOP_S,
 )
+from lab.kubernetes.faults import IMAGE_FAULTS, PodFault
 from lab.kubernetes.store import Change, Place
 from lab.kubernetes.values import (
     Object,
@@ -28,6 +29,9 @@ from lab.kubernetes.values import (
 )
 
 __all__ = ["Kubelets"]
+
+# How containers end by faults: exit code and reason.
+_ENDS = {PodFault.CRASHING: (1, "Error"), PodFault.OUT_OF_MEMORY: (137, "OOMKilled")}
 
 
 class Kubelets:
@@ -116,9 +120,11 @@ class Kubelets:
                 self._world.tell(pod, "Failed", f"Error: {missing}")
             self._block(place, pod, reason, str(missing))
             return
-        if image := self._find_unpullable(pod):
-            self._world.tell(pod, "Failed", f'Failed to pull image "{image}": not found')
-            self._block(place, pod, "ImagePullBackOff", f'Back-off pulling image "{image}"')
+        if failure := self._find_unpullable(pod):
+            image, why = failure
+            self._world.tell(pod, "Failed", f'Failed to pull image "{image}": {why}')
+            message = f'Back-off pulling image "{image}": ErrImagePull: {why}'
+            self._block(place, pod, "ImagePullBackOff", message)
             return
         self._blocked.pop(place, None)
         self._begun.add(uid_of(pod))
@@ -142,8 +148,11 @@ class Kubelets:
         now = self._world.api.now()
         host = self._world.nodes[node].address
         self._world.edit(place, lambda obj: podstatus.mark_started(obj, address, host, now=now))
-        if self._is_crashing(place):
-            self._world.edit(place, lambda obj: podstatus.mark_crashing(obj, now=now))
+        if fault := self._world.faults.of_pod(f"{place.namespace}/{place.name}"):
+            code, why = _ENDS[fault]
+            self._world.edit(
+                place, lambda obj: podstatus.mark_crashing(obj, code=code, why=why, now=now)
+            )
             self._world.tell(pod, "BackOff", "Back-off restarting failed container")
             return
         ends = text(pod, "spec", "restartPolicy") != "Always"
@@ -192,16 +201,13 @@ class Kubelets:
                 return claim
         return ""
 
-    def _find_unpullable(self, pod: Object) -> str:
+    def _find_unpullable(self, pod: Object) -> tuple[str, str] | None:
+        """Return the first image that a fault keeps away, and what containerd says."""
         for container in _containers(pod):
             image = text(container, "image")
-            if any(part in image for part in self._world.faults.unpullable):
-                return image
-        return ""
-
-    def _is_crashing(self, place: Place) -> bool:
-        where = f"{place.namespace}/{place.name}"
-        return any(where.startswith(prefix) for prefix in self._world.faults.crashing)
+            if fault := self._world.faults.of_image(image):
+                return image, IMAGE_FAULTS[fault]
+        return None
 
 
 def _containers(pod: Object) -> list[Object]:

@@ -181,9 +181,9 @@ def mark_unready(pod: Object, *, now: str) -> None:
         _set_ready(status, "False", now)
 
 
-def mark_crashing(pod: Object, *, now: str) -> None:
-    """Every container ends again and again."""
-    ended: Object = {"exitCode": 1, "reason": "Error", "finishedAt": now}
+def mark_crashing(pod: Object, *, code: int, why: str, now: str) -> None:
+    """Every container ends again and again, with an exit code and a reason."""
+    ended: Object = {"exitCode": code, "reason": why, "finishedAt": now}
     waiting: Object = {
         "reason": _CRASHING,
         "message": "back-off restarting failed container",

@@ -8,7 +8,8 @@ from datetime import datetime
 from lab.kubernetes.controllers.services import has_endpoints
 from lab.kubernetes.controllers.world import World, find_condition
 from lab.kubernetes.durations import WEBHOOK_LAG_S
-from lab.kubernetes.errors import InternalError
+from lab.kubernetes.errors import ForbiddenError, InternalError
+from lab.kubernetes.faults import WEBHOOK_FAULTS
 from lab.kubernetes.registry import Served
 from lab.kubernetes.selectors import selects
 from lab.kubernetes.values import (
@@ -45,9 +46,15 @@ class Webhooks:
         """Ask every webhook that covers this write.
 
         Raises:
+            ForbiddenError: one refuses the object, as a fault has it.
             InternalError: one does not answer, and its failure policy is Fail.
         """
         for hook in self._covering(served, operation, obj):
+            if self._denies(hook):
+                raise ForbiddenError(
+                    f'admission webhook "{text(hook, "name")}" denied the request: '
+                    "the lab was told to"
+                )
             failure = self._call(hook)
             if failure and text(hook, "failurePolicy") != "Ignore":
                 raise InternalError(
@@ -72,6 +79,10 @@ class Webhooks:
                     ):
                         yield hook
 
+    def _denies(self, hook: Object) -> bool:
+        fault = self._world.faults.of_webhook(_service_of(hook))
+        return fault is not None and not WEBHOOK_FAULTS[fault]
+
     def _call(self, hook: Object) -> str:
         """Try to reach a webhook; returns what goes wrong, "" when nothing does."""
         service = at(hook, "clientConfig", "service")
@@ -81,6 +92,8 @@ class Webhooks:
         port = number(service, "port", default=443)
         seconds = number(hook, "timeoutSeconds", default=10)
         url = f"https://{name}.{namespace}.svc:{port}{text(service, 'path')}?timeout={seconds}s"
+        if fault := self._world.faults.of_webhook(_service_of(hook)):
+            return f'Post "{url}": {WEBHOOK_FAULTS[fault]}'
         if self._world.store.get("services", namespace, name) is None:
             return f'Post "{url}": service "{name}" not found'
         pods = has_endpoints(self._world, namespace, name)
@@ -99,6 +112,11 @@ class Webhooks:
             return False
         passed = self._world.clock.now() - datetime.fromisoformat(since)
         return passed.total_seconds() >= WEBHOOK_LAG_S
+
+
+def _service_of(hook: Object) -> str:
+    service = at(hook, "clientConfig", "service")
+    return f"{text(service, 'namespace')}/{text(service, 'name')}"
 
 
 def _matches(rule: Object, served: Served, operation: str) -> bool:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -15,6 +14,7 @@ from lab.clock import LabClock
 from lab.kubernetes.api import Api
 from lab.kubernetes.defaults import fill_in, fill_in_new
 from lab.kubernetes.errors import ApiError
+from lab.kubernetes.faults import Faults
 from lab.kubernetes.store import Change, Place, Store
 from lab.kubernetes.users import ADMIN
 from lab.kubernetes.values import (
@@ -62,14 +62,6 @@ class Controller(Protocol):
     def reconcile(self, place: Place) -> None:
         """Make one thing as it should be; must bear being called at any time."""
         ...
-
-
-@dataclass(slots=True)
-class Faults:
-    """What the lab makes go wrong here; empty by default."""
-
-    unpullable: set[str] = field(default_factory=set)  # images, by substring
-    crashing: set[str] = field(default_factory=set)  # namespace/name-prefix of pods never Ready
 
 
 class World:
