@@ -11,13 +11,13 @@ from weakref import WeakSet
 from lab.kubernetes.errors import (
     AlreadyExistsError,
     BadRequestError,
-    ConflictError,
     NotFoundError,
     UnavailableError,
 )
 from lab.kubernetes.lists import list_rule
 from lab.kubernetes.merging import Owner, apply_fields, note_update
 from lab.kubernetes.patching import patch_merge
+from lab.kubernetes.preconditions import check_identity, check_same
 from lab.kubernetes.registry import Registry, Served
 from lab.kubernetes.selectors import matches_fields, matches_labels, parse_labels
 from lab.kubernetes.store import Store
@@ -157,8 +157,11 @@ class Api:
         served, obj = self._receive(obj)
         kind = served.kind
         live = self.store.get(kind.resource, namespace_of(obj), name_of(obj))
-        if live is None and subresource:
+        if live is not None:
+            check_identity(kind, obj, live)
+        elif subresource:
             raise NotFoundError.of(kind.plural, kind.group, name_of(obj))
+        check_same(kind, obj, live)
         owner = Owner(manager, "Apply", subresource)
         wanted = self.writer.narrow(kind, obj, subresource)
         base = live if live is not None else _skeleton(obj)
@@ -188,9 +191,7 @@ class Api:
         served, obj = self._receive(obj)
         kind = served.kind
         live = self._live(served, name_of(obj), namespace_of(obj))
-        version = text(obj, "metadata", "resourceVersion")
-        if version and version != text(live, "metadata", "resourceVersion"):
-            raise ConflictError.of_version(kind.plural, kind.group, name_of(obj))
+        check_same(kind, obj, live)
         revised = self.writer.revise(kind, live, obj, subresource)
         if manager:
             owner = Owner(manager, "Update", subresource)
@@ -213,7 +214,11 @@ class Api:
         """Read, change a copy with `change`, write: how every kind of patch is done."""
         changed = change(self.get(served, name, namespace))
         if (name_of(changed), namespace_of(changed)) != (name, namespace):
-            raise BadRequestError("the name of the object does not match the name on the URL")
+            raise BadRequestError(
+                f"the name of the object ({name_of(changed)}) does not match the name on the URL "
+                f"({name})"
+            )
+        check_identity(served.kind, changed, self._live(served, name, namespace))
         return self.update(changed, subresource=subresource, manager=manager, dry_run=dry_run)
 
     def merge(

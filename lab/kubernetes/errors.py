@@ -6,7 +6,9 @@ ApiError                 .code .reason .message .details; becomes a `Status` obj
 ├─ NotFoundError         404 NotFound: an object, or a kind that is not (yet) served
 ├─ AlreadyExistsError    409 AlreadyExists
 ├─ ConflictError         409 Conflict: old resourceVersion, or fields of another manager
+├─ MethodNotAllowedError 405 MethodNotAllowed
 ├─ GoneError             410 Expired: the watch must begin again with a list
+├─ UnsupportedMediaTypeError 415 UnsupportedMediaType: a patch of unknown format
 ├─ InvalidError          422 Invalid
 ├─ TooManyRequestsError  429 TooManyRequests: eviction would break a disruption budget
 ├─ InternalError         500 InternalError: a webhook that does not answer, above all
@@ -28,9 +30,12 @@ __all__ = [
     "GoneError",
     "InternalError",
     "InvalidError",
+    "MethodNotAllowedError",
     "NotFoundError",
     "TooManyRequestsError",
     "UnavailableError",
+    "UnknownGroupError",
+    "UnsupportedMediaTypeError",
 ]
 
 
@@ -43,7 +48,7 @@ class ApiError(Exception):
     def __init__(self, message: str, *, details: Object | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.details: Object = details or {}
+        self.details = details
 
     @property
     def status(self) -> Object:
@@ -57,7 +62,7 @@ class ApiError(Exception):
             "reason": self.reason,
             "code": self.code,
         }
-        if self.details:
+        if self.details is not None:
             status["details"] = self.details
         return status
 
@@ -85,16 +90,21 @@ class NotFoundError(ApiError):
     @classmethod
     def of(cls, resource: str, group: str, name: str) -> NotFoundError:
         """Say that one object does not exist, for example `pods "x" not found`."""
-        qualified = f"{resource}.{group}" if group else resource
-        details: Object = {"name": name, "kind": resource}
-        if group:
-            details["group"] = group
-        return cls(f'{qualified} "{name}" not found', details=details)
+        return cls(
+            f'{_qualify(resource, group)} "{name}" not found', details=_name(resource, group, name)
+        )
 
     @classmethod
     def of_kind(cls) -> NotFoundError:
         """Say that the kind itself is not served."""
-        return cls("the server could not find the requested resource")
+        return cls("the server could not find the requested resource", details={})
+
+
+class UnknownGroupError(NotFoundError):
+    """No kind of that group and version is served: over HTTP no `Status`, only a line of text."""
+
+    def __init__(self) -> None:
+        super().__init__("404 page not found")
 
 
 class AlreadyExistsError(ApiError):
@@ -106,9 +116,8 @@ class AlreadyExistsError(ApiError):
     @classmethod
     def of(cls, resource: str, group: str, name: str) -> AlreadyExistsError:
         """Say which object exists."""
-        qualified = f"{resource}.{group}" if group else resource
-        details: Object = {"name": name, "kind": resource}
-        return cls(f'{qualified} "{name}" already exists', details=details)
+        message = f'{_qualify(resource, group)} "{name}" already exists'
+        return cls(message, details=_name(resource, group, name))
 
 
 class ConflictError(ApiError):
@@ -120,36 +129,35 @@ class ConflictError(ApiError):
     @classmethod
     def of_version(cls, resource: str, group: str, name: str) -> ConflictError:
         """Say that the resourceVersion is not the newest."""
-        qualified = f"{resource}.{group}" if group else resource
-        message = (
-            f'Operation cannot be fulfilled on {qualified} "{name}": the object has been '
-            "modified; please apply your changes to the latest version and try again"
-        )
-        return cls(message, details={"name": name, "kind": resource})
+        why = "the object has been modified; please apply your changes to the latest version"
+        return cls.of_object(resource, group, name, f"{why} and try again")
+
+    @classmethod
+    def of_object(cls, resource: str, group: str, name: str, why: str) -> ConflictError:
+        """Say what about one object is not as the client said."""
+        message = f'Operation cannot be fulfilled on {_qualify(resource, group)} "{name}": {why}'
+        return cls(message, details=_name(resource, group, name))
 
     @classmethod
     def of_fields(cls, conflicts: Sequence[tuple[str, str]]) -> ConflictError:
-        """Say which fields (manager, path) server-side apply would take from whom."""
-        many = "s" if len(conflicts) > 1 else ""
+        """Say which fields (manager as shown, path) server-side apply would take from whom."""
+        causes: list[Json] = [
+            {"reason": "FieldManagerConflict", "message": f"conflict with {manager}", "field": path}
+            for manager, path in conflicts
+        ]
+        details: Object = {"causes": causes}
+        if len(conflicts) == 1:
+            manager, path = conflicts[0]
+            message = f"Apply failed with 1 conflict: conflict with {manager}: {path}"
+            return cls(message, details=details)
         managers: dict[str, list[str]] = {}
         for manager, path in conflicts:
             managers.setdefault(manager, []).append(path)
-        shown = "; ".join(
-            f'conflict{many} with "{manager}": ' + " ".join(paths)
-            if len(paths) == 1
-            else f'conflicts with "{manager}":\n' + "\n".join(f"- {path}" for path in paths)
-            for manager, paths in managers.items()
+        shown = "\n".join(
+            "\n- ".join((f"conflicts with {manager}:", *managers[manager]))
+            for manager in sorted(managers)
         )
-        causes: list[Json] = [
-            {
-                "reason": "FieldManagerConflict",
-                "message": f'conflict with "{manager}"',
-                "field": path,
-            }
-            for manager, path in conflicts
-        ]
-        count = len(conflicts)
-        return cls(f"Apply failed with {count} conflict{many}: {shown}", details={"causes": causes})
+        return cls(f"Apply failed with {len(conflicts)} conflicts: {shown}", details=details)
 
 
 class GoneError(ApiError):
@@ -164,6 +172,38 @@ class InvalidError(ApiError):
 
     code = 422
     reason = "Invalid"
+
+    @classmethod
+    def of_field(
+        cls, kind: str, group: str, name: str, cause: tuple[str, str, str]
+    ) -> InvalidError:
+        """Say which field is wrong: `cause` is (field, reason, what is wrong with it)."""
+        field, reason, message = cause
+        causes: list[Json] = [{"reason": reason, "message": message, "field": field}]
+        details: Object = {**_name(kind, group, name), "causes": causes}
+        if not name:
+            del details["name"]
+        return cls(
+            f'{_qualify(kind, group)} "{name}" is invalid: {field}: {message}', details=details
+        )
+
+
+class MethodNotAllowedError(ApiError):
+    """Nobody may do that to what the path names."""
+
+    code = 405
+    reason = "MethodNotAllowed"
+
+    def __init__(self) -> None:
+        message = "the server does not allow this method on the requested resource"
+        super().__init__(message, details={})
+
+
+class UnsupportedMediaTypeError(ApiError):
+    """The format of the patch is not known, or not for this kind."""
+
+    code = 415
+    reason = "UnsupportedMediaType"
 
 
 class TooManyRequestsError(ApiError):
@@ -185,3 +225,14 @@ class UnavailableError(ApiError):
 
     code = 503
     reason = "ServiceUnavailable"
+
+
+def _qualify(resource: str, group: str) -> str:
+    return f"{resource}.{group}" if group else resource
+
+
+def _name(resource: str, group: str, name: str) -> Object:
+    details: Object = {"name": name, "kind": resource}
+    if group:
+        details["group"] = group
+    return details

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab.kubernetes.api import Api
 from lab.kubernetes.errors import InternalError, TooManyRequestsError
 from lab.kubernetes.selectors import selects
-from lab.kubernetes.values import Object, clone_map, dig, grow, labels_of, name_of, number
+from lab.kubernetes.values import Object, clone_map, dig, grow, is_going, labels_of, name_of, number
 
 __all__ = ["evict_pod"]
 
@@ -20,7 +20,8 @@ def evict_pod(api: Api, name: str, namespace: str, *, grace_s: int | None, dry_r
     """
     served = api.kind("v1", "Pod")
     pod = api.get(served, name, namespace)
-    running = dig(pod, "status", "phase") in {"Running", "Pending"}
+    # A pod that is not up yet, is done, or goes anyhow costs no budget.
+    running = dig(pod, "status", "phase") == "Running" and not is_going(pod)
     budgets = [
         budget
         for budget in api.store.all("poddisruptionbudgets.policy", namespace)

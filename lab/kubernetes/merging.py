@@ -88,7 +88,9 @@ def apply_fields(
     ]
     taken = _find_conflicts(live, wanted, theirs_here, rule)
     if taken and not force:
-        raise ConflictError.of_fields([(other.manager, show(path)) for other, path in taken])
+        raise ConflictError.of_fields(
+            [(_show_owner(other, text(live, "apiVersion")), show(path)) for other, path in taken]
+        )
     for other, path in taken:
         owners[other] = owners[other] - {path}
     merged = merge_apply(clone_map(live), wanted, rule)
@@ -129,6 +131,13 @@ def note_update(before: Object, after: Object, owner: Owner, rule: ListRule, now
     managed = at(before, "metadata").get("managedFields")
     grow(after, "metadata")["managedFields"] = managed if managed is not None else []
     write_owners(after, owners, now)
+
+
+def _show_owner(owner: Owner, api_version: str) -> str:
+    shown = f'"{owner.manager}"'
+    if owner.subresource:
+        shown += f' with subresource "{owner.subresource}"'
+    return f"{shown} using {api_version}" if owner.operation == "Update" else shown
 
 
 def _find_conflicts(

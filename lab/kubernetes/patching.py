@@ -26,8 +26,7 @@ def patch_json(obj: Object, operations: list[Object]) -> Object:
     """Run add, remove, replace, move, copy and test on `obj`, in place.
 
     Raises:
-        InvalidError: a path does not exist, or a test fails.
-        BadRequestError: the operation is unknown.
+        InvalidError: a path does not exist, a test fails, or the operation is unknown.
     """
     for operation in operations:
         path = _pointer(text(operation, "path"))
@@ -35,8 +34,7 @@ def patch_json(obj: Object, operations: list[Object]) -> Object:
             case "add":
                 _add(obj, path, clone(operation.get("value")))
             case "replace":
-                _remove(obj, path)
-                _add(obj, path, clone(operation.get("value")))
+                _replace(obj, path, clone(operation.get("value")))
             case "remove":
                 _remove(obj, path)
             case "copy":
@@ -48,11 +46,9 @@ def patch_json(obj: Object, operations: list[Object]) -> Object:
                 _add(obj, path, value)
             case "test":
                 if _find(obj, path) != operation.get("value"):
-                    raise InvalidError(
-                        "the server rejected our request due to an error in our request"
-                    )
-            case other:
-                raise BadRequestError(f"unknown operation: `{other}`")
+                    raise _reject()
+            case _:
+                raise _reject()
     return obj
 
 
@@ -119,8 +115,11 @@ def _pointer(path: str) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
 
 
-def _missing(path: list[str]) -> InvalidError:
-    return InvalidError(f"the path does not exist: `/{'/'.join(path)}`")
+def _reject() -> InvalidError:
+    # The real server says no more than this, whatever is wrong with the patch.
+    return InvalidError(
+        "the server rejected our request due to an error in our request", details={}
+    )
 
 
 def _find(value: Json, path: list[str]) -> Json:
@@ -130,7 +129,7 @@ def _find(value: Json, path: list[str]) -> Json:
         elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
             value = value[int(part)]
         else:
-            raise _missing(path)
+            raise _reject()
     return value
 
 
@@ -143,7 +142,15 @@ def _add(obj: Object, path: list[str], value: Json) -> None:
     elif isinstance(parent, list) and (last == "-" or last.isdigit()):
         parent.insert(len(parent) if last == "-" else int(last), value)
     else:
-        raise _missing(path)
+        raise _reject()
+
+
+def _replace(obj: Object, path: list[str], value: Json) -> None:
+    """Replace, or set what a map does not have yet: more than RFC 6902 allows, as the real one."""
+    parent = _find(obj, path[:-1])
+    if not isinstance(parent, dict):
+        _remove(obj, path)
+    _add(obj, path, value)
 
 
 def _remove(obj: Object, path: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lab.kubernetes.errors import NotFoundError
+from lab.kubernetes.errors import NotFoundError, UnknownGroupError
 from lab.kubernetes.kinds import BUILTIN, Kind, PrinterColumn
 from lab.kubernetes.values import Object, at, dig, maps, name_of, number, text, texts
 
@@ -73,8 +73,12 @@ class Registry:
         """
         found = self._by_plural.get((group, plural))
         if found is None or version not in found.versions:
-            raise NotFoundError.of_kind()
+            raise NotFoundError.of_kind() if self.serves(group, version) else UnknownGroupError()
         return Served(found, version)
+
+    def serves(self, group: str, version: str) -> bool:
+        """Tell whether a version of a group has any kind."""
+        return any(kind.group == group and version in kind.versions for kind in self.kinds)
 
     def of_resource(self, resource: str) -> Kind | None:
         """Find a kind by `deployments.apps`."""

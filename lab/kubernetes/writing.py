@@ -65,18 +65,14 @@ class Writer:
         if not name_of(obj):
             prefix = text(metadata, "generateName")
             if not prefix:
-                raise InvalidError(
-                    f"{kind.kind}.{kind.group} "
-                    '"" is invalid: metadata.name: Required value: name or generateName is required'
-                )
+                why = "Required value: name or generateName is required"
+                cause = ("metadata.name", "FieldValueRequired", why)
+                raise InvalidError.of_field(kind.kind, kind.group, "", cause)
             metadata["name"] = prefix + random_suffix()
         elif set(name_of(obj)) - _NAME_CHARACTERS and not kind.resource.startswith(_FREE_NAMES):
-            raise InvalidError(
-                f'{kind.kind} "{name_of(obj)}" is invalid: metadata.name: Invalid value: '
-                f'"{name_of(obj)}": a lowercase RFC 1123 subdomain must consist of lower case '
-                "alphanumeric characters, '-' or '.', and must start and end with an "
-                "alphanumeric character"
-            )
+            why = f'Invalid value: "{name_of(obj)}": {_NAME_RULE}'
+            cause = ("metadata.name", "FieldValueInvalid", why)
+            raise InvalidError.of_field(kind.kind, kind.group, name_of(obj), cause)
         return obj
 
     def prepare(self, kind: Kind, obj: Object, user: User) -> Object:
@@ -182,12 +178,30 @@ class Writer:
         if text(space, "status", "phase") == "Terminating":
             raise ForbiddenError(
                 f'{kind.resource} "{name_of(obj)}" is forbidden: unable to create new content in '
-                f"namespace {name} because it is being terminated"
+                f"namespace {name} because it is being terminated",
+                details=_terminating(kind, obj),
             )
 
 
+_NAME_RULE = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
+    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
 _NAME_CHARACTERS = set(string.ascii_lowercase + string.digits + "-.")
 _FREE_NAMES = ("roles.", "rolebindings.", "clusterroles.", "clusterrolebindings.")
+
+
+def _terminating(kind: Kind, obj: Object) -> Object:
+    cause: Object = {
+        "reason": "NamespaceTerminating",
+        "message": f"namespace {namespace_of(obj)} is being terminated",
+        "field": "metadata.namespace",
+    }
+    details: Object = {"name": name_of(obj), "kind": kind.plural, "causes": [cause]}
+    if kind.group:
+        details["group"] = kind.group
+    return details
 
 
 def _take_over(revised: Object, obj: Object, subresource: str) -> None:

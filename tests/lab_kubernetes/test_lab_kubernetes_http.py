@@ -56,7 +56,7 @@ async def test_discovery_in_both_forms(web: httpx2.AsyncClient) -> None:
 
 async def test_unknown_kinds_are_not_found(web: httpx2.AsyncClient) -> None:
     """A path of a kind that is not served gets the real server's words."""
-    answer = await web.get("/apis/example.org/v1/things")
+    answer = await web.get("/apis/apps/v1/things")
 
     assert 404 == answer.status_code
     assert "the server could not find the requested resource" == dig(body(answer), "message")

@@ -8,7 +8,7 @@ from lab.kubernetes.kinds import Kind
 from lab.kubernetes.registry import Registry
 from lab.kubernetes.values import Json, Object
 
-__all__ = ["list_aggregated", "list_groups", "list_resources"]
+__all__ = ["find_document", "list_aggregated"]
 
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 # What a subresource is asked with, and the kind it speaks.
@@ -23,14 +23,31 @@ _SUBRESOURCES: dict[str, tuple[tuple[str, ...], str, str]] = {
 }
 
 
-def list_groups(registry: Registry) -> Object:
+def _list_groups(registry: Registry) -> Object:
     """Build the answer to `/apis`."""
     groups = _by_group(registry)
     listed: list[Json] = [_group(name, kinds) for name, kinds in groups.items() if name]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
 
 
-def list_resources(registry: Registry, group: str, version: str) -> Object | None:
+def find_document(registry: Registry, parts: list[str]) -> Object | None:
+    """Build the answer to `/api`, `/apis` and what is below them; None when there is none."""
+    match parts:
+        case ["api"]:
+            return {"kind": "APIVersions", "versions": ["v1"]}
+        case ["apis"]:
+            return _list_groups(registry)
+        case ["api", version]:
+            return _list_resources(registry, "", version)
+        case ["apis", group, version]:
+            return _list_resources(registry, group, version)
+        case ["apis", group] if kinds := _by_group(registry).get(group):
+            return {"kind": "APIGroup", "apiVersion": "v1", **_group(group, kinds)}
+        case _:
+            return None
+
+
+def _list_resources(registry: Registry, group: str, version: str) -> Object | None:
     """Build the answer to `/apis/GROUP/VERSION`; None when nothing is served there."""
     kinds = [kind for kind in registry.kinds if kind.group == group and version in kind.versions]
     if not kinds:

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from lab.kubernetes.api import Api
-from lab.kubernetes.errors import ApiError, BadRequestError, ForbiddenError, NotFoundError
+from lab.kubernetes.errors import (
+    BadRequestError,
+    ForbiddenError,
+    InvalidError,
+    MethodNotAllowedError,
+    UnsupportedMediaTypeError,
+)
 from lab.kubernetes.evicting import evict_pod
 from lab.kubernetes.http.requests import Target, read_body, read_object
 from lab.kubernetes.lists import list_rule
 from lab.kubernetes.patching import patch_json, patch_merge, patch_strategic
+from lab.kubernetes.preconditions import check_preconditions
 from lab.kubernetes.registry import Served
 from lab.kubernetes.users import User
 from lab.kubernetes.values import Object, at, dig, grow, maps, number, text
@@ -41,6 +48,13 @@ class Call:
         return named or self.request.headers.get("User-Agent", "unknown").partition("/")[0]
 
 
+# Nobody can delete all of these in one request.
+_ONE_BY_ONE = {"namespaces", "services"}
+_FORMATS = {
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+}
 _REVIEWS = {"selfsubjectaccessreviews", "subjectaccessreviews"}
 
 
@@ -69,7 +83,7 @@ async def change_object(call: Call) -> tuple[int, Object]:
         ApiError: it is refused.
     """
     match call.request.method:
-        case "POST":
+        case "POST" if not call.target.name or call.target.subresource:
             return 201, await _create(call)
         case "PUT":
             obj = _identify(await read_object(call.request), call.served, call.target)
@@ -84,12 +98,10 @@ async def change_object(call: Call) -> tuple[int, Object]:
             return await _patch(call)
         case "DELETE" if call.target.name:
             return 200, await _delete(call)
-        case "DELETE":
+        case "DELETE" if call.served.kind.resource not in _ONE_BY_ONE:
             return 200, _delete_all(call)
-        case method:
-            error = ApiError(f"the server does not allow this method: `{method}`")
-            error.code, error.reason = 405, "MethodNotAllowed"
-            raise error
+        case _:
+            raise MethodNotAllowedError
 
 
 async def _create(call: Call) -> Object:
@@ -130,6 +142,9 @@ async def _patch(call: Call) -> tuple[int, Object]:
         if not isinstance(body, dict):
             raise BadRequestError("the body of the apply was not an object")
         return _apply(call, body)
+    _check_format(content_type, crd=bool(call.served.kind.crd))
+    if content_type == "application/json-patch+json" and not isinstance(body, list):
+        raise BadRequestError("error decoding patch: the patch is not a list of operations")
     rule = list_rule(call.served.kind)
 
     def change(obj: Object) -> Object:
@@ -137,7 +152,7 @@ async def _patch(call: Call) -> tuple[int, Object]:
             return patch_json(obj, maps(body))
         if not isinstance(body, dict):
             raise BadRequestError("the body of the patch was not an object")
-        if content_type == "application/strategic-merge-patch+json" and not call.served.kind.crd:
+        if content_type == "application/strategic-merge-patch+json":
             return patch_strategic(obj, body, rule)
         return patch_merge(obj, body)
 
@@ -152,10 +167,28 @@ async def _patch(call: Call) -> tuple[int, Object]:
     )
 
 
+def _check_format(content_type: str, *, crd: bool) -> None:
+    if content_type not in _FORMATS:
+        raise UnsupportedMediaTypeError("415: Unsupported Media Type", details={})
+    if crd and content_type == "application/strategic-merge-patch+json":
+        raise UnsupportedMediaTypeError(
+            "the body of the request was in an unknown format - accepted media types include: "
+            "application/json-patch+json, application/merge-patch+json, "
+            "application/apply-patch+yaml"
+        )
+
+
 def _apply(call: Call, body: Object) -> tuple[int, Object]:
     manager = call.request.query.get("fieldManager", "")
     if not manager:
-        raise BadRequestError("fieldManager is required for apply patch")
+        cause = (
+            "fieldManager",
+            "FieldValueRequired",
+            "Required value: is required for apply patch",
+        )
+        raise InvalidError.of_field("PatchOptions", "meta.k8s.io", "", cause)
+    if "managedFields" in at(body, "metadata"):
+        raise BadRequestError("metadata.managedFields must be nil")
     obj = _identify(body, call.served, call.target)
     existed = (
         call.api.store.get(call.served.kind.resource, call.target.namespace, call.target.name)
@@ -203,10 +236,8 @@ def _check_kind(obj: Object, served: Served) -> None:
 async def _delete(call: Call) -> Object:
     body = await read_body(call.request)
     options: Object = body if isinstance(body, dict) else {}
-    wanted = text(options, "preconditions", "uid")
     live = call.api.get(call.served, call.target.name, call.target.namespace)
-    if wanted and wanted != text(live, "metadata", "uid"):
-        raise NotFoundError.of(call.served.kind.plural, call.served.kind.group, call.target.name)
+    check_preconditions(call.served.kind, live, at(options, "preconditions"))
     grace = options.get("gracePeriodSeconds")
     if grace is None and call.request.query.get("gracePeriodSeconds", "").isdigit():
         grace = int(call.request.query["gracePeriodSeconds"])

@@ -9,8 +9,14 @@ from datetime import datetime
 from aiohttp import web
 
 from lab.kubernetes.api import Api
-from lab.kubernetes.errors import ApiError, InternalError, NotFoundError, TooManyRequestsError
-from lab.kubernetes.http.discovery import list_aggregated, list_groups, list_resources
+from lab.kubernetes.errors import (
+    ApiError,
+    InternalError,
+    NotFoundError,
+    TooManyRequestsError,
+    UnknownGroupError,
+)
+from lab.kubernetes.http.discovery import find_document, list_aggregated
 from lab.kubernetes.http.objects import Call, change_object, check_permission, show_scale
 from lab.kubernetes.http.openapi import describe_group, list_documents
 from lab.kubernetes.http.requests import Target, read_target, read_user
@@ -23,6 +29,8 @@ from lab.ledger import Ledger
 __all__ = ["Routes"]
 
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+# How many parts paths about the API itself have after `/api` and `/apis`.
+_LONGEST_DISCOVERY = {"api": 1, "apis": 2}
 _HEALTH = {"readyz", "livez", "healthz"}
 Shape = Callable[[list[Object], str], Object]
 
@@ -49,6 +57,8 @@ class Routes:
         """Answer a request; what is refused becomes a `Status`."""
         try:
             return await self._route(request)
+        except UnknownGroupError:
+            return web.Response(text="404 page not found\n", status=404)
         except ApiError as error:
             headers = {"Retry-After": "10"} if isinstance(error, TooManyRequestsError) else {}
             return _answer_json(error.status, error.code, headers)
@@ -66,6 +76,8 @@ class Routes:
         target = read_target(request.path)
         check_permission(user, request.method, target)
         served = self._api.registry.of_path(target.group, target.version, target.plural)
+        if target.subresource and target.subresource not in served.kind.subresources:
+            raise NotFoundError.of_kind()
         if request.method == "GET":
             return await self._read(request, served, target)
         if self._ledger is not None:
@@ -161,22 +173,16 @@ class Routes:
             case ["api" | "apis"] if aggregated:
                 body = list_aggregated(registry, core=parts == ["api"])
                 return web.Response(text=json.dumps(body), headers={"Content-Type": _AGGREGATED})
-            case ["api"]:
-                document = {"kind": "APIVersions", "versions": ["v1"]}
-            case ["apis"]:
-                document = list_groups(registry)
-            case ["api", version]:
-                document = list_resources(registry, "", version)
-            case ["apis", group, version]:
-                document = list_resources(registry, group, version)
+            case ["api" | "apis", *rest] if len(rest) <= _LONGEST_DISCOVERY[parts[0]]:
+                document = find_document(registry, parts)
             case ["openapi", "v3", *rest]:
                 document = _describe_openapi(registry, rest)
-            case ["apis", _] | ["openapi", *_] | []:
+            case ["openapi", *_] | []:
                 document = None
             case _:
                 return None
         if document is None:
-            raise NotFoundError.of_kind()
+            raise UnknownGroupError
         return _answer_json(document)
 
 
