@@ -91,9 +91,6 @@ class LabWorld:
         described = source / "clusters" / cluster / HARDWARE_FILE
         machines = Machines(clock, kubernetes, _make_specs(inventory, addresses, described))
         registry = Registry()
-        faults = FaultBoard(clock, _make_hands(machines, kubernetes, registry))
-        for fault in request.faults:
-            faults.set(fault)
         flux = Flux(
             clock,
             kubernetes.client,
@@ -101,6 +98,9 @@ class LabWorld:
             tools=tools.with_clock(clock),
             work=request.folder / "flux",
         )
+        faults = FaultBoard(clock, _make_hands(machines, kubernetes, registry, flux))
+        for fault in request.faults:
+            faults.set(fault)
         await registry.start()
         await machines.start()
         await flux.start()
@@ -168,10 +168,12 @@ class _Parts:
     faults: FaultBoard
 
 
-def _make_hands(machines: Machines, kubernetes: Kubernetes, registry: Registry) -> Hands:
+def _make_hands(
+    machines: Machines, kubernetes: Kubernetes, registry: Registry, flux: Flux
+) -> Hands:
     control_planes = tuple(m.name for m in machines if m.spec.role == "controlplane")
     workers = tuple(m.name for m in machines if m.spec.role != "controlplane")
-    return Hands(machines, kubernetes, registry, control_planes, workers)
+    return Hands(machines, kubernetes, registry, flux.faults, control_planes, workers)
 
 
 def _choose_socket(folder: Path) -> Path:

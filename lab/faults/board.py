@@ -111,6 +111,8 @@ class FaultBoard:
             return machines[-1]
         if fault.target is Target.INSTALLER:
             return "installer"  # every installer's name holds it
+        if fault.target is Target.SOURCE:
+            return "flux-system/"
         raise FaultError(
             f"fault needs a target: `{fault.name}`",
             hint=f"write {fault.name}:TARGET, where the target is {_DESCRIBED[fault.target]}",

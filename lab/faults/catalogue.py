@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.faults.values import Answer, Hands, LabFault, Strike, Target, refuse_unknown
+from lab.flux.faults import SourceFault
 from lab.kubernetes.faults import PodFault
 from lab.machines.faults import Fault
 
@@ -57,6 +58,16 @@ def _pods(
     """Make one that breaks a component: its layer's gate waits, and a diagnosis says why."""
     answers = (_gate("layer-is-ready"), _diagnosis(signature))
     return LabFault(fault.value, target, does, origin, _of_pods(fault), answers)
+
+
+def _source(fault: SourceFault, does: str, origin: str, signature: str) -> LabFault:
+    """Make one that keeps a source away from whatever is built from it."""
+
+    def strike(hands: Hands, target: str, on: bool) -> None:  # noqa: FBT001 (a `Strike`)
+        hands.sources.set_fault(target, fault, on=on)
+
+    answers = (_gate("sources-are-ready"), _diagnosis(signature))
+    return LabFault(fault.value, Target.SOURCE, does, origin, strike, answers)
 
 
 FAULTS = (
@@ -220,6 +231,24 @@ FAULTS = (
         "https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/",
         "webhook-denied",
         target=Target.WEBHOOK,
+    ),
+    _source(
+        SourceFault.GIT_DENIED,
+        "The Git server refuses the deploy key.",
+        "https://fluxcd.io/flux/components/source/gitrepositories/#ssh-authentication",
+        "git-denied",
+    ),
+    _source(
+        SourceFault.GIT_HOST_KEY,
+        "The Git server shows another host key than the known one.",
+        "https://fluxcd.io/flux/components/source/gitrepositories/#ssh-authentication",
+        "git-host-key",
+    ),
+    _source(
+        SourceFault.GIT_UNRESOLVED,
+        "The name of the Git server does not resolve.",
+        "https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/",
+        "name-not-resolved",
     ),
 )
 _BY_NAME = {fault.name: fault for fault in FAULTS}

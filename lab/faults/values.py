@@ -48,6 +48,8 @@ class Target(StrEnum):
     """`namespace/prefix` of pods; must be given."""
     WEBHOOK = "webhook"
     """`namespace/prefix` of the Service that serves webhooks; must be given."""
+    SOURCE = "source"
+    """`namespace/prefix` of GitRepositories; without it, all of flux-system."""
 
 
 class _Machine(Protocol):
@@ -58,7 +60,7 @@ class _Machines(Protocol):
     def __getitem__(self, name: str) -> _Machine: ...
 
 
-class _Kubernetes(Protocol):
+class _Named(Protocol):
     def set_fault(self, target: str, fault: str, *, on: bool = True) -> None: ...
 
 
@@ -71,8 +73,9 @@ class Hands:
     """The parts of the lab that faults reach into, and the names of its machines."""
 
     machines: _Machines
-    kubernetes: _Kubernetes
+    kubernetes: _Named
     registry: _Registry
+    sources: _Named
     control_planes: tuple[str, ...]
     workers: tuple[str, ...]
 

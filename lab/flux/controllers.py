@@ -13,6 +13,7 @@ from lab.clock import LabClock
 from lab.flux.actions import HelmActions
 from lab.flux.artifacts import Artifacts, SourceKey
 from lab.flux.build import Builder
+from lab.flux.faults import SourceFaults
 from lab.flux.git import GitFetcher
 from lab.flux.kustomizations import KUSTOMIZATION, Kustomizations, source_key_of
 from lab.flux.objects import Context
@@ -76,7 +77,9 @@ class Flux:
         source, kustomize, helm = (
             Context(clock, client, f"{name}-controller") for name in ("source", "kustomize", "helm")
         )
-        sources = Sources(source, self._artifacts, GitFetcher(tools, work / "git"), charts)
+        self.faults = SourceFaults()
+        git = GitFetcher(tools, work / "git")
+        sources = Sources(source, self._artifacts, git, charts, self.faults)
         builder = Builder(kustomize, tools, work / "builds")
         renderer = Renderer(client, tools)
         actions = HelmActions(helm, self._readiness)

@@ -9,6 +9,7 @@ from pathlib import Path
 from lab.charts import resolve_chart, split_chart_url
 from lab.flux.artifacts import Artifact, Artifacts, SourceKey
 from lab.flux.durations import parse_duration
+from lab.flux.faults import SourceFaults
 from lab.flux.git import FetchError, GitFetcher
 from lab.flux.objects import Context, is_deleted, is_suspended, note_handled
 from lab.flux.queue import RetryError
@@ -33,12 +34,18 @@ class Sources:
     """Reconciles every kind of source; one method a kind."""
 
     def __init__(
-        self, context: Context, artifacts: Artifacts, git: GitFetcher, charts: Sequence[Path]
+        self,
+        context: Context,
+        artifacts: Artifacts,
+        git: GitFetcher,
+        charts: Sequence[Path],
+        faults: SourceFaults,
     ) -> None:
         self._context = context
         self._artifacts = artifacts
         self._git = git
         self._charts = charts
+        self._faults = faults
 
     async def reconcile(self, source: Object, newer: asyncio.Event) -> float | None:
         """Bring one source up to date; returns its interval in simulated seconds."""
@@ -76,6 +83,8 @@ class Sources:
         secret = text(source, "spec", "secretRef", "name")
         if secret:
             await self._need_secret(source, secret, ("identity", "known_hosts"))
+        if failure := self._faults.describe(f"{namespace_of(source)}/{name_of(source)}"):
+            raise FetchError(failure)
         if self._artifacts.get(key_of(source)) is None:
             await self._context.clock.wait(_FETCH_S, f"source/{name_of(source)}")
         revision, folder = await self._git.fetch(source)

@@ -11,7 +11,14 @@ import yaml
 
 from lab.kubernetes.values import Json, Object
 
-__all__ = ["CHARTS", "URL", "Components", "make_fault_component", "write_repository"]
+__all__ = [
+    "CHARTS",
+    "URL",
+    "Components",
+    "make_fault_component",
+    "make_source_component",
+    "write_repository",
+]
 
 URL = "ssh://git@git.lab.example/broken.git"
 CHARTS = ("app-template", "metallb")
@@ -201,6 +208,18 @@ def make_fault_component(name: str, *, is_webhook: bool) -> Components:
         name: ({}, [_namespace(name), _make_hook(name), _make_service(name), _app(name)]),
         f"{name}-guarded": (_depends_on(name), [_namespace(f"{name}-guarded"), _guarded_by(name)]),
     }
+
+
+def make_source_component(name: str) -> Components:
+    """Make a source of its own, and beside it what is built from that."""
+    source: Object = {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "GitRepository",
+        "metadata": {"name": name, "namespace": "flux-system"},
+        "spec": {"interval": "1m", "url": URL, "ref": {"branch": "main"}},
+    }
+    built_from: Object = {"sourceRef": {"kind": "GitRepository", "name": name}}
+    return {name: ({}, [source]), f"{name}-guarded": (built_from, [_namespace(name)])}
 
 
 def _make_hook(name: str) -> Object:

@@ -87,6 +87,7 @@ class BrokenWorld:
     """A cluster in which much is wrong, and a hand to ask about it."""
 
     plane: Plane
+    flux: Flux
     clock: LabClock
     client: Kubernetes
     inventory: Inventory
@@ -151,7 +152,7 @@ async def run_broken_world(
     )
     inventory = read_repository(folder / "tree", "main", {})
     client = await _start(plane, port)
-    world = BrokenWorld(plane, clock, client, inventory)
+    world = BrokenWorld(plane, flux, clock, client, inventory)
     try:
         await _prepare(world)
         await flux.start()

@@ -11,7 +11,11 @@ import pytest_asyncio
 from lab.faults import FAULTS, LabFault, Target
 from lifecycle.diagnosis import diagnose
 from lifecycle.drivers.kubernetes import KubernetesObject
-from tests.diagnosis.diagnosis_repository import Components, make_fault_component
+from tests.diagnosis.diagnosis_repository import (
+    Components,
+    make_fault_component,
+    make_source_component,
+)
 from tests.diagnosis.diagnosis_world import BrokenWorld, run_broken_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -22,9 +26,16 @@ _TARGETS = {
     Target.IMAGE: "example/{}:",
     Target.POD: "{}/",
     Target.WEBHOOK: "{0}/{0}",
+    Target.SOURCE: "flux-system/{}",
 }
 _STRUCK = [fault for fault in FAULTS if fault.target in _TARGETS]
 _SOUND = "sound"
+
+
+def _make_component(fault: LabFault) -> Components:
+    if fault.target is Target.SOURCE:
+        return make_source_component(fault.name)
+    return make_fault_component(fault.name, is_webhook=fault.target is Target.WEBHOOK)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -34,12 +45,12 @@ async def struck(
     """A cluster in which every fault strikes a component of its own, and one is sound."""
     components: Components = make_fault_component(_SOUND, is_webhook=True)
     for fault in _STRUCK:
-        is_webhook = fault.target is Target.WEBHOOK
-        components = {**components, **make_fault_component(fault.name, is_webhook=is_webhook)}
+        components = {**components, **_make_component(fault)}
     folder = tmp_path_factory.mktemp("struck")
     async with run_broken_world(folder, programs, components) as world:
         for fault in _STRUCK:
-            world.plane.set_fault(_TARGETS[fault.target].format(fault.name), fault.name)
+            part = world.flux.faults if fault.target is Target.SOURCE else world.plane
+            part.set_fault(_TARGETS[fault.target].format(fault.name), fault.name)
         yield world
 
 
@@ -47,7 +58,7 @@ async def struck(
 async def test_fault_is_diagnosed_as_promised(struck: BrokenWorld, fault: LabFault) -> None:
     """The gate of the layer that a fault breaks ends with the diagnosis of the catalogue."""
     (promised,) = (answer.name for answer in fault.answers if answer.kind == "diagnosis")
-    layer = fault.name + "-guarded" * (fault.target is Target.WEBHOOK)
+    layer = fault.name + "-guarded" * (fault.target in (Target.WEBHOOK, Target.SOURCE))
     found = await struck.find_cause(f"layer-is-ready/{layer}", promised, within_s=_SOON_S)
 
     assert fault.name in found.cause + " ".join(found.evidence)

@@ -9,6 +9,7 @@ import pytest
 
 from lab.clock import LabClock
 from lab.faults import FAULTS, FaultBoard, FaultError, FaultRequest, Hands, parse_fault
+from lab.flux.faults import SourceFault
 from lab.kubernetes.faults import PodFault
 from lab.ledger import Ledger
 from lab.machines.faults import Fault
@@ -61,7 +62,14 @@ def switched() -> Switched:
 @pytest.fixture
 def board(switched: Switched) -> FaultBoard:
     """A board over a control plane and two workers, in a world a thousand times as fast."""
-    hands = Hands(Machine(switched), Pods(switched), Part(switched), ("cp1",), ("w1", "w2"))
+    hands = Hands(
+        machines=Machine(switched),
+        kubernetes=Pods(switched),
+        registry=Part(switched),
+        sources=Pods(switched),
+        control_planes=("cp1",),
+        workers=("w1", "w2"),
+    )
     return FaultBoard(LabClock(Ledger(), speed=1000.0), hands)
 
 
@@ -177,7 +185,7 @@ async def test_cleared_fault_is_over(board: FaultBoard, switched: Switched) -> N
 
 def test_no_switch_is_left_out() -> None:
     """Whatever machines and pods can be made to do wrong is in the catalogue."""
-    assert {*Fault, *PodFault} <= {fault.name for fault in FAULTS}
+    assert {*Fault, *PodFault, *SourceFault} <= {fault.name for fault in FAULTS}
 
 
 @pytest.mark.parametrize("name", [fault.name for fault in FAULTS])
