@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx2
@@ -13,6 +13,7 @@ from lab.clock import LabClock
 from lab.kubernetes import Kubernetes
 from lab.kubernetes.values import dig
 from lab.ledger import Ledger
+from tests.lab_kubernetes.contract_server import Server, connect
 from tests.lab_kubernetes.lab_kubernetes_cluster import (
     CONTROL_PLANE,
     PORT,
@@ -23,6 +24,7 @@ from tests.lab_kubernetes.lab_kubernetes_cluster import (
     condition,
     make_pki,
 )
+from tests.lab_kubernetes.real_apiserver import RealServer, explain_missing, run_real_server
 
 
 @pytest.fixture
@@ -65,3 +67,33 @@ async def ready(cluster: Cluster) -> Cluster:
         node = cluster.see("v1", "Node", name)
         await node.until(lambda obj: condition(obj, "Ready") == "True")
     return cluster
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    """A real API server for all tests."""
+    if reason := explain_missing():
+        pytest.skip(reason)
+    with run_real_server(tmp_path_factory.mktemp("real"), make_pki()) as server:
+        yield server
+
+
+@pytest.fixture
+async def lab_server(empty: Cluster) -> AsyncIterator[Server]:
+    """The lab's API server."""
+    async with connect(empty.url, empty.client_context()) as found:
+        yield found
+
+
+@pytest.fixture
+async def real_server(real: RealServer) -> AsyncIterator[Server]:
+    """The real API server."""
+    async with connect(real.url, real.context) as found:
+        yield found
+
+
+@pytest.fixture(params=["lab_server", pytest.param("real_server", marks=pytest.mark.tools)])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each server in turn."""
+    found: Server = request.getfixturevalue(request.param)
+    return found
