@@ -34,7 +34,7 @@ def test(context: Context, *, only: str = "") -> None:  # noqa: PT028 (Invoke's 
     auto_shortflags=False,
     iterable=["only"],
     help={
-        "only": "Case to measure, sample or nomenator; may be repeated",
+        "only": "Case to measure: sample, nomenator, machines or inventory; may be repeated",
         "runs": "Number of rehearsals of each case",
         "speed": "Factor by which the lab's time runs faster than the wall's",
         "chain": "Listing of the critical path itself",
@@ -48,11 +48,12 @@ def bench(
     speed: str = "",
     chain: bool = False,
 ) -> None:
-    """Measure runs in the lab against the lab's own critical path.
+    """Measure runs in the lab against its critical path, and reading.
 
     Examples:
       invoke bench
       invoke bench --only sample --runs 3
+      invoke bench --only inventory
     """
     words = [word for name in only or () for word in ("--only", name)]
     words += ["--runs", str(runs), *(("--speed", speed) if speed else ())]

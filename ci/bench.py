@@ -1,4 +1,4 @@
-"""`invoke bench`: runs in the lab against the lab's own critical path, measured side by side.
+"""`invoke bench`: runs in the lab against the lab's own critical path, and reading repositories.
 
 Nothing here is a test: a shared machine may be busy, so the table shows figures, their spread
 and the load under which they came about, and leaves the judging to people.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from ci.bench_inventory import draw_inventory
 from ci.bench_machines import draw_machines
 from ci.bench_runs import Case, FailedRunError, rehearse
 from ci.bench_values import Rehearsal, describe_spread
@@ -28,6 +29,11 @@ _NOMENATOR = Case(
 )
 _CASES = {case.name: case for case in (_SAMPLE, _NOMENATOR)}
 _MACHINES = "machines"
+_INVENTORY = "inventory"  # reading and judging, in fresh processes
+_WITHOUT_RUNS: Mapping[str, Callable[[], str]] = {
+    _MACHINES: draw_machines,
+    _INVENTORY: draw_inventory,
+}
 _KIB_A_MIB = 1024
 
 _FOOTNOTES = """\
@@ -43,15 +49,16 @@ first probe     from the start of the process to the first `step.probed` of its 
 processor       user and system time of the command and its tools, of the lab and its tools, and
                 how many cores both kept busy on average during the first command
 peak memory     VmHWM of the command's own process (tools left out) and of the lab's
-load            one-minute load average of this machine at the start of each rehearsal"""
+load            one-minute load average of this machine at the start of each rehearsal
+inventory       size is the number of Kustomizations; each is processor time for one of them"""
 
 
 def main() -> int:
     """Measure and print; exit code 1 when a run failed."""
     options = _parse(sys.argv[1:])
-    for name in options.only or [*_CASES, _MACHINES]:
-        if name == _MACHINES:
-            print(draw_machines(), flush=True)
+    for name in options.only or [*_CASES, *_WITHOUT_RUNS]:
+        if name in _WITHOUT_RUNS:
+            print(_WITHOUT_RUNS[name](), flush=True)
             continue
         if name == _NOMENATOR.name and not _SHARED.is_dir():
             print(f"{name}: skipped: there is no {_SHARED}")
@@ -73,7 +80,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only",
         action="append",
-        choices=[*_CASES, _MACHINES],
+        choices=[*_CASES, *_WITHOUT_RUNS],
         help="case to measure; may be repeated",
     )
     parser.add_argument("--runs", type=int, default=1, help="rehearsals of each case")

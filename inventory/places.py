@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple, cast
+from types import NoneType
+from typing import Final, NamedTuple, cast
 
 import yaml
 
@@ -18,6 +19,8 @@ from inventory.events import Event, Refused, is_kind
 # so a longer one is read once; most files are shorter, and few of their values are looked up.
 _LONG_TEXT = 20_000
 _MAX_DEPTH = 200  # as in `documents`
+_OPENING: Final[frozenset[type]] = frozenset({yaml.MappingStartEvent, yaml.SequenceStartEvent})
+_CLOSING: Final[frozenset[type]] = frozenset({yaml.MappingEndEvent, yaml.SequenceEndEvent})
 
 
 def locate(text: str, index: int, keys: tuple[str | int, ...]) -> tuple[int, int]:
@@ -201,12 +204,16 @@ class Finder:
         return None
 
     def _skip(self, event: Event) -> None:
-        depth = 0
-        while True:
-            if is_kind(event, yaml.MappingStartEvent, yaml.SequenceStartEvent):
+        """Move to the end of what the event begins; the hot loop of all searching."""
+        if type(event) not in _OPENING:
+            return
+        depth = 1
+        take = self._loader.get_event
+        while depth:
+            kind = type(take())
+            if kind in _OPENING:
                 depth += 1
-            elif is_kind(event, yaml.MappingEndEvent, yaml.SequenceEndEvent):
+            elif kind in _CLOSING:
                 depth -= 1
-            if depth <= 0:
-                return
-            event = self._take()
+            elif kind is NoneType:
+                raise yaml.YAMLError("unexpected end of the text")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from inventory.documents import Document, parse_documents
 from inventory.model import Finding, Position
@@ -35,7 +35,9 @@ class Tree:
         self._failed: set[str] = set()
         self._mentions: dict[tuple[str, tuple[str, ...]], bool] = {}
         self._lines: dict[str, dict[int, Document]] = {}
-        self._folders: dict[str, str | None] = {}
+        self._names: dict[str, Sequence[tuple[str, bool]]] = {}
+        self._real: dict[str, str | None] = {}
+        self._folders: dict[str, str | None] = {".": self.root, "": self.root}
 
     def is_file(self, path: str) -> bool:
         """Say whether `path` is a regular file inside the repository."""
@@ -49,16 +51,11 @@ class Tree:
         real = self._inside(path)
         return real is not None and os.path.isdir(real)
 
-    def names(self, path: str) -> list[tuple[str, bool]]:
+    def names(self, path: str) -> Sequence[tuple[str, bool]]:
         """Return (name, is a directory) of what `path` holds, sorted; symlinks are not followed."""
-        real = self._inside(path)
-        if real is None:
-            return []
-        try:
-            with os.scandir(real) as entries:
-                return sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries)
-        except OSError:
-            return []
+        if path not in self._names:
+            self._names[path] = _scan(self._inside(path))
+        return self._names[path]
 
     def resolve(self, path: str) -> str:
         """Return what a path leads to once symbolic links are followed, as a repository path."""
@@ -204,19 +201,34 @@ class Tree:
 
     def _inside(self, path: str) -> str | None:
         """Return the real path when it lies in the root, following symlinks as Git tools do."""
+        if path not in self._real:
+            self._real[path] = self._find(path)
+        return self._real[path]
+
+    def _find(self, path: str) -> str | None:
         if "\0" in path or normalise(path) is None:
             return None
         folder, _, name = path.rpartition("/")
         real_folder = self._folder(folder)
         if real_folder is None or name in (".", ""):
             return real_folder
-        real = f"{real_folder}/{name}"
-        return self._resolve(real) if os.path.islink(real) else real
+        return self._follow(real_folder, name)
 
     def _folder(self, folder: str) -> str | None:
+        """Return the real path of a folder; one system call for each that is new."""
         if folder not in self._folders:
-            self._folders[folder] = self._resolve(os.path.join(self.root, folder))
+            above, _, name = folder.rpartition("/")
+            if normalise(folder) != folder or folder.count("/") > MAX_DEPTH:
+                real = self._resolve(os.path.join(self.root, folder))
+            else:
+                real_above = self._folder(above)
+                real = None if real_above is None else self._follow(real_above, name)
+            self._folders[folder] = real
         return self._folders[folder]
+
+    def _follow(self, real_folder: str, name: str) -> str | None:
+        real = f"{real_folder}/{name}"
+        return self._resolve(real) if os.path.islink(real) else real
 
     def _resolve(self, real: str) -> str | None:
         resolved = os.path.realpath(real)
@@ -261,6 +273,16 @@ def parent(path: str) -> str:
 def is_below(path: str, folder: str) -> bool:
     """Say whether `path` is `folder` or lies in it."""
     return folder in (".", path) or path.startswith(folder + "/")
+
+
+def _scan(real: str | None) -> Sequence[tuple[str, bool]]:
+    if real is None:
+        return ()
+    try:
+        with os.scandir(real) as entries:
+            return sorted([(e.name, e.is_dir(follow_symlinks=False)) for e in entries])
+    except OSError:
+        return ()
 
 
 def _is_kustomization(path: str) -> bool:

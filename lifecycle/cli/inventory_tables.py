@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inventory import Component, Inventory, Node, Severity, order_layers
-from lifecycle.report.words import clean_text
+from lifecycle.report.cleaning import clean_text
 
 __all__ = ["clean", "draw_inventory", "make_table"]
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from lifecycle.engine.plan import Plan
 from lifecycle.engine.ports import Event, EventName, StepState
 from lifecycle.engine.step import Step
-from lifecycle.report.words import clean_text
+from lifecycle.report.cleaning import clean_text
 
 __all__ = ["Board", "Row", "RowGroup"]
 

@@ -13,8 +13,9 @@ from rich.text import Text
 
 from lifecycle.engine.ports import Event, EventName, StepState
 from lifecycle.report.board import Board, Row
+from lifecycle.report.cleaning import clean_text
 from lifecycle.report.layout import Line, choose_lines
-from lifecycle.report.words import STEP_LOOKS, clean_text, format_elapsed
+from lifecycle.report.words import STEP_LOOKS, format_elapsed
 
 __all__ = ["LiveTable", "PlainLines", "Watched", "watch_run"]
 

@@ -17,12 +17,11 @@ from lifecycle.engine.ports import RunRecord, StepRecord, StepState
 from lifecycle.engine.runner import RunResult
 from lifecycle.engine.watch import describe_answer
 from lifecycle.report.board import Board, Row
+from lifecycle.report.cleaning import clean_lines, clean_text
 from lifecycle.report.words import (
     RUN_LOOKS,
     STEP_LOOKS,
     Look,
-    clean_lines,
-    clean_text,
     format_elapsed,
     look_of_answer,
 )

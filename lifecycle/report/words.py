@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,16 +12,9 @@ __all__ = [
     "RUN_LOOKS",
     "STEP_LOOKS",
     "Look",
-    "clean_lines",
-    "clean_text",
     "format_elapsed",
     "look_of_answer",
 ]
-
-# Terminal sequences (colours, cursor, titles) that a tool's output may carry, then any other
-# control character: none of them may reach the table or a log that somebody prints.
-_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +54,6 @@ def look_of_answer(answer: Answer) -> Look:
             return Look("blocked", "✗", "x", "bold red")
         case Unknown():
             return Look("unknown", "?", "?", "dim")
-
-
-def clean_text(text: str) -> str:
-    """Return `text` on one line, without terminal sequences and control characters."""
-    return _CONTROLS.sub(" ", _SEQUENCES.sub("", text)).strip()
-
-
-def clean_lines(text: str) -> str:
-    """Return `text` with its line breaks, each line without sequences and control characters."""
-    return "\n".join(clean_text(line) for line in text.strip().splitlines())
 
 
 def format_elapsed(seconds: float | None) -> str:
