@@ -109,6 +109,8 @@ chart: {spec: {chart: plex, version: 99.0.0}}      # the repository has no such 
 === remote-unreachable
 spec:
   url: https://git.example.org/home/clusterr.git
+=== image-missing
+image: {repository: ghcr.io/home-operations/plex, tag: 99.0.0}      # was never pushed, or removed
 === dead-registry
 image: {repository: tccr.io/truecharts/alpine}
 === undefined-variable

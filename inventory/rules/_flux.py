@@ -216,6 +216,13 @@ NEEDS = (
         "correct the URL or the branch, or give this machine access",
     ),
     rule(
+        "image-missing",
+        ERROR,
+        "The registry says that it has no such image, so it cannot be pulled on a new machine"
+        " (--online).",
+        "correct the name, the tag or the digest",
+    ),
+    rule(
         "dead-registry",
         ERROR,
         "An image comes from a registry that no longer exists, so it cannot be pulled on a new"

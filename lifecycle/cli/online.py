@@ -1,4 +1,4 @@
-"""What can be asked of servers: do the Git remotes and charts exist that the repository names?
+"""What can be asked of servers: do the remotes, charts and images exist that a repository names?
 
 Each question is bounded, all together too. Only URLs with a scheme of the wide world are asked:
 a repository's text must never choose a local path or a transport that starts a program.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from typing import Final
 from inventory import Finding, Inventory, Position, Source
 from inventory.objects import get_text
 from inventory.rules import make_finding
+from lifecycle.cli.online_images import ask_registries
 from lifecycle.drivers.git import Git
 from lifecycle.drivers.helm import Helm
 from lifecycle.drivers.process import Environment, ProcessRunner
@@ -50,8 +51,10 @@ class _Question:
     position: Position
 
 
-async def check_online(inventories: Iterable[Inventory], environ: Mapping[str, str]) -> Online:
-    """Ask for each remote and each chart once.
+async def check_online(
+    inventories: Sequence[Inventory], environ: Mapping[str, str], overlay: Mapping[str, str]
+) -> Online:
+    """Ask for each remote, each chart and each image once.
 
     Raises:
         ToolMissingError: git is missing.
@@ -70,6 +73,7 @@ async def check_online(inventories: Iterable[Inventory], environ: Mapping[str, s
     )
     asker = _Asker(git, helm, asyncio.Semaphore(_AT_ONCE))
     notes = [] if helm else ["there is no helm: charts were not asked for"]
+    images = asyncio.create_task(ask_registries(inventories, overlay))
     tasks = [asyncio.create_task(asker.ask(question)) for question in questions]
     done, late = await asyncio.wait(tasks, timeout=_TOTAL_S) if tasks else (set(), set())
     for task in late:
@@ -78,7 +82,8 @@ async def check_online(inventories: Iterable[Inventory], environ: Mapping[str, s
     if late:
         notes.append(f"{len(late)} remotes were not asked: more than {_TOTAL_S:g} s in all")
     findings = [finding for task in done if (finding := task.result()) is not None]
-    return Online(tuple(findings), tuple(notes))
+    answers = await images
+    return Online((*findings, *answers.findings), (*notes, *answers.notes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def graph(
         "accepted": "File of accepted findings, else .talos-lifecycle-accepted.yaml of the repo",
         "age-key": "File of the age key that must decrypt every file, in memory",
         "seed-kit": "List of what a rebuild needs, from a clean clone of the repository",
-        "online": "Questions to servers: do the Git remotes and charts exist?",
+        "online": "Questions to servers: do the Git remotes, charts and images exist?",
     },
 )
 def validate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -92,7 +92,8 @@ def examine(arguments: ReadingArguments, environ: Mapping[str, str], redactor: R
     for finding in reader.findings:
         clusters.setdefault(_clean(finding, redactor), names)
     judged = judge(sorted(clusters, key=_order), acceptances)
-    return Verdict(names, judged, clusters, kits, tuple(reader.notes))
+    notes = tuple(redactor.redact(note) for note in reader.notes)
+    return Verdict(names, judged, clusters, kits, notes)
 
 
 def find_exit_code(verdict: Verdict) -> int:
@@ -137,13 +138,13 @@ class _Reader:
 
         return run(read_seed_kits(self.repo, names, self.environ))
 
-    def ask_online(self, inventories: Iterable[Inventory]) -> None:
+    def ask_online(self, inventories: Sequence[Inventory]) -> None:
         """Ask servers for what the repository names."""
         from asyncio import run  # noqa: PLC0415 (start-up)
 
         from lifecycle.cli.online import check_online  # noqa: PLC0415 (start-up)
 
-        answer = run(check_online(inventories, self.environ))
+        answer = run(check_online(inventories, self.environ, self.overlay))
         self.findings += answer.findings
         self.notes += answer.notes
 
