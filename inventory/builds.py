@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from inventory.documents import Document
-from inventory.model import Json, JsonObject
+from inventory.kustomization_shape import find_files, find_mistakes
+from inventory.model import Finding, Json, JsonObject
 from inventory.objects import get_mappings, get_text
 from inventory.resources import Resource
+from inventory.rules import make_finding
+from inventory.tree import Tree, join, normalise
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +56,23 @@ def flatten(value: Json) -> Iterator[JsonObject]:
 def is_remote(item: str) -> bool:
     """Say whether an item of `resources` is fetched from another server."""
     return "://" in item or item.startswith(("git@", "github.com/")) or "?ref=" in item
+
+
+def judge_file(tree: Tree, here: Here, wanted: str) -> Iterator[Finding]:
+    """Yield what kustomize refuses in a kustomization file itself, before it builds anything."""
+    document = here.document
+    if tree.has_failed(document.path):
+        return
+    for mistake in find_mistakes(document.value, wanted):
+        yield make_finding(mistake.rule, mistake.message, document.locate(*mistake.keys))
+    for name, keys in find_files(document.value):
+        target = normalise(join(here.path, name))
+        if not is_remote(name) and (target is None or not tree.is_file(target)):
+            yield make_missing(here, name, keys, target)
+
+
+def make_missing(here: Here, item: str, keys: tuple[str | int, ...], target: str | None) -> Finding:
+    """Return the finding for something that a kustomization lists and that is not there."""
+    reason = "leads outside the repository" if target is None else "does not exist"
+    place = here.document.locate(*keys)
+    return make_finding("missing-resource", f"resource {reason}: `{item}`", place)

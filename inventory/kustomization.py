@@ -14,10 +14,10 @@ from functools import partial
 from typing import TypeAlias
 
 from inventory import transformers
-from inventory.builds import Build, Here, flatten, is_remote
+from inventory.builds import Build, Here, flatten, is_remote, judge_file, make_missing
 from inventory.documents import Document
 from inventory.generators import generate, rename_references
-from inventory.model import Json, JsonObject, Position
+from inventory.model import Json, JsonObject, Position, Severity
 from inventory.objects import (
     get_flag,
     get_list,
@@ -74,7 +74,10 @@ class Builder:
                 return documents[0] if documents else Document(file, 0, {}, 1, 1, "")
         return None
 
-    def _accumulate(self, here: Here, before: list[Resource]) -> list[Resource]:
+    def _accumulate(self, here: Here, before: list[Resource], wanted: str = "") -> list[Resource]:
+        for finding in judge_file(self._tree, here, wanted):
+            self._has_failed = self._has_failed or finding.severity is Severity.ERROR
+            self._tree.report(finding)
         value = here.document.value if isinstance(here.document.value, Mapping) else _EMPTY
         resources = list(before)
         known = {resource.identity for resource in resources}
@@ -129,12 +132,8 @@ class Builder:
         return []
 
     def _missing(self, item: str, here: Here, keys: _Keys, target: str | None) -> None:
-        reason = "leads outside the repository" if target is None else "does not exist"
-        self._error(
-            "missing-resource",
-            f"resource {reason}: `{item}`",
-            here.document.locate(*keys),
-        )
+        self._has_failed = True
+        self._tree.report(make_missing(here, item, keys, target))
 
     def _directory(self, target: str, here: Here, keys: _Keys) -> list[Resource]:
         inner = self.find_file(target)
@@ -157,7 +156,7 @@ class Builder:
                 here.document.locate(*keys),
             )
             return []
-        return self._accumulate(here.below(real, inner, target), [])
+        return self._accumulate(here.below(real, inner, target), [], "Kustomization")
 
     def _is_spent(self, here: Here, keys: _Keys, work: int) -> bool:
         """Count work; say whether the builds of this cluster have taken more than they may."""
@@ -183,7 +182,7 @@ class Builder:
                 self._missing(item, here, keys, target)
             return resources
         below = replace(here.below(target, inner), from_component=True)
-        return self._accumulate(below, resources)
+        return self._accumulate(below, resources, "Component")
 
     def _file(self, path: str, here: Here) -> list[Resource]:
         documents = self._tree.documents(path)
@@ -270,10 +269,13 @@ class Builder:
     def _patch(
         self, resources: list[Resource], item: JsonObject, here: Here, keys: _Keys
     ) -> list[Resource]:
-        text = get_text(item, "patch")
-        if not text:
-            target = normalise(join(here.path, get_text(item, "path")))
-            text = (self._tree.text(target) if target else None) or ""
+        text, name = get_text(item, "patch"), get_text(item, "path")
+        if not text and name:
+            target = normalise(join(here.path, name))
+            if target is None or not self._tree.is_file(target):
+                self._missing(name, here, keys, target)
+                return resources
+            text = self._tree.text(target) or ""
         try:
             for patch in read_patches(text, get_mapping(item, "target")):
                 resources = transformers.apply_patch(resources, patch)

@@ -5,6 +5,7 @@ Values are never changed in place: each function returns a new object that share
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -82,6 +83,8 @@ def _parse(text: str) -> tuple[tuple[tuple[JsonObject, ...], JsonObject | None],
     documents, problems = parse_documents("", text)
     if problems:
         raise PatchError(f"patch is not valid YAML: {problems[0].message}")
+    if text.lstrip().startswith("["):
+        _require_json(text)
     found: list[tuple[tuple[JsonObject, ...], JsonObject | None]] = []
     for document in documents:
         value = document.value
@@ -92,6 +95,14 @@ def _parse(text: str) -> tuple[tuple[tuple[JsonObject, ...], JsonObject | None],
         else:
             raise PatchError("patch is neither an object nor a list of operations")
     return tuple(found)
+
+
+def _require_json(text: str) -> None:
+    """Refuse as kustomize does, which takes what begins with a bracket for JSON, never for YAML."""
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise PatchError(f"patch begins with `[` but is not JSON: {error}") from error
 
 
 def matches_selector(target: JsonObject, value: JsonObject) -> bool:

@@ -25,6 +25,16 @@ resources:
 resources:
   - namespace.yaml
   - helm-release.yaml          # the file is called helmrelease.yaml
+=== invalid-kustomization
+patches:
+  - patch.yaml                 # must be a mapping: {path: patch.yaml}
+=== ignored-field
+resource:                      # the field is called resources
+  - helm-release.yaml
+=== empty-kustomization
+# media/kustomization.yaml, which apps/kustomization.yaml lists
+resources:
+  # - plex/ks.yaml
 === missing-kustomization-file
 resources:
   - monitoring                 # a directory of manifests without kustomization.yaml

@@ -58,6 +58,28 @@ BUILDS = (
         "correct the path or remove the line",
     ),
     rule(
+        "invalid-kustomization",
+        ERROR,
+        "A kustomization.yaml is not of the form that kustomize reads: a field of another type, one"
+        " that does not exist, a kind in the wrong list. The build stops before it begins.",
+        "correct the field",
+    ),
+    rule(
+        "ignored-field",
+        WARNING,
+        "The kustomization.yaml at the path of a Flux Kustomization has a field that does not"
+        " exist. Flux drops it in silence, so what it lists is not applied; other tools refuse the"
+        " file.",
+        "correct the spelling, or remove the field",
+    ),
+    rule(
+        "empty-kustomization",
+        ERROR,
+        "A kustomization lists a directory whose kustomization.yaml lists nothing. Kustomize"
+        " refuses that; only at the path of a Flux Kustomization itself an empty file may be.",
+        "remove the directory from the list, or list something in it",
+    ),
+    rule(
         "missing-kustomization-file",
         ERROR,
         "A kustomization lists a directory that has no kustomization.yaml. Flux makes one only for"
