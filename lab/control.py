@@ -1,12 +1,9 @@
 """The lab's control socket: asks what happened, and makes things go wrong.
 
 One JSON object a line in, one out. `{"do": "ledger"}` answers with counted acts and waits;
-`{"do": "fault", "machine": NAME, "fault": FAULT, "on": true}` switches a fault of a machine; with
-`pods` in place of `machine`, one of pods: a part of an image, or `namespace/prefix` of pods;
-with `image`, a part of an installer's reference that its registry has or has not.
-Faults of the catalogue: `{"do": "set-fault", "fault": "NAME[:TARGET][@STEP|@SECONDS]"}`,
-`{"do": "clear-fault", "fault": "NAME[:TARGET]"}`, `{"do": "faults"}` lists them, and
-`{"do": "begin-step", "step": NAME}` is told by a run before it begins one.
+`{"do": "set-fault", "fault": "NAME[:TARGET][@STEP|@SECONDS]"}` makes something of the catalogue
+go wrong, `{"do": "clear-fault", "fault": "NAME[:TARGET]"}` ends it, `{"do": "faults"}` lists
+faults, and `{"do": "begin-step", "step": NAME}` is told by a run before it begins one.
 """
 
 from __future__ import annotations
@@ -20,10 +17,7 @@ from typing import TypeAlias
 
 from lab.clock import LabClock
 from lab.faults import FAULTS, FaultBoard, FaultError, parse_fault
-from lab.kubernetes import Kubernetes
 from lab.ledger import Ledger, find_longest_chain
-from lab.machines import Machines
-from lab.registry import Registry
 
 __all__ = ["Control"]
 
@@ -39,17 +33,11 @@ class Control:
         *,
         ledger: Ledger,
         clock: LabClock,
-        machines: Machines,
-        kubernetes: Kubernetes,
-        registry: Registry,
         faults: FaultBoard,
     ) -> None:
         self._path = path
         self._ledger = ledger
         self._clock = clock
-        self._machines = machines
-        self._kubernetes = kubernetes
-        self._registry = registry
         self._faults = faults
         self._server: asyncio.Server | None = None
 
@@ -88,8 +76,6 @@ class Control:
 
     def _answer_fault(self, question: Mapping[str, str]) -> Answer:
         match question["do"]:
-            case "fault":
-                self._switch(question, is_on=bool(question.get("on", True)))
             case "set-fault":
                 self._faults.set(parse_fault(question["fault"]))
             case "clear-fault":
@@ -102,14 +88,6 @@ class Control:
             case unknown:
                 return {"error": f"unknown question: `{unknown}`"}
         return {"ok": True}
-
-    def _switch(self, question: Mapping[str, str], *, is_on: bool) -> None:
-        if "image" in question:
-            self._registry.set_absent(question["image"], on=is_on)
-        elif "pods" in question:
-            self._kubernetes.set_fault(question["pods"], question["fault"], on=is_on)
-        else:
-            self._machines[question["machine"]].set_fault(question["fault"], on=is_on)
 
     def _describe_faults(self) -> Answer:
         return {

@@ -222,40 +222,23 @@ class RefusalLab:
         return answer
 
     @contextmanager
-    def fault(self, machine: str, name: str) -> Iterator[None]:
-        """Make something go wrong with a machine for a while."""
-        self._switch(machine, name, is_on=True)
+    def fault(self, name: str, target: str) -> Iterator[None]:
+        """Make something go wrong for a while."""
+        fault = f"{name}:{target}"
+        with self._rebooting(target, is_waited_for=name == "foreign-cluster"):
+            assert self.ask({"do": "set-fault", "fault": fault}) == {"ok": True}
         try:
             yield
         finally:
-            self._switch(machine, name, is_on=False)
+            with self._rebooting(target, is_waited_for=name == "foreign-cluster"):
+                assert self.ask({"do": "clear-fault", "fault": fault}) == {"cleared": 1}
 
     @contextmanager
-    def fault_of_pods(self, pods: str, name: str) -> Iterator[None]:
-        """Make something go wrong with pods for a while; they are named as the lab has it."""
-        with self._switched({"do": "fault", "pods": pods, "fault": name}):
-            yield
-
-    @contextmanager
-    def absent_image(self, part: str) -> Iterator[None]:
-        """Take images out of the lab's registry for a while, by a part of their references."""
-        with self._switched({"do": "fault", "image": part}):
-            yield
-
-    @contextmanager
-    def _switched(self, question: Mapping[str, object]) -> Iterator[None]:
-        assert self.ask({**question, "on": True}) == {"ok": True}
-        try:
-            yield
-        finally:
-            assert self.ask({**question, "on": False}) == {"ok": True}
-
-    def _switch(self, machine: str, name: str, *, is_on: bool) -> None:
-        """Switch a fault; one that takes a reboot is waited for, since the lab counts that."""
+    def _rebooting(self, machine: str, *, is_waited_for: bool) -> Iterator[None]:
+        """Wait for the reboot that something takes, since the lab counts that."""
         reboot = f"machine.reboot/{machine}"
-        wanted = self.acts().get(reboot, 0) + (name == "foreign-cluster")
-        question = {"do": "fault", "machine": machine, "fault": name, "on": is_on}
-        assert self.ask(question) == {"ok": True}
+        wanted = self.acts().get(reboot, 0) + is_waited_for
+        yield
         deadline = time.monotonic() + _TIMEOUT_S
         while self.acts().get(reboot, 0) < wanted and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -23,13 +23,13 @@ def test_interrupted_at_each_stop_and_run_again(fresh: RefusalLab) -> None:
     so that the next run neither waits nor is refused.
     """
     # Each stop is where the lab holds the run for as long as it takes to be stopped.
-    with fresh.fault(WORKER, "silent"):
+    with fresh.fault("silent", WORKER):
         at_once = interrupt(fresh, PROBED_MACHINE, signal.SIGINT, signal.SIGINT)
         after_at_once = fresh.last_run()
-    with fresh.fault(WORKER, "slow-install"):
+    with fresh.fault("slow-install", WORKER):
         gently = interrupt(fresh, APPLIED_CONFIG, signal.SIGINT)
         after_gently = fresh.last_run()
-    with fresh.fault_of_pods("source-controller", "unpullable"):
+    with fresh.fault("unpullable", "source-controller"):
         terminated = interrupt(fresh, INSTALLED_FLUX, signal.SIGTERM)
         after_terminated = fresh.last_run()
     finished = fresh.bootstrap()

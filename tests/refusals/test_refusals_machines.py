@@ -16,7 +16,7 @@ DECLARED = "clusters/main/talos/talconfig.yaml:41:5"
 
 def test_machine_of_another_cluster(bare: RefusalLab) -> None:
     """A configured machine whose certificate is of another CA stops the run."""
-    with bare.fault(WORKER, "foreign-cluster"):
+    with bare.fault("foreign-cluster", WORKER):
         said = bare.refuse()
 
     assert 4 == said.code
@@ -28,7 +28,7 @@ def test_machine_of_another_cluster(bare: RefusalLab) -> None:
 
 def test_machine_that_nobody_reaches(bare: RefusalLab) -> None:
     """A machine that stays silent ends the wait for it, with where its address is declared."""
-    with bare.fault(WORKER, "unreachable"):
+    with bare.fault("unreachable", WORKER):
         said = bare.check_refusal(
             lambda: finish(
                 bare.place.start_program(sys.executable, "-m", "tests.refusals.impatient")
@@ -60,7 +60,7 @@ def test_machine_that_nobody_reaches(bare: RefusalLab) -> None:
 )
 def test_disk_that_is_not_the_one(bare: RefusalLab, fault: str, error: str, hint: str) -> None:
     """The install disk must be exactly one, and empty unless its wiping was allowed."""
-    with bare.fault(WORKER, fault):
+    with bare.fault(fault, WORKER):
         said = bare.refuse()
 
     assert 4 == said.code
@@ -71,7 +71,7 @@ def test_disk_that_is_not_the_one(bare: RefusalLab, fault: str, error: str, hint
 
 def test_consent_to_another_nodes_disk_is_none(bare: RefusalLab) -> None:
     """Consent names the node: that for one disk does not cover another."""
-    with bare.fault(WORKER, "disk-with-data"):
+    with bare.fault("disk-with-data", WORKER):
         said = bare.refuse("--consent-disk", "sample-control-1")
 
     assert 4 == said.code
@@ -80,7 +80,7 @@ def test_consent_to_another_nodes_disk_is_none(bare: RefusalLab) -> None:
 
 def test_consent_allows_the_disk(bare: RefusalLab) -> None:
     """With consent for its node, a disk that holds data is the install disk; others still stop."""
-    with bare.fault("sample-control-1", "foreign-cluster"), bare.fault(WORKER, "disk-with-data"):
+    with bare.fault("foreign-cluster", "sample-control-1"), bare.fault("disk-with-data", WORKER):
         said = bare.refuse("--consent-disk", WORKER)
 
     assert "machine belongs to another cluster" in said.error
@@ -110,7 +110,7 @@ def test_taken_vip(bare: RefusalLab) -> None:
 
 def test_installer_image_that_does_not_exist(bare: RefusalLab) -> None:
     """A typing error in version or schematic is found before a machine tries to pull the image."""
-    with bare.absent_image("metal-installer"):
+    with bare.fault("absent-installer", "metal-installer"):
         said = bare.refuse()
 
     assert 4 == said.code
@@ -120,7 +120,7 @@ def test_installer_image_that_does_not_exist(bare: RefusalLab) -> None:
 
 def test_clock_that_is_a_day_ahead(bare: RefusalLab) -> None:
     """Certificates would be worthless on one side or the other, so both clocks are told."""
-    with bare.fault(WORKER, "clock-ahead"):
+    with bare.fault("clock-ahead", WORKER):
         said = bare.refuse()
 
     assert 4 == said.code
@@ -130,7 +130,7 @@ def test_clock_that_is_a_day_ahead(bare: RefusalLab) -> None:
 
 def test_machine_that_follows_no_time_server(bare: RefusalLab) -> None:
     """It may be its config that names one: said, and no reason to refuse."""
-    with bare.fault(WORKER, "time-not-synced"):
+    with bare.fault("time-not-synced", WORKER):
         said = bare.place.run("plan", "--lab", "--json")
 
     assert f"follows no time server yet: {WORKER}" in said.stdout
