@@ -11,13 +11,10 @@ __all__ = ["is_listening", "is_signed_by", "read_certificate_begin"]
 
 async def is_listening(address: str, port: int, *, timeout_s: float = 2.0) -> bool:
     """Tell whether a TCP connection comes about within `timeout_s`; silence counts as no."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            _, writer = await asyncio.open_connection(address, port)
-    except OSError:  # TimeoutError is one
-        return False
-    writer.close()
-    return True
+    writer = await _connect(address, port, timeout_s)
+    if writer is not None:
+        writer.close()
+    return writer is not None
 
 
 async def is_signed_by(ca: bytes, address: str, port: int, *, timeout_s: float = 2.0) -> bool:
@@ -29,13 +26,10 @@ async def is_signed_by(ca: bytes, address: str, port: int, *, timeout_s: float =
     context.check_hostname = False
     # Talos' CAs carry no Authority Key Identifier, which Python 3.13 and newer insist on.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    try:
-        async with asyncio.timeout(timeout_s):
-            _, writer = await asyncio.open_connection(address, port, ssl=context)
-    except OSError:  # ssl.SSLError is one
-        return False
-    writer.close()
-    return True
+    writer = await _connect(address, port, timeout_s, context)
+    if writer is not None:
+        writer.close()
+    return writer is not None
 
 
 async def read_certificate_begin(
@@ -48,16 +42,26 @@ async def read_certificate_begin(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    try:
-        async with asyncio.timeout(timeout_s):
-            _, writer = await asyncio.open_connection(address, port, ssl=context)
-    except OSError:  # ssl.SSLError is one
+    writer = await _connect(address, port, timeout_s, context)
+    if writer is None:
         return None
     connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
     der = connection.getpeercert(binary_form=True)
     writer.close()
     # In a thread, since the import takes a while and other probes share the loop.
     return await asyncio.to_thread(_parse_begin, der) if der else None
+
+
+async def _connect(
+    address: str, port: int, timeout_s: float, context: ssl.SSLContext | None = None
+) -> asyncio.StreamWriter | None:
+    """Connect, over TLS with a context; None where that does not come about in time."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            _, writer = await asyncio.open_connection(address, port, ssl=context)
+    except OSError:  # TimeoutError and ssl.SSLError are ones
+        return None
+    return writer
 
 
 def _parse_begin(der: bytes) -> datetime:
