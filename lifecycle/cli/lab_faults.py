@@ -10,6 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lifecycle.cli.options import check_name
+from lifecycle.drivers.documents import (
+    JsonObject,
+    as_object,
+    list_at,
+    number_at,
+    parse_json,
+    text_at,
+    texts_at,
+)
 from lifecycle.engine import Event, EventName, Listener, Plan
 from lifecycle.errors import LifecycleError, PlanError
 
@@ -62,16 +71,21 @@ def clear_faults(control: Path, faults: Sequence[str]) -> int:
         PlanError: there is no such fault.
     """
     answers = [_ask(control, {"do": "clear-fault", "fault": fault}) for fault in faults]
-    return sum(int(str(answer["cleared"])) for answer in answers)
+    return sum(number_at(answer, "cleared") for answer in answers)
 
 
 def list_faults(control: Path) -> LabFaults:
     """Ask a lab for its faults."""
-    answer = json.loads(json.dumps(_ask(control, {"do": "faults"})))
+    answer = _ask(control, {"do": "faults"})
     return LabFaults(
-        on=tuple(answer["on"]),
-        waiting=tuple((item["fault"], item["step"]) for item in answer["waiting"]),
-        known=tuple((item["name"], item["target"], item["does"]) for item in answer["known"]),
+        on=texts_at(answer, "on"),
+        waiting=tuple(
+            (text_at(item, "fault"), text_at(item, "step")) for item in list_at(answer, "waiting")
+        ),
+        known=tuple(
+            (text_at(item, "name"), text_at(item, "target"), text_at(item, "does"))
+            for item in list_at(answer, "known")
+        ),
     )
 
 
@@ -94,20 +108,20 @@ def tell_steps(control: Path | None, plan: Plan) -> tuple[Listener, ...]:
     return (tell,) if awaited else ()
 
 
-def _ask(control: Path, question: Mapping[str, str]) -> Mapping[str, object]:
+def _ask(control: Path, question: Mapping[str, str]) -> JsonObject:
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_TIMEOUT_S)
             connection.connect(str(control))
             connection.sendall(json.dumps(question).encode() + b"\n")
             with connection.makefile(encoding="utf-8") as answers:
-                answer: Mapping[str, object] = json.loads(answers.readline())
+                answer = as_object(parse_json(answers.readline()))
     except (OSError, ValueError) as error:
         raise LifecycleError(
             f"lab does not answer at its control socket: `{control}`: {error}",
             hint="see whether it stands with `invoke lab.status`",
         ) from error
     if "error" in answer:
-        hint = answer.get("hint", "`invoke lab.fault --known` lists the faults")
-        raise PlanError(str(answer["error"]), hint=str(hint))
+        hint = text_at(answer, "hint") or "`invoke lab.fault --known` lists the faults"
+        raise PlanError(text_at(answer, "error"), hint=hint)
     return answer
