@@ -35,11 +35,8 @@ class ClocksAgree:
 
     async def probe(self) -> Answer:
         """Look at each machine that has not been given its config yet; silence is not judged."""
-        nodes = [
-            node
-            for node in self.world.talos.nodes
-            if not self.world.was_attempted(f"apply-machine-config/{node.hostname}")
-        ]
+        world = self.world
+        nodes = [node for node in world.talos.nodes if not world.was_given_config(node)]
         begins = await asyncio.gather(*(self._read_begin(node) for node in nodes))
         now = datetime.now(UTC)
         for node, begin in zip(nodes, begins, strict=True):

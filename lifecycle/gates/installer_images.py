@@ -62,7 +62,7 @@ class InstallerImagesExist:
         """Return each image once, with a node that wants it and the mirrors of its registry."""
         wanted: dict[str, tuple[Node, tuple[str, ...]]] = {}
         for node in self.world.talos.nodes:
-            if self.world.was_attempted(f"apply-machine-config/{node.hostname}"):
+            if self.world.was_given_config(node):
                 continue
             path = await self.world.machine_configs.path_of(node.hostname)
             machine = _read_machine(path.read_bytes())

@@ -50,7 +50,7 @@ class MachineIsKnown:
 
     async def probe(self) -> Answer:
         """Ask the machine who it is; first in the way in which it most likely answers."""
-        if not self._was_applied:
+        if not self.world.was_given_config(self.node):
             try:
                 return await self._judge_hardware()
             except TalosctlError as error:
@@ -83,11 +83,7 @@ class MachineIsKnown:
         A worker fetches its API certificate from trustd on a control plane, so one that took its
         config in a run that was cut off stays silent until the control planes have theirs.
         """
-        return self._was_applied and not self.node.is_control_plane
-
-    @property
-    def _was_applied(self) -> bool:
-        return self.world.was_attempted(f"apply-machine-config/{self.node.hostname}")
+        return self.world.was_given_config(self.node) and not self.node.is_control_plane
 
     def _judge_insecure_failure(self, error: TalosctlError) -> Answer:
         if error.failure is Failure.CERTIFICATE_REQUIRED:

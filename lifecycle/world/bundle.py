@@ -72,6 +72,10 @@ class World:
     charts: ChartFacts
     lease: ClusterLease
 
+    def was_given_config(self, node: Node) -> bool:
+        """Tell whether any run has begun to give a machine its config."""
+        return self.was_attempted(f"apply-machine-config/{node.hostname}")
+
     @property
     def inventory(self) -> Inventory:
         """The repository as values."""
