@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import TypeVar
 
 from rich import box
@@ -36,7 +37,7 @@ __all__ = [
 
 
 _FEW = 5  # rows of one kind that are worth reading one by one
-_Shown = TypeVar("_Shown", Row, StepRecord)
+_Shown = TypeVar("_Shown", bound=Row | StepRecord)
 
 
 def draw_plan(plan: Plan, planned: Sequence[PlannedNode]) -> RenderableType:
@@ -150,22 +151,16 @@ def _describe(answer: Answer) -> str:
 
 def _fold(rows: Sequence[_Shown]) -> Iterator[Sequence[_Shown]]:
     """Yield rows one by one, but many that were not begun, one after the other, together."""
-    for is_pending, members in _group(rows):
+    for is_pending, group in groupby(rows, _is_pending):
+        members = [*group]
         if is_pending and len(members) > _FEW:
             yield members
         else:
             yield from ([row] for row in members)
 
 
-def _group(rows: Sequence[_Shown]) -> Iterator[tuple[bool, Sequence[_Shown]]]:
-    """Yield rows that follow each other and are pending, or not."""
-    begin = 0
-    for end, row in enumerate(rows, 1):
-        is_pending = row.state is StepState.PENDING
-        is_last = end == len(rows)
-        if is_last or (rows[end].state is StepState.PENDING) is not is_pending:
-            yield is_pending, rows[begin:end]
-            begin = end
+def _is_pending(row: Row | StepRecord) -> bool:
+    return row.state is StepState.PENDING
 
 
 def _describe_fold(rows: Sequence[Row] | Sequence[StepRecord]) -> str:
