@@ -97,9 +97,16 @@ def tell_steps(control: Path | None, plan: Plan) -> tuple[Listener, ...]:
     """
     if control is None:
         return ()
-    awaited = {step for _, step in list_faults(control).waiting if step}
-    for step in awaited:
-        check_name("step that a fault waits for", step, (node.name for node in plan.nodes))
+    waiting = {step: fault for fault, step in list_faults(control).waiting if step}
+    awaited = set(waiting)
+    for step, fault in waiting.items():
+        try:
+            check_name("step that a fault waits for", step, (node.name for node in plan.nodes))
+        except PlanError as error:
+            # It waits in the lab, and would refuse the next run, too.
+            what = fault.removesuffix(f"@{step}")
+            error.hint += f"\ntake it back first: `invoke lab.fault --clear {what}`"
+            raise
 
     def tell(event: Event) -> None:
         if event.name in _BEGINNINGS and event.step in awaited:

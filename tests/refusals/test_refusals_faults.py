@@ -44,3 +44,4 @@ def test_step_that_is_none_is_refused(bare: RefusalLab) -> None:
     assert 2 == said.code
     assert "step that a fault waits for is unknown: `instal-flux`" in said.error
     assert "hint: did you mean `install-flux`?" == said.hint
+    assert "take it back first: `invoke lab.fault --clear silent:" in said.stderr
