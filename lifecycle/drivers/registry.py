@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import re
+import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -89,7 +90,7 @@ class Registries:
                 try:
                     if url and await _has_manifest(client, url, image):
                         return True
-                except httpx2.HTTPError as error:
+                except (httpx2.HTTPError, ssl.SSLError) as error:
                     unasked.append(_describe(url, str(error) or type(error).__name__))
                 except DriverError as error:
                     unasked.append(error)

@@ -139,7 +139,7 @@ class ApiServer:
         """Serve on 127.0.0.1 with a certificate for it and for the declared address."""
         runner = web.AppRunner(self._application())
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self._tls(folder))
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self.server_context(folder))
         await site.start()
         self.port = runner.addresses[0][1]
         try:
@@ -184,7 +184,8 @@ class ApiServer:
         await response.write_eof()
         return response
 
-    def _tls(self, folder: Path) -> ssl.SSLContext:
+    def server_context(self, folder: Path) -> ssl.SSLContext:
+        """Make the TLS of a server that wants a client's certificate."""
         certificate, key = self.authority.issue("kube-apiserver", ("127.0.0.1", DECLARED))
         (folder / "server.pem").write_bytes(certificate + key)
         ca = self.authority.certificate.public_bytes(serialization.Encoding.PEM)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import ssl
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +89,29 @@ async def test_server_of_another_authority_is_refused(server: ApiServer) -> None
     async with Kubernetes(replace(stranger, server=server_url), dialled="127.0.0.1") as client:
         with pytest.raises(UnauthorizedError):
             await client.version()
+
+
+async def test_refused_certificate_is_no_bug(tmp_path: Path) -> None:
+    """A server refuses a client's certificate after the handshake; its alert says why."""
+    server = ApiServer(Authority())
+    listener = socket.create_server(("127.0.0.1", 0))
+    server.port = listener.getsockname()[1]
+    answering = asyncio.create_task(
+        asyncio.to_thread(refuse_client, listener, server.server_context(tmp_path))
+    )
+    kubeconfig = parse_kubeconfig(server.kubeconfig(f"https://{DECLARED}:{server.port}"))
+    unknown = replace(kubeconfig, certificate=b"", token=Secret("t"))
+
+    async with Kubernetes(unknown, address=DECLARED, dialled="127.0.0.1") as client:
+        with pytest.raises(UnavailableError, match="certificate required"):
+            await client.readyz()
+    await answering
+
+
+def refuse_client(listener: socket.socket, context: ssl.SSLContext) -> None:
+    """Shake hands with one client, tell it that it lacks a certificate, and let it go."""
+    with listener, listener.accept()[0] as connection, suppress(ssl.SSLError):
+        context.wrap_socket(connection, server_side=True).close()
 
 
 async def test_nobody_listening_is_unavailable(tmp_path: Path) -> None:

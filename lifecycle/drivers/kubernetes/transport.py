@@ -170,7 +170,9 @@ class Transport:
                 extensions={"sni_hostname": self.endpoint.server_name},
             ) as response:
                 yield response
-        except httpx2.TransportError as error:
+        except (httpx2.TransportError, ssl.SSLError) as error:
+            # With TLS 1.3 a server refuses a client's certificate after the handshake, and the
+            # alert comes through as it is.
             raise self._network_error(error) from error
 
     def _connected(self) -> httpx2.AsyncClient:
