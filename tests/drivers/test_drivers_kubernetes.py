@@ -110,8 +110,13 @@ async def test_refused_certificate_is_no_bug(tmp_path: Path) -> None:
 
 def refuse_client(listener: socket.socket, context: ssl.SSLContext) -> None:
     """Shake hands with one client, tell it that it lacks a certificate, and let it go."""
-    with listener, listener.accept()[0] as connection, suppress(ssl.SSLError):
-        context.wrap_socket(connection, server_side=True).close()
+    with listener, listener.accept()[0] as connection, connection.dup() as lingering:
+        with suppress(ssl.SSLError):
+            context.wrap_socket(connection, server_side=True).close()
+        # Closed with its request unread, the connection would be reset and the alert be lost.
+        lingering.shutdown(socket.SHUT_WR)
+        while lingering.recv(4096):
+            pass
 
 
 async def test_nobody_listening_is_unavailable(tmp_path: Path) -> None:

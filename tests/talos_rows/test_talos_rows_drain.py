@@ -8,6 +8,7 @@ import pytest
 
 from lab.clock import LabClock
 from lab.kubernetes import Kubernetes
+from lab.kubernetes.controllers.children import is_ready
 from lab.kubernetes.values import Object, dig, maps, name_of, text
 from lab.ledger import Ledger
 from lab.machines import Machines
@@ -36,7 +37,8 @@ async def kubernetes() -> AsyncIterator[tuple[World, Kubernetes]]:
     await plane.client.apply(cni(), manager="test")
     await world.until(lambda: plane.is_node_ready("cp1") and plane.is_node_ready("w1"))
     await plane.client.apply(deployment("web"), manager="test")
-    await _wait(plane, lambda pods: [_node_of(pod) for pod in pods] == ["w1"])
+    # A budget does not hold a pod that is not up yet.
+    await _wait(plane, lambda pods: [_node_of(pod) for pod in pods if is_ready(pod)] == ["w1"])
     clock.change_speed(TRACKED_SPEED)
     yield world, plane
     for channel in world.channels:
