@@ -63,6 +63,11 @@ class Redactor:
         # The longest first, so that a value that holds another is not left half visible.
         self._ordered = tuple(sorted(self._values, key=len, reverse=True))
 
+    def spare(self, values: Iterable[str]) -> None:
+        """Show these whole values again: what is encrypted for tidiness, not to be hidden."""
+        self._values.difference_update(values)
+        self._ordered = tuple(value for value in self._ordered if value in self._values)
+
     def redact(self, text: str) -> str:
         """Return `text` without any known secret value."""
         for value in self._ordered:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inventory import Inventory, read_repository
+from inventory import Inventory, Source, read_repository
 from lifecycle.drivers.git import Git
 from lifecycle.drivers.private import PrivateFolder
 from lifecycle.drivers.sops import Decrypted, Sops, SopsError
@@ -23,6 +23,8 @@ _SUFFIXES = (".yaml", ".yml", ".json", ".env")
 _SOPS_STANZA = re.compile(rb'^(sops:|\s*"sops":|sops_version=)', re.MULTILINE)
 # `certs.os.crt` and `certs.k8s.crt` of a secrets bundle (talosctl gen secrets).
 _CA = r"^\s+{}:\s*\n\s+crt:\s*(\S+)"
+# Nothing but the conventional user of SSH before the host, and no query.
+_CREDENTIAL_FREE = re.compile(r"^(ssh://(git@)?|https?://)[^@?\s]+$")
 
 
 @dataclass(slots=True)
@@ -108,8 +110,19 @@ async def load_repository(
             redactor.learn(answer.values)
     overlay = {path: item.text.reveal_text() for path, item in decrypted.items()}
     inventory = await asyncio.to_thread(read_repository, root, cluster, overlay)
+    redactor.spare(_find_tellable_urls(inventory.sources))
     key = sops.age_key or Secret("")
     return Repository(root, cluster, commit, inventory, key, decrypted, failures, git, private)
+
+
+def _find_tellable_urls(sources: Iterable[Source]) -> list[str]:
+    """Return the URLs of Git sources that carry no credential.
+
+    ClusterTool keeps `GITHUB_REPOSITORY` in the encrypted clusterenv.yaml; an error about a
+    remote that cannot be named helps nobody. A token may stand where the user does.
+    """
+    urls = [source.url for source in sources if source.kind == "GitRepository"]
+    return [url for url in urls if _CREDENTIAL_FREE.match(url)]
 
 
 async def _read_index(root: Path, git: Git) -> tuple[str, tuple[str, ...]]:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lifecycle.world.repository import _find_encrypted
+from inventory import Source, SourceKey
+from lifecycle.secrets import Redactor
+from lifecycle.world.repository import _find_encrypted, _find_tellable_urls
 
 _YAML = "data:\n    key: ENC[AES256_GCM,data:x]\nsops:\n    version: 3.9.0\n"
 
@@ -44,3 +46,29 @@ def test_only_files_are_read(tmp_path: Path) -> None:
     (root / "folder.yaml").mkdir()
 
     assert [] == _find_encrypted(root, ["link.yaml", "folder.yaml", "gone.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "is_shown"),
+    [
+        ("GitRepository", "ssh://git@git.lab.example/home.git", True),
+        ("GitRepository", "https://git.lab.example/home.git", True),
+        ("GitRepository", "https://ghp_token@git.lab.example/home.git", False),
+        ("GitRepository", "https://git:ghp_token@git.lab.example/home.git", False),
+        ("GitRepository", "ssh://git:hunter2@git.lab.example/home.git", False),
+        ("GitRepository", "https://git.lab.example/home.git?token=x", False),
+        ("HelmRepository", "https://charts.lab.example/long-path-that-may-be-a-token", False),
+    ],
+)
+def test_encrypted_url_is_told_where_it_holds_no_credential(
+    kind: str, url: str, *, is_shown: bool
+) -> None:
+    """The remote that does not answer is named, though ClusterTool's variables are encrypted."""
+    redactor = Redactor()
+    redactor.learn([url, "another-secret"])
+    source = Source(SourceKey(kind, "flux-system", "cluster"), url, "", {})
+
+    redactor.spare(_find_tellable_urls([source]))
+
+    said = redactor.redact(f"{url} does not answer: another-secret")
+    assert said == f"{url if is_shown else '***'} does not answer: ***"
