@@ -39,7 +39,8 @@ def finish(command: Callable[[_Arguments, os._Environ[str]], int], arguments: _A
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    signal.raise_signal(signal.SIGINT)
+    # Not by way of SIGINT: a script's background jobs ignore that.
+    raise KeyboardInterrupt
 
 
 def _pass_over(_number: int, _frame: FrameType | None) -> None:

@@ -12,9 +12,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 # Says where it is, and waits for a signal in the command and for another after it.
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from invoke.exceptions import Exit
 from lifecycle.cli.finish import finish
+
+# Shells start background jobs with SIGINT ignored, and that may be how the tests were started.
+signal.signal(signal.SIGINT, getattr(signal, sys.argv[1]))
 
 def command(arguments, environ):
     try:
@@ -32,11 +35,20 @@ except Exit as end:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_outside_of_a_run_end_in_its_exit_code(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "interrupt"),
+    [
+        (signal.SIGINT, "default_int_handler"),
+        (signal.SIGTERM, "default_int_handler"),
+        (signal.SIGTERM, "SIG_IGN"),
+    ],
+)
+def test_signals_outside_of_a_run_end_in_its_exit_code(
+    number: signal.Signals, interrupt: str
+) -> None:
     """The first one is a Ctrl-C wherever it comes; one more does not change the exit code."""
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", PROGRAM, interrupt],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
