@@ -17,11 +17,13 @@ from inventory.checks.services import check_services
 from inventory.checks.talos import check_talos
 from inventory.checks.upgrades import check_upgrades
 from inventory.checks.variables import check_variables
+from inventory.checks.waits import check_waits
 from inventory.model import Finding
 
 CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_flux,
     check_graph,
+    check_waits,
     check_variables,
     check_talos,
     check_secrets,

@@ -82,6 +82,14 @@ values:
 values:
   ingress:
     main: {integrations: {certManager: {enabled: true}}}      # cert-manager is not live
+=== dependency-without-wait
+longhorn:  dependsOn: [{name: snapshot-controller}]
+snapshot-controller:           # a HelmRelease, but neither wait nor healthChecks
+=== health-check-ignored
+spec:
+  wait: true
+  healthChecks:                # does not count beside wait
+    - {apiVersion: apps/v1, kind: Deployment, name: webhook, namespace: cert-manager}
 === address-given-twice
 # plex and jellyfin both
 service:

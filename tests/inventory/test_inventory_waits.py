@@ -1,0 +1,84 @@
+"""Findings about what Flux waits for, and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from inventory import read_repository
+from tests.inventory.inventory_files import base, config_map, ks, kustomization
+
+Write = Callable[[Mapping[str, str]], Path]
+
+FOLDER = "clusters/main/kubernetes"
+UNKNOWN = "  healthCheckExprs:\n    - {apiVersion: b/v1, kind: X}\n"
+CHECKED = "{apiVersion: apps/v1, kind: Deployment, name: a, namespace: b}"
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a, namespace: default}
+"""
+
+
+def found(write: Write, provider: str, manifest: str = DEPLOYMENT) -> list[tuple[str, str]]:
+    """Return the findings about waiting of a repository where `user` depends on `provider`."""
+    files = base(
+        **{
+            "kustomization.yaml": kustomization("flux-entry.yaml", "source.yaml", "one", "two"),
+            "one/kustomization.yaml": kustomization("ks.yaml"),
+            "one/ks.yaml": ks("provider", f"./{FOLDER}/one/app", more=provider),
+            "one/app/kustomization.yaml": kustomization("a.yaml"),
+            "one/app/a.yaml": manifest,
+            "two/kustomization.yaml": kustomization("ks.yaml"),
+            "two/ks.yaml": ks(
+                "user", f"./{FOLDER}/two/app", more="  dependsOn: [{name: provider}]\n"
+            ),
+            "two/app/kustomization.yaml": kustomization("a.yaml"),
+            "two/app/a.yaml": config_map("b"),
+        }
+    )
+    wanted = {"dependency-without-wait", "health-check-ignored"}
+    findings = read_repository(write(files), "main").findings
+    return [(f.id, f"{f.position.path}:{f.position.line}") for f in findings if f.id in wanted]
+
+
+def test_dependency_that_is_met_too_early_is_found(write: Write) -> None:
+    """Ready means applied, not working, where nothing waits for the objects."""
+    assert [("dependency-without-wait", f"{FOLDER}/one/ks.yaml:5")] == found(write, "")
+
+
+@pytest.mark.parametrize(
+    ("provider", "manifest"),
+    [
+        ("  wait: true\n", DEPLOYMENT),
+        (f"  healthChecks: [{CHECKED}]\n", DEPLOYMENT),
+        ("", config_map("a")),
+    ],
+)
+def test_dependency_that_means_something_is_not_found(
+    write: Write, provider: str, manifest: str
+) -> None:
+    """Waiting is asked for, or what is applied works at once."""
+    assert [] == found(write, provider, manifest)
+
+
+@pytest.mark.parametrize(
+    ("provider", "line"),
+    [
+        (f"  wait: true\n  healthChecks: [{CHECKED}]\n", 8),
+        (f"  wait: true\n{UNKNOWN}", 9),
+        (f"  healthChecks: [{CHECKED}]\n{UNKNOWN}", 9),
+    ],
+)
+def test_health_checks_that_nobody_makes_are_found(write: Write, provider: str, line: int) -> None:
+    """Beside wait healthChecks do not count, and expressions only for objects looked at."""
+    assert [("health-check-ignored", f"{FOLDER}/one/ks.yaml:{line}")] == found(write, provider)
+
+
+def test_expressions_for_own_objects_are_made(write: Write) -> None:
+    """With wait, an expression counts for a kind that the Kustomization applies."""
+    more = "  wait: true\n  healthCheckExprs: [{apiVersion: apps/v1, kind: Deployment}]\n"
+
+    assert [] == found(write, more)
