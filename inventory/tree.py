@@ -141,6 +141,12 @@ class Tree:
                 if name.endswith(".ct") and not is_directory:
                     yield join(folder, name)
 
+    def files_called(self, name: str) -> Iterator[str]:
+        """Yield every file of that name in the folders that were looked through, sorted."""
+        for folder in sorted(self._names):
+            if (name, False) in self._names[folder]:
+                yield join(folder, name)
+
     def original_documents(self, path: str) -> tuple[Document, ...]:
         """Return the documents of the file itself, without the overlay and without findings."""
         if path not in self._overlay:

@@ -12,6 +12,7 @@ from inventory.checks.backups import check_backups
 from inventory.checks.facts import Facts
 from inventory.checks.flux import check_flux
 from inventory.checks.graph import GRAPH_RULES, check_graph
+from inventory.checks.leftovers import check_leftovers
 from inventory.checks.secrets import check_secrets
 from inventory.checks.services import check_services
 from inventory.checks.talos import check_talos
@@ -24,6 +25,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_flux,
     check_graph,
     check_waits,
+    check_leftovers,
     check_variables,
     check_talos,
     check_secrets,

@@ -50,6 +50,10 @@ resources: [media, ./media]
 # listed under resources
 replicas: 3
 image: nginx
+=== half-renamed-file
+clusters/main/kubernetes/flux-system/flux/
+  kustomization.yaml           # lists github.com/fluxcd/flux2/manifests/install: bootstrap.yaml.ct
+  placeholder                  # the true kustomization.yaml
 === duplicate-id
 resources:
   - deployment.yaml            # Deployment/web

@@ -107,6 +107,14 @@ BUILDS = (
         "remove the file from the kustomization, or complete it",
     ),
     rule(
+        "half-renamed-file",
+        ERROR,
+        "ClusterTool's flux bootstrap renames kustomization.yaml to placeholder and"
+        " bootstrap.yaml.ct to kustomization.yaml, and back when it is done. It was interrupted in"
+        " between and the result was committed: Flux builds the wrong file, or none.",
+        "give the three files their names back: `placeholder` is the true kustomization.yaml",
+    ),
+    rule(
         "duplicate-id",
         ERROR,
         "One build holds two objects of the same kind, namespace and name. Kustomize refuses it.",

@@ -1,0 +1,42 @@
+"""Checks of what another tool left behind when it was interrupted.
+
+ClusterTool's `flux bootstrap` renames tracked files around an apply: `kustomization.yaml` to
+`placeholder`, `bootstrap.yaml.ct` to `kustomization.yaml` (clustertool v4
+`pkg/fluxhandler/bootstrap.go`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from inventory.checks.facts import Facts
+from inventory.model import Finding, Position
+from inventory.rules import make_finding
+from inventory.tree import Tree, join, parent
+
+_PLACEHOLDER: Final = "placeholder"
+_BOOTSTRAP: Final = "bootstrap.yaml.ct"
+_INSTALLS_FLUX: Final = "fluxcd/flux2/manifests/install"
+
+
+def check_leftovers(facts: Facts) -> Iterator[Finding]:
+    """Yield folders whose files carry each other's names."""
+    for path in facts.tree.files_called(_PLACEHOLDER):
+        if facts.tree.mentions(path, "resources:", "kustomize.config.k8s.io"):
+            message = _describe(facts.tree, parent(path))
+            yield make_finding("half-renamed-file", message, Position(path))
+
+
+def _describe(tree: Tree, folder: str) -> str:
+    own, bootstrap = join(folder, "kustomization.yaml"), join(folder, _BOOTSTRAP)
+    if not tree.is_file(own):
+        return (
+            "the true kustomization.yaml is still called `placeholder`, and nothing is in its place"
+        )
+    if not tree.is_file(bootstrap) or tree.mentions(own, _INSTALLS_FLUX):
+        return (
+            f"kustomization.yaml holds what belongs into {_BOOTSTRAP};"
+            " the true one is still called `placeholder`"
+        )
+    return "a second kustomization.yaml was left behind as `placeholder`"

@@ -1,0 +1,57 @@
+"""Findings about files that another tool renamed and did not rename back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from inventory import read_repository
+from tests.inventory.inventory_files import base, config_map, kustomization
+
+Write = Callable[[Mapping[str, str]], Path]
+
+INSTALL = kustomization("github.com/fluxcd/flux2/manifests/install?ref=v2.7.5")
+TRUE = kustomization("a.yaml")
+
+
+def found(write: Write, files: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return place and message of what is half renamed in the folder `flux`."""
+    made = base(
+        **{
+            "kustomization.yaml": kustomization("flux-entry.yaml", "source.yaml", "flux"),
+            "flux/a.yaml": config_map("a"),
+            **{f"flux/{name}": text for name, text in files.items()},
+        }
+    )
+    findings = read_repository(write(made), "main").findings
+    return [(str(f.position), f.message) for f in findings if f.id == "half-renamed-file"]
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"placeholder": TRUE, "bootstrap.yaml.ct": INSTALL}, "nothing is in its place"),
+        ({"placeholder": TRUE, "kustomization.yaml": INSTALL}, "the true one is still called"),
+        (
+            {"placeholder": TRUE, "kustomization.yaml": TRUE, "bootstrap.yaml.ct": INSTALL},
+            "left behind",
+        ),
+    ],
+)
+def test_each_stop_of_the_renaming_is_found(
+    write: Write, files: Mapping[str, str], words: str
+) -> None:
+    """Wherever ClusterTool was interrupted, the finding says which file is which."""
+    [(place, message)] = found(write, files)
+
+    assert place == "clusters/main/kubernetes/flux/placeholder:1:1"
+    assert words in message
+
+
+def test_other_placeholders_are_left_alone(write: Write) -> None:
+    """A file that only keeps a folder in Git is no kustomization."""
+    files = {"placeholder": "", "kustomization.yaml": TRUE, "bootstrap.yaml.ct": INSTALL}
+
+    assert [] == found(write, files)
