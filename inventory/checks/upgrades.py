@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from inventory.checks.facts import Facts
 from inventory.model import Finding, ObjectRef, Severity
+from inventory.objects import get_list, get_mapping, get_mappings, get_text
 from inventory.pins import find_pins
 from inventory.rules import make_finding
 from inventory.support import is_supported, minor_of, supported_kubernetes
@@ -14,6 +15,12 @@ from inventory.versions import find_drift, minor_distance
 
 _TUPPR = "tuppr.home-operations.com"
 _PLANS = "upgrade.cattle.io"
+# Charts that lose or degrade data when the next node goes before the last one has caught up.
+_STORAGE = frozenset({"longhorn", "rook-ceph", "rook-ceph-cluster", "openebs", "cloudnative-pg"})
+_FEATURE_PREFIX = "feature.node.kubernetes.io/"
+_LABELLERS = frozenset(
+    {"node-feature-discovery", "nfd", "gpu-operator"}
+)  # the last holds the first
 
 
 def check_upgrades(facts: Facts) -> Iterator[Finding]:
@@ -27,11 +34,52 @@ def check_upgrades(facts: Facts) -> Iterator[Finding]:
         if rival is not None:
             message = f"two controllers upgrade {subject}: `{upgrade}` and `{rival}`"
             yield make_finding("two-upgraders", message, upgrade.position)
+    yield from _storage_gate(facts, tuppr)
+    yield from _labels(facts, plans)
     yield from _pair(facts)
     yield from _drift(facts)
     yield from _skew(facts)
     yield from _hops(facts)
     yield from _pins(facts)
+
+
+def _storage_gate(facts: Facts, upgrades: list[ObjectRef]) -> Iterator[Finding]:
+    """Yield upgrades of several nodes that do not ask storage between one node and the next."""
+    talos = facts.inventory.talos
+    if talos is not None and len(talos.nodes) < 2:  # noqa: PLR2004 - no node comes after one
+        return
+    storage = sorted({r.chart for r in facts.inventory.releases if r.chart in _STORAGE})
+    for item in upgrades if storage else ():
+        if item.kind == "TalosUpgrade" and not get_list(item.raw, "spec", "healthChecks"):
+            message = (
+                f"{item} goes from node to node without asking storage: `{', '.join(storage)}`"
+            )
+            place = facts.locate(item.position, "spec")
+            yield make_finding("upgrade-without-health-checks", message, place)
+
+
+def _labels(facts: Facts, plans: list[ObjectRef]) -> Iterator[Finding]:
+    """Yield plans that select nodes by labels that nothing live sets."""
+    releases = facts.inventory.releases
+    if any(name in _LABELLERS for r in releases for name in (r.chart, r.name)):
+        return
+    for plan in plans:
+        for keys, label in _required(plan):
+            if label.startswith(_FEATURE_PREFIX):
+                message = f"{plan} fits no node, since nothing live sets the label: `{label}`"
+                place = facts.locate(plan.position, "spec", "nodeSelector", *keys)
+                yield make_finding("plan-fits-no-node", message, place)
+                break
+
+
+def _required(plan: ObjectRef) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield each label that a node must have, and where the selector says so."""
+    selector = get_mapping(plan.raw, "spec", "nodeSelector")
+    for label in get_mapping(selector, "matchLabels"):
+        yield ("matchLabels", label), label
+    for index, item in enumerate(get_mappings(selector, "matchExpressions")):
+        if get_text(item, "operator") not in ("NotIn", "DoesNotExist"):
+            yield ("matchExpressions", index), get_text(item, "key")
 
 
 def _pair(facts: Facts) -> Iterator[Finding]:

@@ -134,6 +134,22 @@ UPGRADES = (
         " the same nodes behind each other's back.",
         "keep one of the two",
     ),
+    rule(
+        "upgrade-without-health-checks",
+        WARNING,
+        "A TalosUpgrade has no healthChecks, and the cluster holds replicated storage or databases."
+        " A node counts as done when it is Ready again; their replicas are not there yet, and the"
+        " next node takes the last good ones with it.",
+        "add healthChecks, for Longhorn volumes: status.robustness == 'healthy' ||"
+        " status.state != 'attached'",
+    ),
+    rule(
+        "plan-fits-no-node",
+        WARNING,
+        "A plan of system-upgrade-controller selects nodes by a label of Node Feature Discovery,"
+        " but nothing live runs that. The plan fits no node and never says so.",
+        "deploy node-feature-discovery, or select by another label",
+    ),
     blocking(
         "unsupported-versions",
         "talconfig.yaml pairs a Talos version with a Kubernetes version that it does not support.",

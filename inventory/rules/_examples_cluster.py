@@ -68,6 +68,16 @@ metadata: {name: sops-age, namespace: flux-system}
 === two-upgraders
 kind: Plan                     # of system-upgrade-controller, for talos
 kind: TalosUpgrade             # of tuppr
+=== upgrade-without-health-checks
+kind: TalosUpgrade
+spec:                          # no healthChecks, beside Longhorn on four nodes
+  talos: {version: v1.13.9}
+=== plan-fits-no-node
+kind: Plan
+spec:
+  nodeSelector:
+    matchExpressions:          # and no node-feature-discovery in the repository
+      - {key: feature.node.kubernetes.io/system-os_release.ID, operator: In, values: [talos]}
 === unsupported-versions
 talosVersion: v1.9.0
 kubernetesVersion: v1.36.0     # Talos 1.9 runs 1.27 to 1.32
