@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from inventory.checks.backups import check_backups
+from inventory.checks.endpoints import check_endpoints
 from inventory.checks.facts import Facts
 from inventory.checks.flux import check_flux
 from inventory.checks.graph import GRAPH_RULES, check_graph
 from inventory.checks.leftovers import check_leftovers
+from inventory.checks.machines import check_machines
 from inventory.checks.secrets import check_secrets
 from inventory.checks.services import check_services
 from inventory.checks.talos import check_talos
@@ -28,6 +30,8 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_leftovers,
     check_variables,
     check_talos,
+    check_machines,
+    check_endpoints,
     check_secrets,
     check_upgrades,
     check_services,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from inventory.discovery import Found
 from inventory.documents import Document
-from inventory.model import Inventory, Position, Rendered
+from inventory.model import Inventory, ObjectRef, Position, Rendered
 from inventory.tree import Tree
 
 
@@ -22,6 +23,16 @@ class Facts:
     tree: Tree
     found: tuple[Found, ...] = ()
     rendered: Rendered = field(default_factory=Rendered)
+    _kinds: dict[str, list[tuple[str, ObjectRef]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def of_kind(self, kind: str) -> Sequence[tuple[str, ObjectRef]]:
+        """Return the live objects of a kind, each with the name of who applies it."""
+        if not self._kinds:
+            for owner, item in self.inventory.objects():
+                self._kinds.setdefault(item.kind, []).append((owner, item))
+        return self._kinds.get(kind, ())
 
     def locate(self, position: Position, *keys: str | int) -> Position:
         """Return the place of a value in the document that starts at `position`."""

@@ -61,6 +61,46 @@ TALOS = (
         "select the disk by serial, wwid, model or busPath",
     ),
     rule(
+        "kubeprism-not-listening",
+        ERROR,
+        "The CNI asks for the Kubernetes API at the loopback address, where KubePrism answers on"
+        " every node, but the machine config switches it off or lets it listen on another port."
+        " The CNI never starts, and no pod gets a network.",
+        "enable machine.features.kubePrism on the port that the CNI asks",
+    ),
+    rule(
+        "talos-api-not-allowed",
+        ERROR,
+        "A ServiceAccount of talos.dev asks for access to the Talos API that no machine config"
+        " patch allows. Without kubernetesTalosAPIAccess its CRD does not exist, and its"
+        " Kustomization fails; with other namespaces or roles its Secret is never made, and its"
+        " pods never start.",
+        "allow its namespace and roles in machine.features.kubernetesTalosAPIAccess of the control"
+        " planes",
+    ),
+    rule(
+        "no-csr-approver",
+        WARNING,
+        "The kubelets ask for serving certificates (rotate-server-certificates), but nothing live"
+        " approves their requests. Once those of the bootstrap run out, kubectl logs, exec and"
+        " metrics fail.",
+        "deploy kubelet-csr-approver, or drop rotate-server-certificates",
+    ),
+    rule(
+        "user-namespaces-off",
+        ERROR,
+        "A pod sets hostUsers: false, but Talos allows no user namespaces unless a patch sets the"
+        " sysctl user.max_user_namespaces. Its containers do not start: no space left on device.",
+        "set user.max_user_namespaces in machine.sysctls, or hostUsers: true",
+    ),
+    rule(
+        "vip-as-talos-endpoint",
+        WARNING,
+        "The Talos API is asked through the shared address of the control planes. It exists only"
+        " while etcd works, and moves in the middle of an upgrade, which then hangs.",
+        "name the control planes' own addresses as endpoints",
+    ),
+    rule(
         "generated-patches",
         INFO,
         "talconfig.yaml names patches that Git does not hold: ClusterTool generates them, and a"

@@ -35,6 +35,26 @@ nodes:
     ipAddress: 10.0.0.11
 === disk-by-size-only
 installDiskSelector: {size: "<= 600GB"}
+=== kubeprism-not-listening
+# talos/patches/all.yaml
+machine: {features: {kubePrism: {enabled: false}}}
+# kube-system/cilium/app/helm-release.yaml
+values: {k8sServiceHost: 127.0.0.1, k8sServicePort: 7445}
+=== talos-api-not-allowed
+# talos/patches/controlplane.yaml
+kubernetesTalosAPIAccess: {enabled: true, allowedKubernetesNamespaces: [system-upgrade]}
+# system/talos-backup/app/serviceaccount.yaml
+apiVersion: talos.dev/v1alpha1
+kind: ServiceAccount
+metadata: {name: talos-backup, namespace: backup}
+=== no-csr-approver
+# talos/patches/all.yaml, and no kubelet-csr-approver in the repository
+machine: {kubelet: {extraArgs: {rotate-server-certificates: "true"}}}
+=== user-namespaces-off
+values:
+  podOptions: {hostUsers: false}      # and no patch sets user.max_user_namespaces
+=== vip-as-talos-endpoint
+args: [upgrade-k8s, --endpoints=${VIP}]
 === generated-patches
 patches:
   - "@./patches/all.yaml"      # the file is not in Git

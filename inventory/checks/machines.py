@@ -1,0 +1,145 @@
+"""Checks of what the cluster's objects need of the machine config."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from inventory.checks.facts import Facts
+from inventory.machine_patches import MachinePatch, read_machine_patches
+from inventory.model import Finding, Json, Position, Release, TalosConfig
+from inventory.objects import as_text, get, get_strings, get_text, is_scalar
+from inventory.rules import make_finding
+from inventory.support import minor_of
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_KUBEPRISM_PORT: Final = "7445"
+_KUBEPRISM_SINCE: Final = 6  # Talos 1.6 switches it on in new machine configs
+_API_PORT: Final = "6443"
+_ACCESS: Final = ("machine", "features", "kubernetesTalosAPIAccess")
+# What ClusterTool's own controlplane.yaml allows, which most repositories do not hold.
+_GENERATED_NAMESPACE: Final = "system-upgrade"
+_ROTATION: Final = ("machine", "kubelet", "extraArgs", "rotate-server-certificates")
+_APPROVERS: Final = ("csr-approver", "cert-approver")
+_SYSCTLS: Final = ("machine", "sysctls", "user.max_user_namespaces")
+_NO_HOST_USERS: Final = re.compile(r"^[ -]*(hostUsers):[ \t]*false\b", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Machines:
+    talos: TalosConfig
+    patches: tuple[MachinePatch, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether Git holds every patch, so that absence can be told."""
+        return not self.talos.missing_patch_files
+
+    def last(self, *keys: str) -> tuple[Json, Position]:
+        """Return what the last patch says that says something, and where."""
+        found = [item for patch in self.patches if (item := patch.find(*keys))[0] is not None]
+        return found[-1] if found else (None, self.talos.position)
+
+
+def check_machines(facts: Facts) -> Iterator[Finding]:
+    """Yield what the machine config does not give to what runs on it."""
+    talos = facts.inventory.talos
+    if talos is None:
+        return
+    machines = _Machines(talos, read_machine_patches(facts.tree, talos))
+    yield from _kubeprism(facts, machines)
+    yield from _talos_access(facts, machines)
+    yield from _approver(facts, machines)
+    yield from _user_namespaces(facts, machines)
+
+
+def _kubeprism(facts: Facts, machines: _Machines) -> Iterator[Finding]:
+    for release in facts.inventory.releases:
+        host, port = (get_text(release.values, f"k8sService{key}") for key in ("Host", "Port"))
+        if host not in _LOOPBACK or not (port.isdecimal() or not port):
+            continue
+        place = facts.locate(release.position, "spec", "values", "k8sServiceHost")
+        reason = _silence(machines, port or _API_PORT)
+        if reason:
+            message = f"`{release.name}` asks {host} for the Kubernetes API, where {reason}"
+            yield make_finding("kubeprism-not-listening", message, place)
+
+
+def _silence(machines: _Machines, port: str) -> str:
+    """Return why nothing answers on a port of the loopback address; empty when KubePrism does."""
+    features = ("machine", "features", "kubePrism")
+    enabled, place = machines.last(*features, "enabled")
+    own, _ = machines.last(*features, "port")
+    own_port = as_text(own) if own is not None and is_scalar(own) else _KUBEPRISM_PORT
+    minor = minor_of(machines.talos.talos_version)
+    if port == _API_PORT and not machines.talos.workers:
+        return ""  # every node runs an API server itself
+    if enabled is False:
+        return f"KubePrism is switched off in `{place}`"
+    if enabled is None and machines.is_complete and minor is not None and minor < _KUBEPRISM_SINCE:
+        return f"Talos {machines.talos.talos_version} runs KubePrism only when told to"
+    return "" if port == own_port else f"KubePrism listens on port {own_port}, not on `{port}`"
+
+
+def _talos_access(facts: Facts, machines: _Machines) -> Iterator[Finding]:
+    given = [patch.find(*_ACCESS)[0] for patch in machines.patches if not patch.for_workers]
+    given = [item for item in given if item is not None]
+    namespaces = {n for item in given for n in get_strings(item, "allowedKubernetesNamespaces")}
+    roles = {role for item in given for role in get_strings(item, "allowedRoles")}
+    flags = [flag for item in given if (flag := get(item, "enabled")) is not None]
+    for _, item in facts.of_kind("ServiceAccount"):
+        if item.group != "talos.dev":
+            continue
+        lacking = sorted(set(get_strings(item.raw, "spec", "roles")) - roles)
+        if not given and not machines.is_complete:
+            if item.namespace == _GENERATED_NAMESPACE:
+                continue
+            reason = "the patches in Git allow it to no namespace"
+        elif not flags or flags[-1] is not True:
+            reason = "talconfig's patches do not enable kubernetesTalosAPIAccess"
+        elif item.namespace not in namespaces:
+            reason = f"only these namespaces may: `{', '.join(sorted(namespaces))}`"
+        elif lacking:
+            reason = f"no patch allows its roles: `{', '.join(lacking)}`"
+        else:
+            continue
+        message = f"{item} in {item.namespace} gets no access to the Talos API: {reason}"
+        yield make_finding("talos-api-not-allowed", message, item.position)
+
+
+def _approver(facts: Facts, machines: _Machines) -> Iterator[Finding]:
+    value, place = machines.last(*_ROTATION)
+    if value not in (True, "true") or any(map(_approves, facts.inventory.releases)):
+        return
+    names = [item.name for _, item in facts.of_kind("Deployment")]
+    for patch in machines.patches:
+        names += get_strings(patch.value, "cluster", "extraManifests")
+    if not any(word in name for name in names for word in _APPROVERS):
+        message = "kubelets ask for serving certificates, but nothing live approves them"
+        yield make_finding("no-csr-approver", message, place)
+
+
+def _approves(release: Release) -> bool:
+    return any(word in name for name in (release.chart, release.name) for word in _APPROVERS)
+
+
+def _user_namespaces(facts: Facts, machines: _Machines) -> Iterator[Finding]:
+    """Yield pods in a user namespace on machines where Talos allows none."""
+    value, _ = machines.last(*_SYSCTLS)
+    number = as_text(value) if value is not None and is_scalar(value) else ""
+    if not machines.is_complete or (number.isdecimal() and int(number) > 0):
+        return
+    seen: set[str] = set()
+    for _, item in facts.inventory.objects():
+        path = item.position.path
+        if path in seen or not facts.tree.mentions(path, "hostUsers"):
+            continue
+        seen.add(path)
+        text = facts.tree.text(path) or ""
+        for match in _NO_HOST_USERS.finditer(text):
+            line = text.count("\n", 0, match.start(1)) + 1
+            column = match.start(1) - text.rfind("\n", 0, match.start(1))
+            message = f"{item} wants a user namespace, of which Talos allows none"
+            yield make_finding("user-namespaces-off", message, Position(path, line, column))
