@@ -19,6 +19,7 @@ from inventory.checks.secrets import check_secrets
 from inventory.checks.services import check_services
 from inventory.checks.talos import check_talos
 from inventory.checks.upgrades import check_upgrades
+from inventory.checks.values import check_values
 from inventory.checks.variables import check_variables
 from inventory.checks.waits import check_waits
 from inventory.model import Finding
@@ -36,6 +37,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_upgrades,
     check_services,
     check_backups,
+    check_values,
 )
 
 

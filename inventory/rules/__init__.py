@@ -14,6 +14,7 @@ from inventory.rules._examples import EXAMPLES
 from inventory.rules._files import BUILDS, FILES
 from inventory.rules._flux import CRDS, FLUX, NEEDS, VARIABLES
 from inventory.rules._rule import Rule
+from inventory.rules._values import VALUES
 from inventory.rules._waits import WAITS
 
 __all__ = ["RULES", "Rule", "blocks_bootstrap", "make_finding"]
@@ -27,6 +28,7 @@ RULES: Final[dict[str, Rule]] = {
         *CRDS,
         *WAITS,
         *NEEDS,
+        *VALUES,
         *VARIABLES,
         *TALOS,
         *SECRETS,

@@ -90,6 +90,22 @@ spec:
   wait: true
   healthChecks:                # does not count beside wait
     - {apiVersion: apps/v1, kind: Deployment, name: webhook, namespace: cert-manager}
+=== crds-not-installed
+chart: {spec: {chart: cert-manager, version: v1.21.1}}
+values: {}                     # neither crds.enabled nor installCRDs
+=== crds-switched-twice
+chart: {spec: {chart: cert-manager, version: v1.18.6}}
+values: {installCRDs: true, crds: {enabled: true}}
+=== more-replicas-than-nodes
+# talconfig.yaml has one node
+chart: {spec: {chart: longhorn, version: 1.12.1}}
+values: {persistence: {defaultClassReplicaCount: 3}}
+=== drain-blocked
+chart: {spec: {chart: longhorn, version: 1.12.1}}      # on three nodes
+values: {persistence: {defaultClassReplicaCount: 1}}
+=== cni-needs-others
+chart: {spec: {chart: cilium, version: 1.19.1}}
+values: {prometheus: {enabled: true, serviceMonitor: {enabled: true}}}
 === address-given-twice
 # plex and jellyfin both
 service:

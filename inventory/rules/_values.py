@@ -1,0 +1,47 @@
+"""Findings about values of well-known charts."""
+
+from __future__ import annotations
+
+from inventory.rules._rule import ERROR, WARNING, rule
+
+VALUES = (
+    rule(
+        "crds-not-installed",
+        ERROR,
+        "A release switches off the CRDs of its chart, or never switches them on, and nothing else"
+        " live brings them. On an empty cluster its custom resources are refused; on a running one"
+        " the CRDs are never updated.",
+        "set crds.enabled: true (cert-manager before 1.15: installCRDs: true), or bring the CRDs"
+        " another way",
+    ),
+    rule(
+        "crds-switched-twice",
+        ERROR,
+        "cert-manager 1.15 to 1.18 refuse installCRDs beside crds.enabled or crds.keep: false, so"
+        " the release is never installed or upgraded.",
+        "keep crds.enabled and crds.keep, and drop installCRDs",
+    ),
+    rule(
+        "more-replicas-than-nodes",
+        WARNING,
+        "A chart puts more replicas on nodes of their own than the cluster has nodes. The last"
+        " ones stay pending, volumes stay degraded: the release rolls back or is never healthy,"
+        " and upgrades that wait for health stop.",
+        "lower the number to that of the nodes",
+    ),
+    rule(
+        "drain-blocked",
+        WARNING,
+        "Longhorn keeps one copy of each volume, and its default policy forbids to drain a node"
+        " with a last copy. Upgrades that drain hang on every node with a volume.",
+        "keep more copies, or set defaultSettings.nodeDrainPolicy: allow-if-replica-is-stopped",
+    ),
+    rule(
+        "cni-needs-others",
+        WARNING,
+        "The values of the CNI ask for custom resources whose CRD or controller only comes when"
+        " pods have a network. Its first installation fails on an empty cluster.",
+        "this tool applies such CRDs before the CNI; for other ways, install the CNI without them"
+        " first",
+    ),
+)
