@@ -55,7 +55,7 @@ __all__ = ["plan_bootstrap"]
 
 # Machines install side by side; five pull an installer image without starving a home line.
 _MACHINES_AT_ONCE = 5
-# Two of them keep an API server busy; more would only keep the CNI waiting.
+# Megabytes of definitions: two charts keep an API server busy.
 _CHARTS_AT_ONCE = 2
 
 # Charts that are a CNI. Nothing in a chart says so, and Flux cannot run before it does.
@@ -142,23 +142,30 @@ def start_kubernetes(world: World, after: tuple[str, ...]) -> list[Node]:
 def prepare_cluster(world: World, charts_with_crds: Sequence[Release]) -> list[Node]:
     """Put into the API what Flux cannot bring itself, and the CNI, without which nothing runs.
 
-    The CNI does not wait for all of it: nodes are of no use before it is there.
+    The CNI comes first, and finds the API server idle: nodes are of no use before it is there.
     """
-    lease = ("lease-is-held",)
-    built = (*lease, "manifests-build")
-    crds = [ApplyCrds(world, release, after=built) for release in charts_with_crds]
-    namespaces = CreateNamespaces(world, after=lease)
+    built = ("lease-is-held", "manifests-build")
+    releases = find_cni(world)
+    own = [
+        ApplyCrds(world, release, after=built)
+        for release in charts_with_crds
+        if release in releases
+    ]
+    cni = [InstallCni(world, release, after=(*built, *names_of(own))) for release in releases]
+    begun = (*built, *names_of(cni))
+    crds = [
+        ApplyCrds(world, release, after=begun)
+        for release in charts_with_crds
+        if release not in releases
+    ]
+    namespaces = CreateNamespaces(world, after=begun)
     placed: list[Node] = [
         PlaceAgeSecret(world, after=(namespaces.name,)),
         PlaceDeployKey(world, after=(namespaces.name,)),
         PlaceClusterVariables(world, after=(namespaces.name,)),
     ]
-    cni = [
-        InstallCni(world, release, tuple(charts_with_crds), after=built)
-        for release in find_cni(world)
-    ]
     nodes = NodesAreReady(world, after=("nodes-are-registered", *names_of(cni)))
-    return [*crds, namespaces, *placed, *cni, nodes, DnsAnswers(world, after=(nodes.name,))]
+    return [*own, *cni, *crds, namespaces, *placed, nodes, DnsAnswers(world, after=(nodes.name,))]
 
 
 def install_flux(world: World, after: tuple[str, ...]) -> list[Node]:

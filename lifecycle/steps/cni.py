@@ -8,9 +8,10 @@ from datetime import timedelta
 from inventory import Release
 from lifecycle.drivers.documents import JsonObject, object_at, text_at
 from lifecycle.drivers.kubernetes import Kubernetes, ObjectRef
-from lifecycle.engine import Answer, Needed, Patience, Satisfied, Unknown
+from lifecycle.engine import Answer, Needed, Patience, Satisfied
 from lifecycle.world import World
 from lifecycle.world.flux_status import read_release
+from lifecycle.world.namespaces import find_namespaces
 from lifecycle.world.objects import apply_all, describe_missing, find_differing
 
 __all__ = ["InstallCni"]
@@ -21,15 +22,14 @@ class InstallCni:
     """The same chart, version and values that Flux will install later.
 
     Flux itself cannot run before the CNI does. Rendered by Helm and applied with Helm's
-    ownership metadata, the objects are taken over by the release when Flux comes to it. Kinds
-    that `charts_with_crds` bring (ServiceMonitors), and its namespace, are waited for one by one
-    and not with all the others, since nothing runs before this; kinds that nobody brings are left
-    to the release, too. Safe to repeat: server-side apply.
+    ownership metadata, the objects are taken over by the release when Flux comes to it. Nothing
+    runs before the CNI, so it waits for no step but the CRDs of its own chart: its namespace
+    comes with it, and kinds that are not served yet (ServiceMonitors) are left to the release.
+    Safe to repeat: server-side apply.
     """
 
     world: World
     release: Release
-    charts_with_crds: tuple[Release, ...] = ()
     after: tuple[str, ...] = ()
     name: str = "install-cni"
     patience: Patience = Patience(stall=timedelta(minutes=5), deadline=timedelta(minutes=15))
@@ -43,9 +43,6 @@ class InstallCni:
         """Its HelmRelease is Ready, or every rendered object exists with the rendered images."""
         if read_release(await (await self.world.access.api()).find(self._ref())).is_ready:
             return Satisfied(f"kept by its HelmRelease {self.release.id}")
-        awaited = await self._find_awaited()
-        if awaited:
-            return Unknown(f"not there yet: {', '.join(awaited)}")
         documents = await self._documents()
         missing = await find_differing(self.world.access, documents)
         if missing:
@@ -60,32 +57,20 @@ class InstallCni:
         """Apply the rendered objects."""
         await apply_all(await self.world.access.api(), await self._documents())
 
-    async def _find_awaited(self) -> list[str]:
-        """Name what the CNI's objects need and other steps bring meanwhile: namespace, kinds."""
-        api = await self.world.access.api()
-        space = await api.find(ObjectRef("v1", "Namespace", self._namespace))
-        brought = {
-            (f"{crd.group}/{version}", crd.kind)
-            for release in self.charts_with_crds
-            for crd in await self.world.charts.crd_kinds_of(release)
-            for version in crd.versions
-        }
-        rendered = await self.world.charts.render_owned(self.release)
-        used = {(text_at(d, "apiVersion"), text_at(d, "kind")) for d in rendered}
-        missing = {kind for version, kind in used & brought if not await api.serves(version, kind)}
-        return [*sorted(missing), *([] if space else [f"Namespace {self._namespace}"])]
-
     async def _documents(self) -> list[JsonObject]:
-        """Render; leave out hooks, which only Helm runs, and kinds that are not served."""
+        """Render, with the namespace; without hooks, which Helm runs, and kinds not served."""
         api = await self.world.access.api()
         rendered = await self.world.charts.render_owned(self.release)
         kinds = {(text_at(d, "apiVersion"), text_at(d, "kind")) for d in rendered}
         served = {kind for kind in kinds if await api.serves(*kind)}
-        return [
+        placed = [
             await self._place(api, document)
             for document in rendered
             if (text_at(document, "apiVersion"), text_at(document, "kind")) in served
         ]
+        spaces = find_namespaces(self.world.inventory)
+        own = [space for space in spaces if text_at(space, "metadata", "name") == self._namespace]
+        return [*own, *placed]
 
     async def _place(self, api: Kubernetes, document: JsonObject) -> JsonObject:
         """Give a namespaced object the release's namespace where its template names none."""

@@ -44,7 +44,7 @@ class ApplyCrds:
 
     @property
     def lane(self) -> str:
-        """Megabytes of definitions: a few charts at a time, so that the CNI comes through."""
+        """Megabytes of definitions: a few charts at a time, so that others come through."""
         return "crds"
 
     async def probe(self) -> Answer:
