@@ -37,8 +37,24 @@ CLUSTER_KINDS = frozenset(
         ("storage.k8s.io", "VolumeAttachment"),
     }
 )
-
-
+# Kinds that the API server refuses without a namespace; other kinds may be of either sort.
+NAMESPACED_KINDS = frozenset(
+    (group, kind)
+    for group, kinds in (
+        ("", "ConfigMap Endpoints LimitRange PersistentVolumeClaim Pod ResourceQuota Secret"),
+        ("", "Service ServiceAccount"),
+        ("apps", "DaemonSet Deployment ReplicaSet StatefulSet"),
+        ("autoscaling", "HorizontalPodAutoscaler"),
+        ("batch", "CronJob Job"),
+        ("networking.k8s.io", "Ingress NetworkPolicy"),
+        ("policy", "PodDisruptionBudget"),
+        ("rbac.authorization.k8s.io", "Role RoleBinding"),
+        ("helm.toolkit.fluxcd.io", "HelmRelease"),
+        ("kustomize.toolkit.fluxcd.io", "Kustomization"),
+        ("source.toolkit.fluxcd.io", "Bucket GitRepository HelmChart HelmRepository OCIRepository"),
+    )
+    for kind in kinds.split()
+)
 Identity: TypeAlias = tuple[str, str, str, str]
 
 

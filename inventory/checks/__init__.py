@@ -15,6 +15,7 @@ from inventory.checks.flux import check_flux
 from inventory.checks.graph import GRAPH_RULES, check_graph
 from inventory.checks.leftovers import check_leftovers
 from inventory.checks.machines import check_machines
+from inventory.checks.policies import check_policies
 from inventory.checks.secrets import check_secrets
 from inventory.checks.services import check_services
 from inventory.checks.talos import check_talos
@@ -38,6 +39,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_services,
     check_backups,
     check_values,
+    check_policies,
 )
 
 

@@ -9,6 +9,7 @@ from inventory.model import Finding, Json
 from inventory.objects import get_mapping
 from inventory.rules import make_finding
 
+_Keys = tuple[str | int, ...]
 _KEY = "volsync"
 # Sources of charts that are built on TrueCharts' common library.
 _SOURCES = ("truecharts", "trueforge")
@@ -27,6 +28,29 @@ def check_backups(facts: Facts) -> Iterator[Finding]:
             message = f"VolSync of `{release.name}` is where nothing reads it: `{'.'.join(keys)}`"
             place = facts.locate(release.position, "spec", "values", *keys)
             yield make_finding("volsync-ignored", message, place)
+    yield from _schedules(facts)
+
+
+def _schedules(facts: Facts) -> Iterator[Finding]:
+    """Yield schedules that a manual trigger beside them keeps still."""
+    for _, item in (*facts.of_kind("ReplicationSource"), *facts.of_kind("HelmRelease")):
+        if not facts.tree.mentions(item.position.path, "manual:"):
+            continue
+        for keys in _triggers(get_mapping(item.raw, "spec"), ("spec",)):
+            message = f"schedule of a backup in {item} does not count beside its manual trigger"
+            place = facts.locate(item.position, *keys, "manual")
+            yield make_finding("backup-schedule-ignored", message, place)
+
+
+def _triggers(value: Json, keys: _Keys) -> Iterator[_Keys]:
+    if isinstance(value, dict):
+        if value.get("manual") and value.get("schedule"):
+            yield keys
+        for key, item in value.items():
+            yield from _triggers(item, (*keys, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _triggers(item, (*keys, index))
 
 
 def _ignored(values: Json) -> Iterator[tuple[str, ...]]:

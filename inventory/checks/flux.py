@@ -12,6 +12,7 @@ from inventory.model import Component, Finding, Position, Release, Severity, Sou
 from inventory.namespaces import undeclared_namespaces
 from inventory.objects import get_strings, kind_of, name_of
 from inventory.removals import find_removal
+from inventory.resources import NAMESPACED_KINDS
 from inventory.rules import make_finding
 from inventory.support import minor_of
 from inventory.tree import join, normalise, parent
@@ -32,6 +33,7 @@ def check_flux(facts: Facts) -> Iterator[Finding]:
     )
     yield from _sources(facts) if has_sources else map(_external, _sources(facts))
     yield from _namespaces(facts)
+    yield from _without_namespace(facts)
     yield from _owners(facts)
     yield from _components(facts)
     yield from _releases(facts)
@@ -94,6 +96,14 @@ def _namespaces(facts: Facts) -> Iterator[Finding]:
         yield make_finding(
             "namespace-not-declared", message, facts.locate(position, "metadata", "namespace")
         )
+
+
+def _without_namespace(facts: Facts) -> Iterator[Finding]:
+    for owner, item in facts.inventory.objects():
+        if not item.namespace and (item.group, item.kind) in NAMESPACED_KINDS:
+            message = f"object in `{owner}` has no namespace: `{item}`"
+            place = facts.locate(item.position, "metadata")
+            yield make_finding("no-namespace", message, place)
 
 
 def _owners(facts: Facts) -> Iterator[Finding]:

@@ -40,6 +40,9 @@ snapshot-controller:  dependsOn: [{name: longhorn}]
 === namespace-not-declared
 kind: HelmRelease
 metadata: {name: cert-manager, namespace: cert-manager}      # and no Namespace/cert-manager
+=== no-namespace
+kind: ConfigMap                # and no targetNamespace in the Kustomization
+metadata: {name: plex-settings}
 === layer-not-listed
 clusters/main/kubernetes/
   kustomization.yaml           # resources: [core, apps]
@@ -106,6 +109,21 @@ values: {persistence: {defaultClassReplicaCount: 1}}
 === cni-needs-others
 chart: {spec: {chart: cilium, version: 1.19.1}}
 values: {prometheus: {enabled: true, serviceMonitor: {enabled: true}}}
+=== backup-schedule-ignored
+kind: ReplicationSource
+spec:
+  trigger: {schedule: "0 3 * * *", manual: before-the-upgrade}
+=== operator-shut-out
+kind: NetworkPolicy            # in a namespace with a database
+spec:
+  podSelector: {}
+  ingress: [{from: [{podSelector: {}}]}]      # nothing about cloudnative-pg
+=== storage-images-rewritten
+kind: ClusterPolicy
+spec:
+  rules:
+    - name: add-digest         # matches all pods, longhorn-system is not excluded
+      verifyImages: [{imageReferences: ["*"], mutateDigest: true}]
 === address-given-twice
 # plex and jellyfin both
 service:

@@ -78,6 +78,14 @@ FLUX = (
         "add a Namespace manifest beside the objects",
     ),
     rule(
+        "no-namespace",
+        ERROR,
+        "An object that needs a namespace has none, and neither its kustomization nor the"
+        " Kustomization's targetNamespace sets one. Flux refuses the whole Kustomization:"
+        " namespace not specified.",
+        "set metadata.namespace, or namespace in the kustomization.yaml",
+    ),
+    rule(
         "layer-not-listed",
         ERROR,
         "A directory beside the layers holds Kustomizations, but no kustomization lists it, so none"

@@ -44,4 +44,27 @@ VALUES = (
         "this tool applies such CRDs before the CNI; for other ways, install the CNI without them"
         " first",
     ),
+    rule(
+        "backup-schedule-ignored",
+        WARNING,
+        "A VolSync source has a manual trigger beside its schedule, mostly left over from one"
+        " backup by hand. The schedule does not count then: no backup is made any more, and"
+        " nothing says so.",
+        "remove trigger.manual",
+    ),
+    rule(
+        "operator-shut-out",
+        WARNING,
+        "A NetworkPolicy shuts a namespace with CloudNativePG databases, and none in it lets their"
+        " operator in. The databases never become healthy, and every release that waits for one"
+        " hangs.",
+        "let the operator's namespace in with a namespaceSelector",
+    ),
+    rule(
+        "storage-images-rewritten",
+        WARNING,
+        "A Kyverno policy rewrites the images of all pods, Longhorn's own among them. Longhorn"
+        " keeps track of its engines by their images, and an upgrade does not come to its end.",
+        "exclude Longhorn's namespace in the rule",
+    ),
 )
