@@ -158,7 +158,8 @@ class Kubernetes:
                 del self._starting[node.name]
 
     async def _serve(self, node: NodeFacts, pki: KubernetesPki) -> None:
-        routes = Routes(self._api, self._clock.now, node.apiserver_version, self._clock.ledger)
+        version, ledger = node.apiserver_version, self._clock.ledger
+        routes = Routes(self._api, self._clock.now, version, ledger, CAUSE.get())
         server = ApiServer(routes)
         context = make_server_context(pki, server_names(node))
         await server.listen(node.loopback, self._port, context)

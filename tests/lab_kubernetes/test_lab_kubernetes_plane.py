@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from dataclasses import replace
 
@@ -47,6 +48,24 @@ async def test_the_vip_moves(empty: Cluster) -> None:
             await client.get(f"https://{CONTROL_PLANE.loopback}:{PORT}/readyz")
 
     assert 200 == answer.status_code
+
+
+async def test_what_an_answer_leads_to_follows_from_the_server_that_gave_it(
+    empty: Cluster,
+) -> None:
+    """Who waited for an API server, and then acts, could not have acted before it was ready."""
+    await asyncio.create_task(empty.plane.start_apiserver(SECOND))
+    async with httpx2.AsyncClient(verify=empty.client_context()) as client:
+        url = f"https://{SECOND.loopback}:{PORT}"
+        await client.get(f"{url}/readyz")
+        crd = make_open_crd("lab.example", "v1", "Widget", "widgets")
+        await client.post(f"{url}/apis/apiextensions.k8s.io/v1/customresourcedefinitions", json=crd)
+    seen = empty.see("apiextensions.k8s.io/v1", "CustomResourceDefinition", "widgets.lab.example")
+    await seen.until(lambda obj: condition(obj, "Established") == "True")
+
+    waits = {wait.number: wait for wait in empty.ledger.waits}
+    (established,) = (w for w in waits.values() if w.what == "crd widgets.lab.example established")
+    assert "kube-apiserver of cp-2 ready" == waits[established.cause].what
 
 
 async def test_creating_again_begins_empty(empty: Cluster) -> None:

@@ -38,7 +38,8 @@ Shape = Callable[[list[Object], str], Object]
 class Routes:
     """Answers any request; `version` is the Kubernetes version of this server, `v1.36.3`.
 
-    `ledger`, where there is one, is told what clients from outside see, and when they act.
+    `ledger`, where there is one, is told what clients from outside see, and when they act; each
+    answer follows at least from `cause`, the wait that the server itself started after.
     """
 
     def __init__(
@@ -47,9 +48,11 @@ class Routes:
         now: Callable[[], datetime],
         version: str,
         ledger: Ledger | None = None,
+        cause: int = 0,
     ) -> None:
         self._api = api
         self._ledger = ledger
+        self._cause = cause
         self._now = now
         self.version = version
 
@@ -67,6 +70,8 @@ class Routes:
         user = read_user(request)
         if user is None:
             raise UnauthorizedError("Unauthorized")
+        if self._ledger is not None:
+            self._ledger.note_seen(self._cause)
         parts = [part for part in request.path.split("/") if part]
         if parts and parts[0] in _HEALTH:
             return web.Response(text=_describe_health(parts[0], request))
