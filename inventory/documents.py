@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NoReturn, cast
 
 import yaml
 
@@ -99,10 +99,7 @@ class _Builder:
                 index += 1
 
     def _take(self) -> Event:
-        event = self._next()
-        if event is None:
-            raise yaml.YAMLError("unexpected end of the text")
-        return event
+        return self._next() or self._end()
 
     def _value(self, event: Event, depth: int) -> Json:
         kind: object = type(event)
@@ -132,21 +129,22 @@ class _Builder:
             raise Refused("document is too large once its aliases are followed", event.start_mark)
         return known[0]
 
-    def _sequence(self, depth: int) -> Json:
+    def _sequence(self, depth: int) -> list[Json]:
         items: list[Json] = []
+        take = self._next
         while True:
-            event = self._take()
+            event = take()
             kind: object = type(event)
             if kind is yaml.SequenceEndEvent:
                 return items
-            items.append(self._value(event, depth))
+            items.append(self._value(event or self._end(), depth))
 
-    def _mapping(self, depth: int) -> Json:
+    def _mapping(self, depth: int) -> dict[str, Json]:
         found: dict[str, Json] = {}
         merged: list[Json] = []
-        take = self._take
+        take = self._next
         while True:
-            event = take()
+            event = take() or self._end()
             kind: object = type(event)
             if kind is yaml.MappingEndEvent:
                 break
@@ -154,7 +152,13 @@ class _Builder:
                 key = event.value
             else:
                 key = self._key(event, depth)
-            value = self._value(take(), depth)
+            inner = take() or self._end()
+            inner_kind: object = type(inner)
+            if inner_kind is yaml.ScalarEvent and inner.anchor is None:  # three values of four
+                self._nodes += 1
+                value = resolve_scalar(inner.value) if inner.implicit[0] else _tagged(inner)
+            else:
+                value = self._value(inner, depth)
             if key == "<<" and event.implicit[0]:
                 merged.append(value)
                 continue
@@ -165,6 +169,9 @@ class _Builder:
                 )
             found[key] = value
         return _merge(found, merged) if merged else found
+
+    def _end(self) -> NoReturn:
+        raise yaml.YAMLError("unexpected end of the text")
 
     def _key(self, event: Event, depth: int) -> str:
         if is_kind(event, yaml.ScalarEvent):

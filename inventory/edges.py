@@ -194,14 +194,16 @@ class _Providers:
     """Finds the component that brings the CRD of a kind."""
 
     def __init__(self, inventory: Inventory, provided: Mapping[str, frozenset[str]]) -> None:
-        self._inventory = inventory
         self._provided = provided
         self._answers: dict[str, str] = {}
         self._known: dict[str, list[str]] = {}
+        self._by_name: dict[str, list[Release]] = {}
         for owner, item in inventory.objects():
             if item.kind == CRD_KIND:
                 self._known.setdefault(crd_key(item.raw), []).append(owner)
         for release in inventory.releases:
+            for name in _names(release):
+                self._by_name.setdefault(name, []).append(release)
             for group_kind in provided.get(release.id, ()):
                 self._known.setdefault(group_kind, []).append(release.component)
 
@@ -223,8 +225,8 @@ class _Providers:
         if entry is None:
             return ""
         for name in entry.names:
-            for release in self._inventory.releases:
-                if _brings(release, name) and self._may_provide(release, group_kind, entry.origin):
+            for release in self._by_name.get(name, ()):
+                if self._may_provide(release, group_kind, entry.origin):
                     return release.component
         return ""
 
@@ -234,11 +236,11 @@ class _Providers:
         return group_kind in self._provided[release.id]
 
 
-def _brings(release: Release, name: str) -> bool:
-    # Generic charts (app-template) say nothing; there the release's own name decides.
-    return release.chart == name or (
-        name in (release.name, release.component) and release.chart in ("app-template", "", name)
-    )
+def _names(release: Release) -> set[str]:
+    """Return the charts that a release may stand for."""
+    # Generic charts say nothing; there the release's own name decides, too.
+    is_generic = release.chart in ("app-template", "")
+    return {release.chart, *((release.name, release.component) if is_generic else ())}
 
 
 def _uses(inventory: Inventory, consumed: Mapping[str, frozenset[str]]) -> Iterator[_Use]:

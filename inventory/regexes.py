@@ -23,6 +23,7 @@ _GROUP: Final = re.compile(r"\((?:\?(?:P?<\w+>|([imsU]*)(?:-[imsU]+)?([:)])))?")
 _CLASSES: Final = {"[:alpha:]": "a-zA-Z", "[:digit:]": "0-9", "[:alnum:]": "a-zA-Z0-9"}
 _ANCHORS: Final = {"^": "start", "$": "end", "\\A": "start", "\\z": "end", "\\Z": "end"}
 _RISKY: Final = re.compile(r"\)\s*[*+{]")  # a repeated group
+_FLAGGED: Final = re.compile(r"(?<![\\\[])\(\(\?i\)")  # a group that minds no case, as Go writes it
 _MAX_LOOSE: Final = 3  # repeats one after another: the time grows with the text to this power
 
 
@@ -95,10 +96,12 @@ def compile_pattern(text: str) -> Pattern | None:
     if found := re.match(r"\(\?([imsU]+)\)", text):
         flags = re.IGNORECASE if "i" in found[1] else re.NOFLAG
         inner = text[found.end() :]
+    simple = _FLAGGED.sub("(?i:", inner)  # the same in Python's words
     loose = len(re.findall(r"[*+]|\{\d+,", inner))
+    is_plain = "(?" not in simple.replace("(?i:", "")
     try:
-        if not _RISKY.search(inner) and loose <= _MAX_LOOSE and "(?" not in inner:
-            return Pattern(re.compile(inner, flags))
+        if not _RISKY.search(inner) and loose <= _MAX_LOOSE and is_plain:
+            return Pattern(re.compile(simple, flags))
         return _Compiler(inner, flags).compile()
     except (re.error, PatternError, RecursionError, OverflowError):
         return None

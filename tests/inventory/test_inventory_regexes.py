@@ -38,6 +38,9 @@ def test_all_ways_at_once_find_what_backtracking_finds(expression: str, text: st
     [
         (r"(.*/)?(clusterenv|.*\.secret)\.yaml$", "clusters/main/clusterenv.yaml", True),
         (r"((?i)(pass|(secret|key)+))", "userKEY", True),
+        (r"((?i)(pass|^data$|secret($|[^uU])))", "PASSword", True),
+        (r"((?i)(pass|^data$|secret($|[^uU])))|KEY", "secretURL", False),
+        (r"((?i)pass)|KEY", "key", False),
         (r"(?i)(data|stringData)", "STRINGDATA", True),
         (r"(?:[^/]+/)*talos/(.+)\.yaml", "a/b/talos/x.yaml", True),
         (r"(?:[^/]+/)*talos/(.+)\.yaml", "a/b/talos.yaml", False),
