@@ -21,6 +21,7 @@ SIZES = (500, 1000, 2000, 5000)  # Kustomizations
 _ROOT = Path(__file__).resolve().parents[1]
 _REAL = _ROOT.parent / "shared" / "data" / "repos" / "zachbomb"
 _REAL_SIZE = 108  # live Kustomizations, entries included
+_TRIES = 5  # of the real repository; the first one compiles, and the quickest counts
 _KIB_A_MIB = 1024
 _READ = """
 import sys
@@ -39,6 +40,7 @@ spec:
   sourceRef: {{kind: GitRepository, name: cluster}}
   dependsOn: [{depends}]
   interval: 10m
+  wait: true
   prune: true
 """,
     "app/kustomization.yaml": "resources: [namespace.yaml, helm-release.yaml]\n",
@@ -105,12 +107,13 @@ class Reading:
 
 def measure_inventory(sizes: Sequence[int] = SIZES) -> Iterator[Reading]:
     """Yield rows: the real repository where it is at hand, then generated ones."""
-    if _REAL.is_dir():
-        yield from _measure(_REAL, _REAL_SIZE)
-    for size in sizes:
-        with tempfile.TemporaryDirectory(prefix="bench-inventory-") as folder:
-            generate(Path(folder), size)
-            yield from _measure(Path(folder), size)
+    with tempfile.TemporaryDirectory(prefix="bench-compiled-") as cache:
+        if _REAL.is_dir():
+            yield from _measure(_REAL, _REAL_SIZE, Path(cache))
+        for size in sizes:
+            with tempfile.TemporaryDirectory(prefix="bench-inventory-") as folder:
+                generate(Path(folder), size)
+                yield from _measure(Path(folder), size, Path(cache))
 
 
 def draw_inventory() -> str:
@@ -128,7 +131,14 @@ def draw_readings(readings: Sequence[Reading]) -> str:
         f" {r.each_ms:>6.2f} ms {r.peak_mib:>5.0f} MiB"
         for r in readings
     ]
-    return "\n".join(["reading repositories, each in a fresh process", head, *rows, ""])
+    return "\n".join(
+        [
+            "reading repositories, each in a fresh process; the first size: best of 5",
+            head,
+            *rows,
+            "",
+        ]
+    )
 
 
 def generate(root: Path, size: int) -> None:
@@ -156,19 +166,25 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _measure(root: Path, size: int) -> Iterator[Reading]:
-    yield _run("inventory", size, ["-c", _READ, str(root)])
-    yield _run("validate", size, ["-m", "invoke", "validate", "--repo", str(root)])
+def _measure(root: Path, size: int, cache: Path) -> Iterator[Reading]:
+    commands = (
+        ("inventory", ["-c", _READ, str(root)]),
+        ("validate", ["-m", "invoke", "validate", "--repo", str(root)]),
+    )
+    tries = _TRIES if size == _REAL_SIZE else 1
+    for what, words in commands:
+        rows = [_run(what, size, words, cache) for _ in range(tries)]
+        yield min(rows, key=lambda row: row.wall_s)
 
 
-def _run(what: str, size: int, words: Sequence[str]) -> Reading:
+def _run(what: str, size: int, words: Sequence[str], cache: Path) -> Reading:
     """Run Python with these words; the output goes nowhere."""
     null = os.open(os.devnull, os.O_WRONLY)
     try:
         streams = [(os.POSIX_SPAWN_DUP2, null, 1), (os.POSIX_SPAWN_DUP2, null, 2)]
         began = time.perf_counter()
         pid = os.posix_spawn(
-            sys.executable, [sys.executable, *words], _environ(), file_actions=streams
+            sys.executable, [sys.executable, *words], _environ(cache), file_actions=streams
         )
         _, _, used = os.wait4(pid, 0)
         wall_s = time.perf_counter() - began
@@ -178,8 +194,10 @@ def _run(what: str, size: int, words: Sequence[str]) -> Reading:
     return Reading(what, size, wall_s, cpu_s, used.ru_maxrss / _KIB_A_MIB)
 
 
-def _environ() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(_ROOT)}
+def _environ(cache: Path) -> dict[str, str]:
+    """Return an environment that keeps compiled modules, as every installation does."""
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPATH": str(_ROOT), "PYTHONPYCACHEPREFIX": str(cache)}
 
 
 if __name__ == "__main__":
