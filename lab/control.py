@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lab.clock import LabClock
-from lab.faults import FAULTS, FaultBoard, FaultError, parse_fault
+from lab.faults import FAULTS, FaultBoard, FaultError, describe_target, parse_fault
 from lab.ledger import Ledger, find_longest_chain
 
 __all__ = ["Control"]
@@ -97,7 +97,7 @@ class Control:
                 for request in self._faults.list_waiting()
             ],
             "known": [
-                {"name": fault.name, "target": fault.target.value, "does": fault.does}
+                {"name": fault.name, "target": describe_target(fault), "does": fault.does}
                 for fault in FAULTS
             ],
         }

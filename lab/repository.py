@@ -26,13 +26,13 @@ from lab.kubernetes.values import Object, at, text
 from lab.standins.secrets_bundle import make_talsecret
 from lab.tools import LabTools
 
-__all__ = ["MaterializedRepository", "find_given_key", "find_sample", "materialize"]
+__all__ = ["AUTHOR", "MaterializedRepository", "find_given_key", "find_sample", "materialize"]
 
 _LEFT_OUT = frozenset({"EXPECTED.yaml", "ENCRYPTED.txt", "__init__.py", "__pycache__"})
 _RECIPIENT = re.compile(r"\b[A-Z]+-AGE-RECIPIENT\b")
 _BRANCH = "main"
 # A fixed author and moment: apart from the fresh keys, a tree gives the same commit each time.
-_AUTHOR: Mapping[str, str] = {
+AUTHOR: Mapping[str, str] = {
     "GIT_AUTHOR_NAME": "lab",
     "GIT_AUTHOR_EMAIL": "lab@lab.example",
     "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z",
@@ -242,7 +242,7 @@ def _map_url(url: str, remote: Path) -> Mapping[str, str]:
 
 def _commit(path: Path, remote: Path, url: str, tools: LabTools) -> str:
     shutil.rmtree(remote, ignore_errors=True)
-    git = tools.with_env(_AUTHOR)
+    git = tools.with_env(AUTHOR)
     git.run("git", "init", "--quiet", "--bare", f"--initial-branch={_BRANCH}", str(remote))
     git.run("git", "init", "--quiet", f"--initial-branch={_BRANCH}", str(path))
     # By force: some owners track a file that their own ignore file names.

@@ -14,10 +14,11 @@ from inventory import Inventory, Node, read_repository
 from inventory.objects import get_text
 from inventory.reading import list_clusters
 from lab.addresses import Addresses, reserve_loopbacks
+from lab.breaking import break_repository, own_copy
 from lab.charts import build_charts, find_wanted_charts
 from lab.clock import LabClock
 from lab.control import Control
-from lab.faults import FaultBoard, FaultRequest, Hands
+from lab.faults import FaultBoard, FaultRequest, Hands, RepositoryFault, find_fault
 from lab.flux import Flux
 from lab.hardware_file import HARDWARE_FILE, read_hardware
 from lab.kubernetes import Kubernetes
@@ -81,7 +82,12 @@ class LabWorld:
         made = materialize(source, request.folder, tools)
         tools = tools.with_env({**made.env, **find_given_key(os.environ)})
         cluster = _choose_cluster(made.path, request.cluster)
-        inventory = read_repository(made.path, cluster, _decrypt_environment(made, cluster, tools))
+        decrypted = _decrypt_environment(made, cluster, tools)
+        broken = _find_broken(request.faults)
+        if broken:
+            made = own_copy(made, request.folder, tools)
+            made = break_repository(made, cluster, broken, tools, decrypted)
+        inventory = read_repository(made.path, cluster, decrypted)
         charts = request.folder / "charts"
         build_charts(find_wanted_charts(made.path), charts, request.charts)
         clock = LabClock(self.ledger, speed=request.speed)
@@ -98,9 +104,11 @@ class LabWorld:
             tools=tools.with_clock(clock),
             work=request.folder / "flux",
         )
-        faults = FaultBoard(clock, _make_hands(machines, kubernetes, registry, flux))
+        hands = _make_hands(machines, kubernetes, registry, flux)
+        faults = FaultBoard(clock, hands, [fault.name for fault in broken])
         for fault in request.faults:
-            faults.set(fault)
+            if not isinstance(find_fault(fault.name), RepositoryFault):
+                faults.set(fault)
         await registry.start()
         await machines.start()
         await flux.start()
@@ -166,6 +174,11 @@ def _make_hands(
     control_planes = tuple(m.name for m in machines if m.spec.role == "controlplane")
     workers = tuple(m.name for m in machines if m.spec.role != "controlplane")
     return Hands(machines, kubernetes, registry, flux.faults, control_planes, workers)
+
+
+def _find_broken(requests: Sequence[FaultRequest]) -> list[RepositoryFault]:
+    found = [find_fault(request.name) for request in requests]
+    return [fault for fault in found if isinstance(fault, RepositoryFault)]
 
 
 def _choose_socket(folder: Path) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ci.docs.source import describe_members
-from lab.faults import FAULTS, Answer, LabFault, Target
+from lab.faults import Answer, LabFault, RepositoryFault, Target
+from lab.faults.repository import REPOSITORY_FAULTS
+from lab.faults.running import RUNNING_FAULTS
 
 __all__ = ["make_faults"]
 
@@ -21,15 +23,27 @@ def make_faults() -> str:
         "With a step, it strikes when the run begins that step or gate; with seconds, so much"
         " simulated time after it was asked for; else at once.\n\n"
     )
-    return head + "\n".join(_describe(fault) for fault in FAULTS)
+    return (
+        head
+        + "\n".join(map(_describe, RUNNING_FAULTS))
+        + "\n## Faults of the repository\n\n"
+        + "These are edits of the private copy that a lab runs on, never of your tree.\n"
+        "Each picks its own place, so it takes neither target nor moment; where a repository has"
+        " nothing that it could strike, the lab says so and does not start.\n\n"
+        + "\n".join(map(_describe, REPOSITORY_FAULTS))
+    )
 
 
 def _describe(fault: LabFault) -> str:
-    target = describe_members(Target)[fault.target.name]
     answers = ", ".join(map(_link, fault.answers)) or "nothing: a bootstrap bears it"
+    target = (
+        ""
+        if isinstance(fault, RepositoryFault)
+        else f"- Target: {describe_members(Target)[fault.target.name]}\n"
+    )
     return (
         f"## {fault.name}\n\n{fault.does}\n\n"
-        f"- Target: {target}\n"
+        f"{target}"
         f"- Answered by: {answers}.\n"
         f"- Origin: <{fault.origin}>\n"
     )

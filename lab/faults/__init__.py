@@ -7,9 +7,10 @@ not: how a machine or a pod behaves while it suffers; that is where the machine 
 from __future__ import annotations
 
 from lab.faults.board import FaultBoard
-from lab.faults.catalogue import FAULTS, find_fault
+from lab.faults.catalogue import FAULTS, LabFault, describe_target, find_fault
+from lab.faults.repository import RepositoryFault
 from lab.faults.request import FaultRequest, parse_fault
-from lab.faults.values import Answer, FaultError, Hands, LabFault, Target
+from lab.faults.values import Answer, FaultError, Hands, RunningFault, Target
 
 __all__ = [
     "FAULTS",
@@ -19,7 +20,10 @@ __all__ = [
     "FaultRequest",
     "Hands",
     "LabFault",
+    "RepositoryFault",
+    "RunningFault",
     "Target",
+    "describe_target",
     "find_fault",
     "parse_fault",
 ]

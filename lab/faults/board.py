@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from lab.clock import LabClock
 from lab.faults.catalogue import find_fault
+from lab.faults.repository import RepositoryFault
 from lab.faults.request import FaultRequest
-from lab.faults.values import FaultError, Hands, LabFault, Target, refuse_unknown
+from lab.faults.values import FaultError, Hands, RunningFault, Target, refuse_unknown
 
 __all__ = ["FaultBoard"]
 
@@ -15,9 +17,11 @@ __all__ = ["FaultBoard"]
 class FaultBoard:
     """Switches faults of the catalogue, at once or when their moment comes."""
 
-    def __init__(self, clock: LabClock, hands: Hands) -> None:
+    def __init__(self, clock: LabClock, hands: Hands, broken: Collection[str] = ()) -> None:
+        """Make one; `broken` are the faults of the repository, which are there from the start."""
         self._clock = clock
         self._hands = hands
+        self._broken = {FaultRequest(name): None for name in broken}
         self._on: dict[FaultRequest, None] = {}
         self._at_step: dict[FaultRequest, None] = {}
         self._timed: dict[FaultRequest, asyncio.Task[None]] = {}
@@ -28,6 +32,8 @@ class FaultBoard:
         Raises:
             FaultError: no such fault, or no such target.
         """
+        if request in self._broken:
+            return  # whoever goes on with a run says again what it began with
         fault, chosen = self._complete(request)
         if chosen.step:
             self._at_step[chosen] = None
@@ -44,7 +50,7 @@ class FaultBoard:
         Raises:
             FaultError: no such fault.
         """
-        fault = find_fault(name)
+        fault = _find_running(name)
 
         def is_meant(request: FaultRequest) -> bool:
             return request.name == name and target in ("", request.target)
@@ -63,7 +69,7 @@ class FaultBoard:
 
     def list_on(self) -> list[FaultRequest]:
         """Return what is on, in the order in which it was switched."""
-        return list(self._on)
+        return [*self._broken, *self._on]
 
     def list_waiting(self) -> list[FaultRequest]:
         """Return what waits for a step or a time."""
@@ -73,7 +79,7 @@ class FaultBoard:
         """Let what waits for this step strike; a run tells before it begins one."""
         for request in [request for request in self._at_step if request.step == step]:
             del self._at_step[request]
-            self._strike(find_fault(request.name), request)
+            self._strike(_find_running(request.name), request)
 
     def stop(self) -> None:
         """Wait for no moment any more."""
@@ -81,23 +87,23 @@ class FaultBoard:
             task.cancel()
         self._timed.clear()
 
-    async def _strike_later(self, fault: LabFault, request: FaultRequest) -> None:
+    async def _strike_later(self, fault: RunningFault, request: FaultRequest) -> None:
         await self._clock.pause(request.seconds)
         self._timed.pop(request, None)
         self._strike(fault, request)
 
-    def _strike(self, fault: LabFault, request: FaultRequest) -> None:
+    def _strike(self, fault: RunningFault, request: FaultRequest) -> None:
         fault.strike(self._hands, request.target, True)
         self._on[FaultRequest(request.name, request.target)] = None
 
-    def _complete(self, request: FaultRequest) -> tuple[LabFault, FaultRequest]:
-        fault = find_fault(request.name)
+    def _complete(self, request: FaultRequest) -> tuple[RunningFault, FaultRequest]:
+        fault = _find_running(request.name)
         target = request.target or self._choose(fault)
         if machines := self._list_machines(fault):
             refuse_unknown(fault.target.value, target, machines)
         return fault, FaultRequest(request.name, target, request.step, request.seconds)
 
-    def _list_machines(self, fault: LabFault) -> tuple[str, ...]:
+    def _list_machines(self, fault: RunningFault) -> tuple[str, ...]:
         match fault.target:
             case Target.WORKER:
                 return (*self._hands.control_planes, *self._hands.workers)
@@ -106,7 +112,7 @@ class FaultBoard:
             case _:
                 return ()
 
-    def _choose(self, fault: LabFault) -> str:
+    def _choose(self, fault: RunningFault) -> str:
         if machines := self._list_machines(fault):
             return machines[-1]
         if fault.target is Target.INSTALLER:
@@ -117,6 +123,16 @@ class FaultBoard:
             f"fault needs a target: `{fault.name}`",
             hint=f"write {fault.name}:TARGET, where the target is {_DESCRIBED[fault.target]}",
         )
+
+
+def _find_running(name: str) -> RunningFault:
+    fault = find_fault(name)
+    if isinstance(fault, RepositoryFault):
+        raise FaultError(
+            f"fault is in the repository from a lab's start on: `{name}`",
+            hint=f"end this lab with `invoke lab.down`, then start one with --fault {name}",
+        )
+    return fault
 
 
 _DESCRIBED = {

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from lab.faults.catalogue import find_fault
+from lab.faults.repository import RepositoryFault
 from lab.faults.values import FaultError
 
 __all__ = ["FaultRequest", "parse_fault"]
@@ -35,17 +36,22 @@ def parse_fault(text: str) -> FaultRequest:
     """Read a request.
 
     Raises:
-        FaultError: no fault has that name, or a part is empty.
+        FaultError: no fault has that name, a part is empty, or it takes no such part.
     """
     what, at, when = text.rpartition("@")
     if not at or _DIGEST.match(when):
         what, at, when = text, "", ""
     name, colon, target = what.partition(":")
-    find_fault(name)
+    fault = find_fault(name)
     if (at and not when) or (colon and not target):
         raise FaultError(
             f"fault ends in the middle: `{text}`",
             hint="write NAME[:TARGET][@STEP|@SECONDS], for example silent:worker-1@30",
+        )
+    if isinstance(fault, RepositoryFault) and (at or colon):
+        raise FaultError(
+            f"fault of the repository has neither target nor moment: `{text}`",
+            hint=f"write --fault {name}: it picks its place, and is there from the start",
         )
     seconds = _SECONDS.fullmatch(when)
     if seconds:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Protocol
 
-__all__ = ["Answer", "FaultError", "Hands", "LabFault", "Strike", "Target", "refuse_unknown"]
+__all__ = ["Answer", "FaultError", "Hands", "RunningFault", "Strike", "Target", "refuse_unknown"]
 
 
 class FaultError(ValueError):
@@ -93,8 +93,8 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class LabFault:
-    """A named fault; without `answers`, a run bears it, as `does` says."""
+class RunningFault:
+    """A named fault of the running world; without `answers`, a run bears it, as `does` says."""
 
     name: str
     target: Target

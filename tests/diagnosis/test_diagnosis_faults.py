@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from lab.faults import FAULTS, LabFault, Target
+from lab.faults import RunningFault, Target
+from lab.faults.running import RUNNING_FAULTS
 from lifecycle.diagnosis import diagnose
 from lifecycle.drivers.kubernetes import KubernetesObject
 from tests.diagnosis.diagnosis_repository import (
@@ -28,11 +29,11 @@ _TARGETS = {
     Target.WEBHOOK: "{0}/{0}",
     Target.SOURCE: "flux-system/{}",
 }
-_STRUCK = [fault for fault in FAULTS if fault.target in _TARGETS]
+_STRUCK = [fault for fault in RUNNING_FAULTS if fault.target in _TARGETS]
 _SOUND = "sound"
 
 
-def _make_component(fault: LabFault) -> Components:
+def _make_component(fault: RunningFault) -> Components:
     if fault.target is Target.SOURCE:
         return make_source_component(fault.name)
     return make_fault_component(fault.name, is_webhook=fault.target is Target.WEBHOOK)
@@ -55,7 +56,7 @@ async def struck(
 
 
 @pytest.mark.parametrize("fault", _STRUCK, ids=lambda fault: fault.name)
-async def test_fault_is_diagnosed_as_promised(struck: BrokenWorld, fault: LabFault) -> None:
+async def test_fault_is_diagnosed_as_promised(struck: BrokenWorld, fault: RunningFault) -> None:
     """The gate of the layer that a fault breaks ends with the diagnosis of the catalogue."""
     (promised,) = (answer.name for answer in fault.answers if answer.kind == "diagnosis")
     layer = fault.name + "-guarded" * (fault.target in (Target.WEBHOOK, Target.SOURCE))

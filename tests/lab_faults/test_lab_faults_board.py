@@ -9,6 +9,7 @@ import pytest
 
 from lab.clock import LabClock
 from lab.faults import FAULTS, FaultBoard, FaultError, FaultRequest, Hands, parse_fault
+from lab.faults.running import RUNNING_FAULTS
 from lab.flux.faults import SourceFault
 from lab.kubernetes.faults import PodFault
 from lab.ledger import Ledger
@@ -102,6 +103,11 @@ def test_fault_is_read(text: str, request_: FaultRequest) -> None:
         ("silence", "fault is unknown: `silence`", "did you mean `silent`?"),
         ("silent@", "fault ends in the middle: `silent@`", "write NAME[:TARGET]"),
         ("silent:", "fault ends in the middle: `silent:`", "write NAME[:TARGET]"),
+        (
+            "vip-of-node@30",
+            "fault of the repository has neither target nor moment: `vip-of-node@30`",
+            "write --fault vip-of-node: it picks its place",
+        ),
     ],
 )
 def test_wrong_fault_is_refused(text: str, message: str, hint: str) -> None:
@@ -119,6 +125,11 @@ def test_wrong_fault_is_refused(text: str, message: str, hint: str) -> None:
         ("silent:w3", "machine is unknown: `w3`", "there are: cp1, w1, w2"),
         ("etcd-learner:w1", "control plane is unknown: `w1`", "there are: cp1"),
         ("crashing", "fault needs a target: `crashing`", "write crashing:TARGET"),
+        (
+            "vip-of-node",
+            "fault is in the repository from a lab's start on: `vip-of-node`",
+            "`invoke lab.down`, then start one with --fault vip-of-node",
+        ),
     ],
 )
 async def test_wrong_target_is_refused(
@@ -170,6 +181,14 @@ async def test_fault_strikes_at_its_time(board: FaultBoard, switched: Switched) 
     assert [] == board.list_waiting()
 
 
+async def test_broken_repository_stays_broken(board: FaultBoard) -> None:
+    """A fault of the repository may be asked for again: a run that goes on repeats its command."""
+    broken = FaultBoard(board._clock, board._hands, ["vip-of-node"])
+    broken.set(parse_fault("vip-of-node"))
+
+    assert ["vip-of-node"] == [str(request) for request in broken.list_on()]
+
+
 async def test_cleared_fault_is_over(board: FaultBoard, switched: Switched) -> None:
     """What is on goes off, what waits never comes; without a target, all of that name."""
     for text in ("silent:w1", "silent:w2@5", "silent:cp1@install-cni", "no-disk:w1"):
@@ -188,7 +207,7 @@ def test_no_switch_is_left_out() -> None:
     assert {*Fault, *PodFault, *SourceFault} <= {fault.name for fault in FAULTS}
 
 
-@pytest.mark.parametrize("name", [fault.name for fault in FAULTS])
+@pytest.mark.parametrize("name", [fault.name for fault in RUNNING_FAULTS])
 async def test_each_fault_can_be_switched(board: FaultBoard, switched: Switched, name: str) -> None:
     """Every fault of the catalogue reaches its part of the lab, on and off."""
     board.set(parse_fault(f"{name}:cp1"))
