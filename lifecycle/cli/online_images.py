@@ -34,16 +34,17 @@ class Answers:
 
 async def ask_registries(inventories: Iterable[Inventory], overlay: Mapping[str, str]) -> Answers:
     """Ask for each image once; an image that cannot be asked for is no finding."""
-    asker = _Asker(Registries(AddressBook()), asyncio.Semaphore(_AT_ONCE))
     found: dict[str, tuple[ImageUse, Inventory]] = {}
     for inventory in inventories:
         for use in find_images(inventory):
             found.setdefault(use.reference, (use, inventory))
-    tasks = {asyncio.create_task(asker.has(name)): name for name in found}
-    done, late = await asyncio.wait(tasks, timeout=_TOTAL_S) if tasks else (set(), set())
-    for task in late:
-        task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)
+    async with Registries(AddressBook()) as registries:
+        asker = _Asker(registries, asyncio.Semaphore(_AT_ONCE))
+        tasks = {asyncio.create_task(asker.has(name)): name for name in found}
+        done, late = await asyncio.wait(tasks, timeout=_TOTAL_S) if tasks else (set(), set())
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
     findings = [_missing(*found[tasks[task]], overlay) for task in done if task.result() is False]
     notes = [
         f"{asker.unasked[host]} images of {host} were not asked for: {reason}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +37,7 @@ from lifecycle.world.cluster_access import ClusterAccess
 from lifecycle.world.holder import find_own_holder
 from lifecycle.world.lease import RENEW_S, ClusterLease
 from lifecycle.world.machine_configs import MachineConfigs
-from lifecycle.world.repository import Repository, load_repository
+from lifecycle.world.repository import Repository, open_repository
 from lifecycle.world.sightings import Sightings
 
 if TYPE_CHECKING:
@@ -53,17 +53,10 @@ _NICENESS = 10
 async def prepare_bootstrap(inputs: Inputs) -> AsyncIterator[Prepared]:
     """Open the doors, read the repository, make the plan of a bootstrap; close all at the end."""
     clock = SystemClock(speed=inputs.site.speed)
-    private = PrivateFolder.create(os.environ, inputs.site.state.work)
-    try:
-        world = await _build_world(inputs, clock, private)
-        try:
-            plan = await plan_bootstrap(world)
-            diagnose = _make_diagnose(world)
-            yield Prepared(plan, clock, hold=world.lease.kept, diagnose=diagnose)
-        finally:
-            await world.access.close()
-    finally:
-        private.close()
+    async with AsyncExitStack() as doors:
+        world = await _build_world(inputs, clock, doors)
+        plan = await plan_bootstrap(world)
+        yield Prepared(plan, clock, hold=world.lease.kept, diagnose=_make_diagnose(world))
 
 
 def _make_diagnose(world: World) -> Diagnose:
@@ -75,8 +68,11 @@ def _make_diagnose(world: World) -> Diagnose:
     return diagnose_failure
 
 
-async def _build_world(inputs: Inputs, clock: SystemClock, private: PrivateFolder) -> World:
+async def _build_world(inputs: Inputs, clock: SystemClock, doors: AsyncExitStack) -> World:
+    """Open what the run needs; what is to be closed at its end is handed to `doors`."""
     site = inputs.site
+    private = PrivateFolder.create(os.environ, site.state.work)
+    doors.callback(private.close)
     environment = Environment.from_variables(os.environ, site.env)
     listener = _adapt(inputs.listener, clock)
     runner = ProcessRunner(environment, redactor=inputs.redactor, listener=listener)
@@ -95,18 +91,25 @@ async def _build_world(inputs: Inputs, clock: SystemClock, private: PrivateFolde
     age_key = find_age_key(site.repo, site.age_key_file, os.environ)
     inputs.redactor.learn([age_key])
     git = Git(tools.program("git"), runner, site.repo)
-    repository = await load_repository(
+    opened = open_repository(
         site.repo,
         site.cluster,
         git=git,
         sops=Sops(tools.program("sops"), runner, age_key if age_key.reveal() else None),
         private=private,
         redactor=inputs.redactor,
+        # A cluster without a talosconfig is new, and its machine configs will be generated.
+        copy_ahead=not site.state.talosconfig.exists(),
     )
+    repository = await doors.enter_async_context(opened)
     check_allowed(
         repository.inventory, accepted=inputs.accepted, consented_disks=inputs.consented_disks
     )
-    return _assemble(inputs, clock, _Doors(runner, patient, listener, tools, cache), repository)
+    made = _Doors(runner, patient, listener, tools, cache)
+    world = _assemble(inputs, clock, made, repository)
+    await doors.enter_async_context(world.registries)
+    doors.push_async_callback(world.access.close)
+    return world
 
 
 @dataclass(frozen=True, slots=True)

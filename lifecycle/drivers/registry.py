@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import re
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from lifecycle.drivers.addresses import AddressBook
 from lifecycle.errors import DriverError, TooManyRequestsError, UnavailableError
@@ -59,15 +58,27 @@ class Image:
         return cls(host, path, digest or tag)
 
 
-@dataclass(frozen=True, slots=True)
 class Registries:
-    """Asks registries, or what stands in for them in the lab; nothing is ever pulled."""
+    """Asks registries, or what stands in for them in the lab; nothing is ever pulled.
 
-    addresses: AddressBook
+    A context manager: its connections are closed at the end.
+    """
+
+    def __init__(self, addresses: AddressBook) -> None:
+        self.addresses = addresses
+        self._making: asyncio.Task[httpx2.AsyncClient] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._making is not None:
+            making, self._making = self._making, None
+            await (await making).aclose()
 
     async def prepare(self) -> None:
         """Load what `has` needs, beside whatever else is waited for."""
-        await asyncio.to_thread(importlib.import_module, "httpx2")
+        await self._client()
 
     async def has(self, image: Image, mirrors: Iterable[str] = ()) -> bool:
         """Tell whether one of the mirrors (URLs), or the image's own registry, has an image.
@@ -76,29 +87,39 @@ class Registries:
             RegistryUnreachableError: none has it, and not all could be asked.
             TooManyRequestsError, UnavailableError: a registry that may answer later.
         """
-        import httpx2  # noqa: PLC0415 - 0.2 s that must not delay the first probe; see `prepare`
+        client = await self._client()
+        import httpx2  # noqa: PLC0415 - see `_make_client`
 
         unasked: list[DriverError] = []
-        opened = httpx2.AsyncClient(
-            timeout=httpx2.Timeout(_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
-            follow_redirects=True,
-            # The way to registries may lead through a proxy, the way into the lab never.
-            trust_env=not self.addresses.dialled,
-        )
-        async with opened as client:
-            for url in self._find_urls(image, mirrors):
-                try:
-                    if url and await _has_manifest(client, url, image):
-                        return True
-                except (httpx2.HTTPError, ssl.SSLError) as error:
-                    unasked.append(_describe(url, str(error) or type(error).__name__))
-                except DriverError as error:
-                    unasked.append(error)
+        for url in self._find_urls(image, mirrors):
+            try:
+                if url and await _has_manifest(client, url, image):
+                    return True
+            except (httpx2.HTTPError, ssl.SSLError) as error:
+                unasked.append(_describe(url, str(error) or type(error).__name__))
+            except DriverError as error:
+                unasked.append(error)
         if unasked:
             raise unasked[-1]
         if not self._find_origin(image):
             raise RegistryUnreachableError(f"registry is not part of the lab: `{image.host}`")
         return False
+
+    async def _client(self) -> httpx2.AsyncClient:
+        """Return the client of all requests: its certificates alone take 0.1 s to load."""
+        if self._making is None:
+            self._making = asyncio.create_task(asyncio.to_thread(self._make_client))
+        return await asyncio.shield(self._making)
+
+    def _make_client(self) -> httpx2.AsyncClient:
+        import httpx2  # noqa: PLC0415 - 0.2 s that must not delay the first probe; see `prepare`
+
+        return httpx2.AsyncClient(
+            timeout=httpx2.Timeout(_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
+            follow_redirects=True,
+            # The way to registries may lead through a proxy, the way into the lab never.
+            trust_env=not self.addresses.dialled,
+        )
 
     def _find_urls(self, image: Image, mirrors: Iterable[str]) -> tuple[str, ...]:
         """Return where to ask, in order; a rehearsal asks nobody outside of its lab."""

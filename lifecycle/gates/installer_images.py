@@ -64,7 +64,7 @@ class InstallerImagesExist:
         for node in self.world.talos.nodes:
             if self.world.was_given_config(node):
                 continue
-            path = await self.world.machine_configs.path_of(node.hostname)
+            path = await self.world.machine_configs.draft_of(node.hostname)
             machine = _read_machine(path.read_bytes())
             reference = text_at(machine, "install", "image")
             if reference:

@@ -32,10 +32,22 @@ class MachineConfigs:
     talosctl: Talosctl
     talosconfig: Path
     _generated: GeneratedConfigs | None = None
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _is_valid: bool = False
+    _generating: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _validating: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def path_of(self, hostname: str) -> Path:
         """Return a node's machine config, generating all of them when this run has not yet.
+
+        Raises:
+            InventoryError: genconfig made none for that node.
+            CommandFailedError: one of them is invalid.
+        """
+        await self._validate()
+        return await self.draft_of(hostname)
+
+    async def draft_of(self, hostname: str) -> Path:
+        """Return the same for reading only, while talosctl may still be validating it.
 
         Raises:
             InventoryError: genconfig made none for that node.
@@ -53,23 +65,29 @@ class MachineConfigs:
     async def keep_talosconfig(self) -> None:
         """Generate, and keep the talosconfig for later runs."""
         generated = await self._generate()
+        await self._validate()
         write_private(self.talosconfig, generated.talosconfig.read_bytes())
 
     async def _generate(self) -> GeneratedConfigs:
-        async with self._lock:
+        async with self._generating:
             if self._generated is None:
                 self._generated = await self._run_genconfig()
         return self._generated
 
+    async def _validate(self) -> None:
+        """Let talosctl validate every config, once a run."""
+        paths = (await self._generate()).machine_configs.values()
+        async with self._validating:
+            if not self._is_valid:
+                await asyncio.gather(*(self.talosctl.validate(path) for path in paths))
+                self._is_valid = True
+
     async def _run_genconfig(self) -> GeneratedConfigs:
-        """Run genconfig in the private copy, and validate each config."""
+        """Run genconfig in the private copy."""
         copy = await self.repository.private_copy()
         program = self.tools.program("clustertool")
         tool = Clustertool(program, self.runner, copy, self.repository.cluster)
         talos = self.repository.inventory.talos
         if talos and talos.missing_patch_files:
             await tool.initialise(self.repository.age_key)
-        generated = await tool.generate(self.repository.age_key)
-        paths = generated.machine_configs.values()
-        await asyncio.gather(*(self.talosctl.validate(path) for path in paths))
-        return generated
+        return await tool.generate(self.repository.age_key)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from lifecycle.drivers.sops import Decrypted, Sops, SopsError
 from lifecycle.errors import CommandFailedError, InventoryError
 from lifecycle.secrets import Redactor, Secret
 
-__all__ = ["Repository", "load_repository"]
+__all__ = ["Copying", "Repository", "open_repository"]
 
 _SUFFIXES = (".yaml", ".yml", ".json", ".env")
 # SOPS' own stanza: at the start of a line in YAML, quoted in JSON.
@@ -25,6 +26,37 @@ _SOPS_STANZA = re.compile(rb'^(sops:|\s*"sops":|sops_version=)', re.MULTILINE)
 _CA = r"^\s+{}:\s*\n\s+crt:\s*(\S+)"
 # Nothing but the conventional user of SSH before the host, and no query.
 _CREDENTIAL_FREE = re.compile(r"^(ssh://(git@)?|https?://)[^@?\s]+$")
+
+
+class Copying:
+    """A clone of one commit, begun when it is asked for, or ahead of that."""
+
+    def __init__(self, git: Git, destination: Path, commit: str) -> None:
+        self._git = git
+        self._destination = destination
+        self._commit = commit
+        self._task: asyncio.Task[Path] | None = None
+
+    def begin(self) -> None:
+        """Clone beside whatever else is done."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._git.copy(self._destination, commit=self._commit))
+
+    async def ended(self) -> Path:
+        """Return where the clone is.
+
+        Raises:
+            CommandFailedError: git could not make it.
+        """
+        self.begin()
+        assert self._task is not None  # noqa: S101 (narrows the type)
+        return await self._task
+
+    async def stop(self) -> None:
+        """End a clone under way; nothing is written any more afterwards."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
 
 @dataclass(slots=True)
@@ -39,7 +71,7 @@ class Repository:
     decrypted: Mapping[str, Decrypted] = field(repr=False)
     failures: Mapping[str, SopsError]
     git: Git
-    private: PrivateFolder
+    _copying: Copying
     _copy: Path | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -75,13 +107,14 @@ class Repository:
         """Return a clone of HEAD with everything decrypted, in the private folder; made once."""
         async with self._lock:
             if self._copy is None:
-                copy = await self.git.copy(self.private.path / "repository", commit=self.commit)
+                copy = await self._copying.ended()
                 await asyncio.to_thread(_write_clear, copy, self.decrypted)
                 self._copy = copy
         return self._copy
 
 
-async def load_repository(
+@asynccontextmanager
+async def open_repository(
     root: Path,
     cluster: str,
     *,
@@ -89,30 +122,39 @@ async def load_repository(
     sops: Sops,
     private: PrivateFolder,
     redactor: Redactor,
-) -> Repository:
+    copy_ahead: bool = False,
+) -> AsyncIterator[Repository]:
     """Read and decrypt a repository; what does not decrypt is kept in `failures`.
+
+    With `copy_ahead` the private copy is begun at once, since it is going to be needed.
 
     Raises:
         InventoryError: the folder is no Git repository with a commit, or has no such cluster.
         ToolMissingError: git or sops is missing.
     """
     commit, tracked = await _read_index(root, git)
-    encrypted = await asyncio.to_thread(_find_encrypted, root, tracked)
-    answers = await sops.decrypt_files([root / path for path in encrypted])
-    decrypted: dict[str, Decrypted] = {}
-    failures: dict[str, SopsError] = {}
-    for path in encrypted:
-        answer = answers[root / path]
-        if isinstance(answer, SopsError):
-            failures[path] = answer
-        else:
-            decrypted[path] = answer
-            redactor.learn(answer.values)
-    overlay = {path: item.text.reveal_text() for path, item in decrypted.items()}
-    inventory = await asyncio.to_thread(read_repository, root, cluster, overlay)
-    redactor.spare(_find_tellable_urls(inventory.sources))
-    key = sops.age_key or Secret("")
-    return Repository(root, cluster, commit, inventory, key, decrypted, failures, git, private)
+    copying = Copying(git, private.path / "repository", commit)
+    try:
+        if copy_ahead:
+            copying.begin()
+        encrypted = await asyncio.to_thread(_find_encrypted, root, tracked)
+        answers = await sops.decrypt_files([root / path for path in encrypted])
+        decrypted: dict[str, Decrypted] = {}
+        failures: dict[str, SopsError] = {}
+        for path in encrypted:
+            answer = answers[root / path]
+            if isinstance(answer, SopsError):
+                failures[path] = answer
+            else:
+                decrypted[path] = answer
+                redactor.learn(answer.values)
+        overlay = {path: item.text.reveal_text() for path, item in decrypted.items()}
+        inventory = await asyncio.to_thread(read_repository, root, cluster, overlay)
+        redactor.spare(_find_tellable_urls(inventory.sources))
+        key = sops.age_key or Secret("")
+        yield Repository(root, cluster, commit, inventory, key, decrypted, failures, git, copying)
+    finally:
+        await copying.stop()
 
 
 def _find_tellable_urls(sources: Iterable[Source]) -> list[str]:

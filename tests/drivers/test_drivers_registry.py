@@ -58,7 +58,8 @@ async def serve(*answers: str) -> AsyncIterator[tuple[str, list[str]]]:
 async def ask(address: str, *mirrors: str) -> bool:
     """Ask for an installer of the registry at an address."""
     image = Image.parse(f"{address}/metal-installer/abc:v1.13.9")
-    return await Registries(AddressBook()).has(image, mirrors)
+    async with Registries(AddressBook()) as registries:
+        return await registries.has(image, mirrors)
 
 
 async def test_registry_that_has_an_image() -> None:
@@ -114,8 +115,8 @@ async def test_registry_that_cannot_be_reached(unused_tcp_port_factory: Callable
 
 async def test_rehearsal_asks_nobody_outside_of_its_lab() -> None:
     """Neither mirrors nor registries of the wide world hear of a rehearsal."""
-    async with serve() as (mirror, asked):
-        registries = Registries(AddressBook({"10.0.0.1": "127.0.0.1"}))
+    known = AddressBook({"10.0.0.1": "127.0.0.1"})
+    async with serve() as (mirror, asked), Registries(known) as registries:
         with pytest.raises(RegistryUnreachableError, match="not part of the lab"):
             await registries.has(Image.parse("ghcr.io/a/installer:v1"), [f"http://{mirror}"])
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from inventory import Source, SourceKey
+from lifecycle.drivers.git import Git
 from lifecycle.secrets import Redactor
-from lifecycle.world.repository import _find_encrypted, _find_tellable_urls
+from lifecycle.world.repository import Copying, _find_encrypted, _find_tellable_urls
 
 _YAML = "data:\n    key: ENC[AES256_GCM,data:x]\nsops:\n    version: 3.9.0\n"
 
@@ -72,3 +76,53 @@ def test_encrypted_url_is_told_where_it_holds_no_credential(
 
     said = redactor.redact(f"{url} does not answer: another-secret")
     assert said == f"{url if is_shown else '***'} does not answer: ***"
+
+
+@dataclass
+class _Cloner:
+    """A git whose clones take until `gate` is open, and that says what became of each."""
+
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    told: list[str] = field(default_factory=list)
+
+    async def copy(self, destination: Path, *, commit: str) -> Path:
+        self.told.append(f"clones {commit}")
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.told.append("stopped")
+            raise
+        return destination
+
+
+def _copying(cloner: _Cloner) -> Copying:
+    return Copying(cast("Git", cloner), Path("/private/repository"), "fbf67d2")
+
+
+@pytest.mark.parametrize("is_ahead", [True, False])
+async def test_private_copy_is_made_once(*, is_ahead: bool) -> None:
+    """Whether it was begun ahead or not, all who need it wait for the one clone."""
+    cloner = _Cloner()
+    copying = _copying(cloner)
+    if is_ahead:
+        copying.begin()
+        await asyncio.sleep(0)
+    assert ["clones fbf67d2"] * is_ahead == cloner.told
+
+    cloner.gate.set()
+    paths = await asyncio.gather(copying.ended(), copying.ended())
+
+    assert [Path("/private/repository")] * 2 == paths
+    assert ["clones fbf67d2"] == cloner.told
+
+
+async def test_clone_that_nobody_needed_ends_with_the_run() -> None:
+    """A run that is refused while it clones leaves nobody who writes into its private folder."""
+    cloner = _Cloner()
+    copying = _copying(cloner)
+    copying.begin()
+    await asyncio.sleep(0)
+
+    await copying.stop()
+
+    assert ["clones fbf67d2", "stopped"] == cloner.told
