@@ -112,7 +112,7 @@ async def test_private_copy_is_made_once(*, is_ahead: bool) -> None:
     cloner.gate.set()
     paths = await asyncio.gather(copying.ended(), copying.ended())
 
-    assert [Path("/private/repository")] * 2 == paths
+    assert {Path("/private/repository")} == set(paths)
     assert ["clones fbf67d2"] == cloner.told
 
 
