@@ -53,6 +53,13 @@ def flatten(value: Json) -> Iterator[JsonObject]:
         yield value
 
 
+def find_lack(value: JsonObject) -> str:
+    """Return what an object lacks to be one of Kubernetes; empty when it has all."""
+    if not get_text(value, "kind"):
+        return "kind"
+    return "" if get_text(value, "metadata", "name") else "metadata.name"
+
+
 def is_remote(item: str) -> bool:
     """Say whether an item of `resources` is fetched from another server."""
     return "://" in item or item.startswith(("git@", "github.com/")) or "?ref=" in item

@@ -8,7 +8,15 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 
 from inventory.model import Json, JsonObject
-from inventory.objects import get_flag, get_mapping, get_strings, get_text, group_of
+from inventory.objects import (
+    get_flag,
+    get_mapping,
+    get_strings,
+    get_text,
+    group_of,
+    kind_of,
+    name_of,
+)
 from inventory.resources import CLUSTER_KINDS, Resource
 
 _HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
@@ -26,8 +34,7 @@ def generate(
         encoded = {key: base64.b64encode(text.encode()).decode() for key, text in data.items()}
         content = {"data": encoded, "type": get_text(item, "type", default="Opaque")}
     if has_hash and not get_flag(item, "options", "disableNameSuffixHash"):
-        # Kustomize looks the name up under a path that never exists, so it hashes an empty one.
-        full_name = f"{name}-{_hash({**content, 'kind': kind, 'name': ''})}"
+        full_name = f"{name}-{_digest_of({**content, 'kind': kind})}"
     else:
         full_name = name
     metadata: dict[str, Json] = {"name": full_name}
@@ -37,6 +44,19 @@ def generate(
         if get_mapping(item, "options", key):
             metadata[key] = get_mapping(item, "options", key)
     return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **content}, name
+
+
+def rename_after(old: JsonObject, new: JsonObject) -> str:
+    """Return what a generated object is called once its content has changed."""
+    name = name_of(old)
+    bare, _, digest = name.rpartition("-")
+    return f"{bare}-{_digest_of(new)}" if bare and digest == _digest_of(old) else name
+
+
+def _digest_of(value: JsonObject) -> str:
+    content = {key: value[key] for key in ("data", "type") if key in value}
+    # Kustomize looks the name up under a path that never exists, so it hashes an empty one.
+    return _hash({**content, "kind": kind_of(value), "name": ""})
 
 
 def rename_references(

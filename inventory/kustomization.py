@@ -1,8 +1,8 @@
 """Build a kustomization directory the way Flux does, from files only.
 
 Covers what decides which objects come out and under which identity: resources, components,
-generators, patches, namespaces, affixes, labels, replacements. Images, replicas and plug-ins change
-nothing of that and are left alone. Flux sets no load restriction inside the repository and makes a
+generators, patches, namespaces, affixes, labels, replacements, replicas and images. Plug-ins are
+left alone. Flux sets no load restriction inside the repository and makes a
 kustomization where a directory has none: fluxcd/pkg `kustomize/kustomize_generator.go`.
 """
 
@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeAlias
 
 from inventory import transformers
-from inventory.builds import Build, Here, flatten, is_remote, judge_file, make_missing
+from inventory.builds import Build, Here, find_lack, flatten, is_remote, judge_file, make_missing
 from inventory.documents import Document
 from inventory.generators import generate, rename_references
 from inventory.model import Json, JsonObject, Position, Severity
@@ -27,6 +27,7 @@ from inventory.objects import (
     group_of,
     name_of,
 )
+from inventory.overrides import is_taken, merge_generated, override
 from inventory.patches import PatchError, read_patches
 from inventory.resources import Identity, Resource
 from inventory.rules import make_finding
@@ -101,6 +102,7 @@ class Builder:
             "nameSuffix": spec.get("nameSuffix"),
             "commonLabels": get_mapping(spec, "commonMetadata", "labels"),
             "commonAnnotations": get_mapping(spec, "commonMetadata", "annotations"),
+            "images": get_list(spec, "images"),
         }
         return self._transform(resources, renamed, here)
 
@@ -143,18 +145,12 @@ class Builder:
             return []
         real = self._tree.resolve(target)  # a symbolic link may lead back, under another name
         if real in (*here.stack, here.path) or len(here.stack) > _MAX_DEPTH:
-            self._error(
-                "kustomization-cycle",
-                f"kustomization contains itself: `{target}`",
-                here.document.locate(*keys),
-            )
+            message = f"kustomization contains itself: `{target}`"
+            self._error("kustomization-cycle", message, here.document.locate(*keys))
             return []
         if inner is None:
-            self._error(
-                "missing-kustomization-file",
-                f"directory has no kustomization.yaml: `{target}`",
-                here.document.locate(*keys),
-            )
+            message = f"directory has no kustomization.yaml: `{target}`"
+            self._error("missing-kustomization-file", message, here.document.locate(*keys))
             return []
         return self._accumulate(here.below(real, inner, target), [], "Kustomization")
 
@@ -200,15 +196,10 @@ class Builder:
     def _is_object(self, value: JsonObject, document: Document) -> bool:
         if group_of(value) == KUSTOMIZE_GROUP:
             return False  # a kustomization that lists itself; Flux skips such objects
-        if not get_text(value, "kind") or not get_text(value, "metadata", "name"):
-            missing = "kind" if not get_text(value, "kind") else "metadata.name"
-            self._error(
-                "not-an-object",
-                f"document is no Kubernetes object: it has no `{missing}`",
-                document.position,
-            )
-            return False
-        return True
+        missing = find_lack(value)
+        if missing:
+            self._error("not-an-object", f"document has no `{missing}`", document.position)
+        return not missing
 
     def _generate(self, here: Here) -> list[Resource]:
         """Gather what Flux would list where a directory has no kustomization file."""
@@ -239,11 +230,20 @@ class Builder:
         has_hash = not get_flag(value, "generatorOptions", "disableNameSuffixHash")
         for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
             names: dict[str, str] = {}
-            for item in get_mappings(value, key):
-                if get_text(item, "behavior") in ("merge", "replace"):
-                    continue
+            for index, item in enumerate(get_mappings(value, key)):
                 read = partial(self._read_generated, here, key)
                 made, name = generate(kind, item, read, has_hash=has_hash)
+                place = partial(here.document.locate, key, index)
+                if get_text(item, "behavior") in ("merge", "replace"):
+                    merged = merge_generated(resources, kind, item, made)
+                    names.update(merged or {})
+                    if merged is None:
+                        text = f"{kind} to add to is not in the build: `{name}`"
+                        self._error("unmatched-target", text, place())
+                    continue
+                if is_taken(resources, kind, item):
+                    message = f"object is defined and generated in one build: `{kind}/{name}`"
+                    self._error("duplicate-id", message, place())
                 names[name] = name_of(made)
                 known = {resource.identity for resource in resources}
                 self._merge(resources, [here.resource(made, here.document, here.path)], known)
@@ -264,7 +264,14 @@ class Builder:
             if self._is_spent(here, keys, 1 + len(resources) // 4):
                 return resources
             resources = self._patch(resources, item, here, keys)
-        return transformers.transform(resources, value)
+        resources, unmatched = override(transformers.transform(resources, value), value)
+        for rule, message, keys in unmatched:
+            place = here.document.locate(*keys)
+            if rule != "unmatched-image":
+                self._error(rule, message, place)
+            elif not here.from_component:  # which is for many builds
+                self._tree.report(make_finding(rule, message, place))
+        return resources
 
     def _patch(
         self, resources: list[Resource], item: JsonObject, here: Here, keys: _Keys
@@ -280,8 +287,7 @@ class Builder:
             for patch in read_patches(text, get_mapping(item, "target")):
                 resources = transformers.apply_patch(resources, patch)
         except PatchError as error:
-            place = here.document.locate(*keys)
-            self._error("patch-failed", str(error), place)
+            self._error("patch-failed", str(error), here.document.locate(*keys))
         return resources
 
     def _error(self, name: str, message: str, position: Position) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from inventory.documents import Document, parse_documents
-from inventory.model import Finding, Position
+from inventory.model import Finding, Position, Severity
 from inventory.rules import make_finding
 
 MAX_DEPTH = 40  # directories within directories; real trees have at most 12
@@ -176,11 +177,14 @@ class Tree:
             return ()
         documents, problems = parse_documents(path, text)
         for problem in problems:
-            name = (
-                "duplicate-key" if problem.message.startswith("duplicate key") else "invalid-yaml"
-            )
             position = Position(path, problem.line, problem.column)
-            self._fail(path, name, problem.message, position)
+            is_double = problem.message.startswith("duplicate key")
+            if is_double and _is_kustomization(path):
+                finding = make_finding("duplicate-key", problem.message, position)
+                self.findings.append(replace(finding, severity=Severity.WARNING))
+            else:
+                name = "duplicate-key" if is_double else "invalid-yaml"
+                self._fail(path, name, problem.message, position)
         return tuple(documents)
 
     def _bytes(self, path: str, real: str) -> bytes:

@@ -58,6 +58,12 @@ clusters/main/kubernetes/flux-system/flux/
 resources:
   - deployment.yaml            # Deployment/web
   - deployment-copy.yaml       # Deployment/web once more
+=== unmatched-target
+replicas:
+  - {name: webserver, count: 3}      # the Deployment is called web
+=== unmatched-image
+images:
+  - {name: nginx, newTag: "1.29"}    # the container has docker.io/library/nginx
 === patch-failed
 patches:
   - path: replicas.yaml

@@ -14,7 +14,9 @@ FILES = (
     rule(
         "duplicate-key",
         ERROR,
-        "A mapping has the same key twice. Kustomize and Flux refuse the file.",
+        "A mapping has the same key twice. Kustomize and Flux refuse a manifest like that, and the"
+        " build that lists it fails. In a kustomization.yaml itself they take the last one without"
+        " a word, so this is only a warning there: what stands under the first key is not applied.",
         "keep one of the two keys",
     ),
     rule(
@@ -119,6 +121,20 @@ BUILDS = (
         ERROR,
         "One build holds two objects of the same kind, namespace and name. Kustomize refuses it.",
         "keep one of the two definitions",
+    ),
+    rule(
+        "unmatched-target",
+        ERROR,
+        "replicas, or a generator with behavior merge or replace, names an object that the build"
+        " does not hold. Kustomize refuses the whole build.",
+        "correct the name, or remove the item",
+    ),
+    rule(
+        "unmatched-image",
+        WARNING,
+        "An item of images fits no container of the build. Kustomize passes over it in silence, so"
+        " the version or registry that it asks for is not used.",
+        "correct the name: it is the image as written, with its registry and without its tag",
     ),
     rule(
         "patch-failed",
