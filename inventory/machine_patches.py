@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from inventory.documents import Document, parse_documents
 from inventory.model import Json, JsonObject, Position, TalosConfig
-from inventory.objects import get, get_list, get_mapping, get_text
+from inventory.objects import get, get_at, get_list, get_mapping, get_text
 from inventory.tree import Tree, join, normalise, parent
 
 _Place = tuple[str | int, ...]
@@ -48,7 +48,7 @@ def read_machine_patches(tree: Tree, talos: TalosConfig) -> tuple[MachinePatch, 
 
 def _read_all(tree: Tree, document: Document) -> Iterator[MachinePatch]:
     for keys, for_workers in _sections(document.value):
-        owner = get_section(document.value, keys)
+        owner = get_at(document.value, keys)
         for index, text in enumerate(get_list(owner, "patches")):
             if isinstance(text, str):
                 place = document.locate(*keys, "patches", index)
@@ -61,16 +61,6 @@ def _sections(value: Json) -> Iterator[tuple[_Place, bool]]:
     yield ("worker",), True
     for index, node in enumerate(get_list(value, "nodes")):
         yield ("nodes", index), get(node, "controlPlane") is not True
-
-
-def get_section(value: Json, keys: _Place) -> Json:
-    """Return what lies under keys that may be positions in a list."""
-    for key in keys:
-        if isinstance(key, int):
-            value = value[key] if isinstance(value, list) else None
-        else:
-            value = get(value, key)
-    return value
 
 
 def _read(

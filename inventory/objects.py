@@ -18,6 +18,16 @@ def get(value: Json, *keys: str) -> Json:
     return value
 
 
+def get_at(value: Json, keys: Sequence[str | int]) -> Json:
+    """Return what lies under keys that may be positions in a list; None when a level is absent."""
+    for key in keys:
+        if isinstance(key, int):
+            value = value[key] if isinstance(value, list) and key < len(value) else None
+        else:
+            value = get(value, key)
+    return value
+
+
 def get_mapping(value: Json, *keys: str) -> JsonObject:
     """Return the mapping under `keys`; an empty one when there is none."""
     found = get(value, *keys)

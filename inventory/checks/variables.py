@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from inventory.checks.facts import Facts
 from inventory.model import (
@@ -14,15 +16,18 @@ from inventory.model import (
     Position,
     SubstituteSource,
 )
+from inventory.objects import get_at
 from inventory.rules import make_finding
 from inventory.substitution import SubstitutionError, is_disabled, references
+
+_PROGRAMS: Final = (".sh", ".bash", ".py", ".js", ".lua", ".awk", ".json")  # keys of ConfigMaps
 
 
 def check_variables(facts: Facts) -> Iterator[Finding]:
     """Yield what Flux' substitution would get wrong."""
     owners: Sequence[Entry | Component] = (*facts.inventory.entries, *facts.inventory.components)
+    yield from _sources(facts, owners)
     for owner in owners:
-        yield from _sources(facts, owner)
         if owner.substitute_from or owner.substitute:
             yield from _objects(facts, owner)
     yield from _drift(facts)
@@ -45,13 +50,19 @@ def used_names(value: Json) -> Iterator[tuple[str, tuple[str | int, ...]]]:
                     yield name, (key, *keys)
 
 
-def _sources(facts: Facts, owner: Entry | Component) -> Iterator[Finding]:
-    for index, source in enumerate(owner.substitute_from):
-        key = (source.kind, source.namespace, source.name)
-        if not source.optional and key not in facts.inventory.variables.sets:
-            message = f"substitution source of `{owner.name}` does not exist: `{source}`"
-            place = facts.locate(owner.position, "spec", "postBuild", "substituteFrom", index)
-            yield make_finding("missing-substitution-source", message, place)
+def _sources(facts: Facts, owners: Sequence[Entry | Component]) -> Iterator[Finding]:
+    """Yield each missing source once, at the first place that names it."""
+    users: dict[SubstituteSource, list[tuple[Entry | Component, int]]] = {}
+    for owner in owners:
+        for index, source in enumerate(owner.substitute_from):
+            if not source.optional and not _is_known(facts, source):
+                users.setdefault(source, []).append((owner, index))
+    for source, found in users.items():
+        first, index = found[0]
+        others = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        message = f"substitution source of `{first.name}`{others} does not exist: `{source}`"
+        place = facts.locate(first.position, "spec", "postBuild", "substituteFrom", index)
+        yield make_finding("missing-substitution-source", message, place)
 
 
 def _objects(facts: Facts, owner: Entry | Component) -> Iterator[Finding]:
@@ -78,11 +89,30 @@ def _undefined(
     known: frozenset[str],
 ) -> Iterator[Finding]:
     seen: set[str] = set()
+    foreign: dict[tuple[str | int, ...], list[str]] = {}
     for name, keys in used:
-        if name not in known and name not in seen:
+        if name in known:
+            continue
+        if _is_foreign(str(get_at(item.raw, keys)), keys, name):
+            foreign.setdefault(keys, []).append(name)
+        elif name not in seen:
             seen.add(name)
             message = f"{item} uses a name that no substitution source defines: `{name}`"
             yield make_finding("undefined-variable", message, facts.locate(item.position, *keys))
+    for keys, names in foreign.items():
+        shown = ", ".join(dict.fromkeys(names))
+        message = f"Flux empties what a program in {item} means for itself: `{shown}`"
+        yield make_finding("foreign-variable", message, facts.locate(item.position, *keys))
+
+
+def _is_foreign(text: str, keys: tuple[str | int, ...], name: str) -> bool:
+    """Say whether a text is a program of its own, to which the name belongs."""
+    if "\n" not in text:
+        return False
+    if text.startswith("#!") or (keys and str(keys[-1]).endswith(_PROGRAMS)):
+        return True
+    assigned = rf"(?:^|[\s;(&|]){name}=|\bfor\s+{name}\b|\bread\s+(?:-\w+\s+)*{name}\b"
+    return re.search(assigned, text) is not None
 
 
 def _is_known(facts: Facts, source: SubstituteSource) -> bool:

@@ -157,6 +157,12 @@ image: {repository: ghcr.io/home-operations/plex, tag: 99.0.0}      # was never 
 image: {repository: tccr.io/truecharts/alpine}
 === undefined-variable
 host: plex.${BASE_DOMAIN}      # BASE_DOMAIN is in no substitution source
+=== foreign-variable
+kind: ConfigMap
+data:
+  run.sh: |
+    COUNT=$(ls | wc -l)
+    echo ${COUNT}              # Flux leaves: echo
 === malformed-substitution
 command: echo ${HOME/x}        # write $${HOME/x}
 === missing-substitution-source

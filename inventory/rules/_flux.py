@@ -248,6 +248,14 @@ VARIABLES = (
         "define it in a substitution source, give it a default, or write $${NAME} for a literal",
     ),
     rule(
+        "foreign-variable",
+        WARNING,
+        "A script, dashboard or other program in a manifest has ${NAME} of its own. Flux takes it"
+        " for one of the cluster's variables and puts an empty string there, before the program"
+        " ever sees it.",
+        "write $${NAME}, or set the annotation kustomize.toolkit.fluxcd.io/substitute: disabled",
+    ),
+    rule(
         "malformed-substitution",
         ERROR,
         "A ${...} is not in Flux' substitution grammar, which fails the whole Kustomization.",
