@@ -265,7 +265,7 @@ class Builder:
                 return resources
             resources = self._patch(resources, item, here, keys)
         resources, unmatched = override(transformers.transform(resources, value), value)
-        for rule, message, keys in unmatched:
+        for rule, message, keys in () if self._has_failed else unmatched:
             place = here.document.locate(*keys)
             if rule != "unmatched-image":
                 self._error(rule, message, place)

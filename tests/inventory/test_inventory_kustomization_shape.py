@@ -75,7 +75,7 @@ ACCEPTED = [
     f"{A}metadata: {{name: x}}\ngeneratorOptions: {{disableNameSuffixHash: true}}\n",
     f"{A}labels: [{{pairs: {{a: b}}, includeSelectors: true}}]\nsortOptions: {{order: fifo}}\n",
     f'{A}patches: [{{patch: \'[{{"op": "test"}}]\', target: {{kind: None}}}}]\n',
-    f"{A}images: [{{name: x, newTag: '1'}}]\nbuildMetadata: [originAnnotations]\n",
+    f"{A}images:\nbuildMetadata: [originAnnotations]\n",
     f"{A}nameSuffix:\nconfigMapGenerator: [{{name: x, literals: [a=b], options: {{}}}}]\n",
 ]
 
