@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from lab.faults import FaultError, parse_fault
+from lab.faults import FaultError, parse_fault, read_fault_file
 from lab.tools import ToolFailedError, ToolMissingError
 from lab.world import DEFAULT_SPEED, LabRequest, LabWorld
 
@@ -63,8 +63,11 @@ def _parse(arguments: list[str]) -> LabRequest:
         "--fault",
         action="append",
         default=[],
-        metavar="NAME[:TARGET][@STEP|@SECONDS]",
+        metavar="NAME[:TARGET][@STEP|@SECONDS][+SECONDS]",
         help="fault of the catalogue; may be repeated",
+    )
+    serve.add_argument(
+        "--faults", type=Path, action="append", default=[], help="file of faults; may be repeated"
     )
     given = parser.parse_args(arguments)
     if given.age_key:
@@ -76,7 +79,10 @@ def _parse(arguments: list[str]) -> LabRequest:
         charts=tuple(given.charts),
         tools=tuple(given.tools),
         speed=given.speed,
-        faults=tuple(map(parse_fault, given.fault)),
+        faults=(
+            *map(parse_fault, given.fault),
+            *(fault for path in given.faults for fault in read_fault_file(path)),
+        ),
     )
 
 

@@ -1,9 +1,11 @@
 """The lab's control socket: asks what happened, and makes things go wrong.
 
 One JSON object a line in, one out. `{"do": "ledger"}` answers with counted acts and waits;
-`{"do": "set-fault", "fault": "NAME[:TARGET][@STEP|@SECONDS]"}` makes something of the catalogue
-go wrong, `{"do": "clear-fault", "fault": "NAME[:TARGET]"}` ends it, `{"do": "faults"}` lists
-faults, and `{"do": "begin-step", "step": NAME}` is told by a run before it begins one.
+`{"do": "set-fault", "fault": "NAME[:TARGET][@STEP|@SECONDS][+SECONDS]"}` makes something of the
+catalogue go wrong, `{"do": "set-faults", "file": PATH}` whatever a file says, and
+`{"do": "schedule", "seed": NUMBER}` what a seed makes. `{"do": "clear-fault", "fault":
+"NAME[:TARGET]"}` ends one, `{"do": "faults"}` lists them, and `{"do": "begin-step", "step": NAME}`
+is told by a run before it begins one.
 """
 
 from __future__ import annotations
@@ -16,7 +18,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lab.clock import LabClock
-from lab.faults import FAULTS, FaultBoard, FaultError, describe_target, parse_fault
+from lab.faults import (
+    FAULTS,
+    FaultBoard,
+    FaultError,
+    describe_target,
+    parse_fault,
+    read_fault_file,
+    write_fault_file,
+)
 from lab.ledger import Ledger, find_longest_chain
 
 __all__ = ["Control"]
@@ -31,11 +41,13 @@ class Control:
         self,
         path: Path,
         *,
+        folder: Path,
         ledger: Ledger,
         clock: LabClock,
         faults: FaultBoard,
     ) -> None:
         self._path = path
+        self._folder = folder
         self._ledger = ledger
         self._clock = clock
         self._faults = faults
@@ -78,6 +90,10 @@ class Control:
         match question["do"]:
             case "set-fault":
                 self._faults.set(parse_fault(question["fault"]))
+            case "set-faults":
+                self._faults.set_all(read_fault_file(Path(question["file"])))
+            case "schedule":
+                return self._follow_schedule(int(question["seed"]))
             case "clear-fault":
                 request = parse_fault(question["fault"])
                 return {"cleared": self._faults.clear(request.name, request.target)}
@@ -88,6 +104,14 @@ class Control:
             case unknown:
                 return {"error": f"unknown question: `{unknown}`"}
         return {"ok": True}
+
+    def _follow_schedule(self, seed: int) -> Answer:
+        """Set what a seed makes, and keep it in a file beside the socket's world."""
+        requests = self._faults.make_schedule(seed)
+        file = self._folder / f"faults-of-seed-{seed}.yaml"
+        write_fault_file(file, requests, note=f"The schedule of --fault-seed {seed}")
+        self._faults.set_all(requests)
+        return {"faults": [str(request) for request in requests], "file": str(file)}
 
     def _describe_faults(self) -> Answer:
         return {

@@ -113,7 +113,9 @@ class LabWorld:
         await machines.start()
         await flux.start()
         socket = _choose_socket(request.folder)
-        control = Control(socket, ledger=self.ledger, clock=clock, faults=faults)
+        control = Control(
+            socket, folder=request.folder, ledger=self.ledger, clock=clock, faults=faults
+        )
         await control.start()
         self._parts = _Parts(kubernetes, machines, flux, control, registry, reserved, faults)
         registries = dict.fromkeys(_find_registries(inventory), registry.address)

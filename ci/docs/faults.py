@@ -17,11 +17,12 @@ def make_faults() -> str:
     head = (
         "# Faults of the lab\n\n"
         "A fault is something that goes wrong in the lab until it is told to stop.\n"
-        "`--fault NAME[:TARGET][@STEP|@SECONDS]` of `bootstrap --lab` and `lab.up` makes one, and"
-        " `lab.fault` sets, clears and lists those of a lab that stands;"
+        "`--fault NAME[:TARGET][@STEP|@SECONDS][+SECONDS]` of `bootstrap --lab` and `lab.up` makes"
+        " one, and `lab.fault` sets, clears and lists those of a lab that stands;"
         " the [tutorial](../tutorial/lab.md) shows it.\n"
         "With a step, it strikes when the run begins that step or gate; with seconds, so much"
-        " simulated time after it was asked for; else at once.\n\n"
+        " simulated time after it was asked for; else at once.\n"
+        "With `+SECONDS` it ends by itself after so much simulated time.\n\n"
     )
     return (
         head

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from lab.faults.board import FaultBoard
 from lab.faults.catalogue import FAULTS, LabFault, describe_target, find_fault
+from lab.faults.file import read_fault_file, write_fault_file
 from lab.faults.repository import RepositoryFault
 from lab.faults.request import FaultRequest, parse_fault
 from lab.faults.values import Answer, FaultError, Hands, RunningFault, Target
@@ -26,4 +27,6 @@ __all__ = [
     "describe_target",
     "find_fault",
     "parse_fault",
+    "read_fault_file",
+    "write_fault_file",
 ]

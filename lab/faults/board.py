@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from lab.clock import LabClock
 from lab.faults.catalogue import find_fault
 from lab.faults.repository import RepositoryFault
 from lab.faults.request import FaultRequest
-from lab.faults.values import FaultError, Hands, RunningFault, Target, refuse_unknown
+from lab.faults.schedule import make_schedule
+from lab.faults.values import FaultError, Hands, RunningFault, Target, list_machines, refuse_unknown
 
 __all__ = ["FaultBoard"]
 
@@ -25,6 +27,7 @@ class FaultBoard:
         self._on: dict[FaultRequest, None] = {}
         self._at_step: dict[FaultRequest, None] = {}
         self._timed: dict[FaultRequest, asyncio.Task[None]] = {}
+        self._ending: dict[FaultRequest, asyncio.Task[None]] = {}
 
     def set(self, request: FaultRequest) -> None:
         """Switch a fault on, or keep it until its moment.
@@ -41,6 +44,14 @@ class FaultBoard:
             self._timed[chosen] = asyncio.create_task(self._strike_later(fault, chosen))
         else:
             self._strike(fault, chosen)
+
+    def set_all(self, requests: Iterable[FaultRequest]) -> None:
+        """Set all, or none when one of them cannot be; raises as `set`."""
+        wanted = [request for request in requests if request not in self._broken]
+        for request in wanted:
+            self._complete(request)
+        for request in wanted:
+            self.set(request)
 
     def clear(self, name: str, target: str = "") -> int:
         """Switch a fault off and forget when it should strike; returns how many there were.
@@ -59,8 +70,7 @@ class FaultBoard:
         waiting = [request for request in self._at_step if is_meant(request)]
         timed = [request for request in self._timed if is_meant(request)]
         for request in on:
-            del self._on[request]
-            fault.strike(self._hands, request.target, False)
+            self._end(fault, request)
         for request in waiting:
             del self._at_step[request]
         for request in timed:
@@ -81,11 +91,16 @@ class FaultBoard:
             del self._at_step[request]
             self._strike(_find_running(request.name), request)
 
+    def make_schedule(self, seed: int) -> tuple[FaultRequest, ...]:
+        """Return a random schedule; it is not set."""
+        return make_schedule(seed, self._hands)
+
     def stop(self) -> None:
         """Wait for no moment any more."""
-        for task in self._timed.values():
-            task.cancel()
-        self._timed.clear()
+        for tasks in (self._timed, self._ending):
+            for task in tasks.values():
+                task.cancel()
+            tasks.clear()
 
     async def _strike_later(self, fault: RunningFault, request: FaultRequest) -> None:
         await self._clock.pause(request.seconds)
@@ -94,26 +109,34 @@ class FaultBoard:
 
     def _strike(self, fault: RunningFault, request: FaultRequest) -> None:
         fault.strike(self._hands, request.target, True)
-        self._on[FaultRequest(request.name, request.target)] = None
+        struck = FaultRequest(request.name, request.target)
+        self._on[struck] = None
+        if earlier := self._ending.pop(struck, None):
+            earlier.cancel()
+        if request.lasting:
+            ending = asyncio.create_task(self._end_later(fault, struck, request.lasting))
+            self._ending[struck] = ending
+
+    async def _end_later(self, fault: RunningFault, struck: FaultRequest, lasting: float) -> None:
+        await self._clock.pause(lasting)
+        self._ending.pop(struck, None)
+        self._end(fault, struck)
+
+    def _end(self, fault: RunningFault, struck: FaultRequest) -> None:
+        del self._on[struck]
+        if ending := self._ending.pop(struck, None):
+            ending.cancel()
+        fault.strike(self._hands, struck.target, False)
 
     def _complete(self, request: FaultRequest) -> tuple[RunningFault, FaultRequest]:
         fault = _find_running(request.name)
         target = request.target or self._choose(fault)
-        if machines := self._list_machines(fault):
+        if machines := list_machines(self._hands, fault.target):
             refuse_unknown(fault.target.value, target, machines)
-        return fault, FaultRequest(request.name, target, request.step, request.seconds)
-
-    def _list_machines(self, fault: RunningFault) -> tuple[str, ...]:
-        match fault.target:
-            case Target.WORKER:
-                return (*self._hands.control_planes, *self._hands.workers)
-            case Target.CONTROL_PLANE:
-                return self._hands.control_planes
-            case _:
-                return ()
+        return fault, replace(request, target=target)
 
     def _choose(self, fault: RunningFault) -> str:
-        if machines := self._list_machines(fault):
+        if machines := list_machines(self._hands, fault.target):
             return machines[-1]
         if fault.target is Target.INSTALLER:
             return "installer"  # every installer's name holds it

@@ -1,4 +1,4 @@
-"""A fault as it is asked for: `NAME[:TARGET][@STEP|@SECONDS]`."""
+"""A fault as it is asked for: `NAME[:TARGET][@STEP|@SECONDS][+SECONDS]`."""
 
 from __future__ import annotations
 
@@ -18,18 +18,23 @@ _DIGEST = re.compile(r"sha\d+:")
 
 @dataclass(frozen=True, slots=True)
 class FaultRequest:
-    """Which fault strikes what, and when: at a step of a run, after simulated seconds, or now."""
+    """Which fault strikes what, and when: at a step of a run, after simulated seconds, or now.
+
+    It lasts until it is ended, or for so many simulated seconds.
+    """
 
     name: str
     target: str = ""
     step: str = ""
     seconds: float = 0.0
+    lasting: float = 0.0
 
     def __str__(self) -> str:
         """Write it as it was asked for."""
         target = f":{self.target}" if self.target else ""
         when = self.step or (f"{self.seconds:g}" if self.seconds else "")
-        return f"{self.name}{target}" + (f"@{when}" if when else "")
+        lasting = f"+{self.lasting:g}" if self.lasting else ""
+        return f"{self.name}{target}" + (f"@{when}" if when else "") + lasting
 
 
 def parse_fault(text: str) -> FaultRequest:
@@ -38,22 +43,25 @@ def parse_fault(text: str) -> FaultRequest:
     Raises:
         FaultError: no fault has that name, a part is empty, or it takes no such part.
     """
-    what, at, when = text.rpartition("@")
+    rest, plus, last = text.rpartition("+")
+    lasting = _SECONDS.fullmatch(last) if plus else None
+    what, at, when = (rest if lasting else text).rpartition("@")
     if not at or _DIGEST.match(when):
-        what, at, when = text, "", ""
+        what, at, when = rest if lasting else text, "", ""
     name, colon, target = what.partition(":")
     fault = find_fault(name)
     if (at and not when) or (colon and not target):
         raise FaultError(
             f"fault ends in the middle: `{text}`",
-            hint="write NAME[:TARGET][@STEP|@SECONDS], for example silent:worker-1@30",
+            hint="write NAME[:TARGET][@STEP|@SECONDS][+SECONDS], for example silent:worker-1@30+60",
         )
-    if isinstance(fault, RepositoryFault) and (at or colon):
+    if isinstance(fault, RepositoryFault) and (at or colon or lasting):
         raise FaultError(
             f"fault of the repository has neither target nor moment: `{text}`",
             hint=f"write --fault {name}: it picks its place, and is there from the start",
         )
+    lasting_s = float(lasting[1]) if lasting else 0.0
     seconds = _SECONDS.fullmatch(when)
     if seconds:
-        return FaultRequest(name, target, seconds=float(seconds[1]))
-    return FaultRequest(name, target, step=when)
+        return FaultRequest(name, target, seconds=float(seconds[1]), lasting=lasting_s)
+    return FaultRequest(name, target, step=when, lasting=lasting_s)

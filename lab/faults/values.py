@@ -8,7 +8,16 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Protocol
 
-__all__ = ["Answer", "FaultError", "Hands", "RunningFault", "Strike", "Target", "refuse_unknown"]
+__all__ = [
+    "Answer",
+    "FaultError",
+    "Hands",
+    "RunningFault",
+    "Strike",
+    "Target",
+    "list_machines",
+    "refuse_unknown",
+]
 
 
 class FaultError(ValueError):
@@ -78,6 +87,17 @@ class Hands:
     sources: _Named
     control_planes: tuple[str, ...]
     workers: tuple[str, ...]
+
+
+def list_machines(hands: Hands, target: Target) -> tuple[str, ...]:
+    """Return the machines that a fault can strike, the preferred one last; none for the others."""
+    match target:
+        case Target.WORKER:
+            return (*hands.control_planes, *hands.workers)
+        case Target.CONTROL_PLANE:
+            return hands.control_planes
+        case _:
+            return ()
 
 
 # Turns a fault of a target on or off.

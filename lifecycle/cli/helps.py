@@ -17,6 +17,8 @@ ALLOW_HELP = {
     "consent-disk": "Name of a node whose disk may be wiped although it holds data; repeatable",
 }
 FAULT_HELP = {
-    "fault": "Fault of the lab, NAME[:TARGET][@STEP|@SECONDS]; may be repeated",
+    "fault": "Fault of the lab, NAME[:TARGET][@STEP|@SECONDS][+SECONDS]; may be repeated",
+    "faults": "File of several faults of the lab, in YAML; may be repeated",
+    "fault-seed": "Number that makes a random schedule of passing faults, always the same one",
 }
 OUTPUT_HELP = {"json": "Output of one JSON document on stdout, for machines"}

@@ -178,6 +178,8 @@ def _make_argv(folder: Path, target: ClusterRequest, tools: Sequence[Path]) -> l
         argv += ["--speed", f"{target.lab.speed:g}"]
     for fault in target.lab.faults if target.lab else ():
         argv += ["--fault", fault]
+    for path in target.lab.fault_files if target.lab else ():
+        argv += ["--faults", str(path)]
     return argv
 
 

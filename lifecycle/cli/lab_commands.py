@@ -63,15 +63,16 @@ def _guard(arguments: Arguments, environ: Mapping[str, str], command: Command) -
 
 def _bring_up(state: ClusterState, target: ClusterRequest, terminal: Terminal) -> None:
     from lifecycle.cli.lab import find_lab  # noqa: PLC0415 (start-up)
-    from lifecycle.cli.lab_faults import set_faults  # noqa: PLC0415 (start-up)
+    from lifecycle.cli.lab_faults import tell_schedule  # noqa: PLC0415 (start-up)
     from lifecycle.cli.place import open_site  # noqa: PLC0415 (start-up)
 
-    if lab := find_lab(state):
-        set_faults(lab.control, target.lab.faults if target.lab else ())
-    else:
+    if find_lab(state) is None:
         terminal.say("lab: starting")
         with _lock(state):
-            open_site(state, target)
+            site = open_site(state, target)
+    else:
+        site = open_site(state, target)
+    tell_schedule(site.schedule, terminal.say)
     _show(state, target, terminal)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,16 @@ from lifecycle.errors import LifecycleError, PlanError
 if TYPE_CHECKING:
     from lifecycle.report.values import Json
 
-__all__ = ["LabFaults", "clear_faults", "list_faults", "set_faults", "tell_steps"]
+__all__ = [
+    "LabFaults",
+    "Schedule",
+    "clear_faults",
+    "follow_seed",
+    "list_faults",
+    "set_faults",
+    "tell_schedule",
+    "tell_steps",
+]
 
 # Wall seconds; the lab answers at once unless it is busy with something large.
 _TIMEOUT_S = 30.0
@@ -54,14 +63,40 @@ class LabFaults:
         }
 
 
-def set_faults(control: Path, faults: Sequence[str]) -> None:
-    """Make things go wrong in a lab.
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What a seed made, and the file that holds it."""
+
+    seed: int
+    faults: tuple[str, ...]
+    file: str
+
+
+def set_faults(control: Path, faults: Sequence[str], files: Sequence[Path] = ()) -> None:
+    """Make things go wrong in a lab, as asked for and as files say.
 
     Raises:
-        PlanError: there is no such fault or target.
+        PlanError: there is no such fault or target, or a file is wrong.
     """
     for fault in faults:
         _ask(control, {"do": "set-fault", "fault": fault})
+    for file in files:
+        _ask(control, {"do": "set-faults", "file": str(file)})
+
+
+def follow_seed(control: Path, seed: int) -> Schedule:
+    """Let a lab make a random schedule of faults and follow it."""
+    answer = _ask(control, {"do": "schedule", "seed": str(seed)})
+    return Schedule(seed, texts_at(answer, "faults"), text_at(answer, "file"))
+
+
+def tell_schedule(schedule: Schedule | None, say: Callable[[str], None]) -> None:
+    """Say what will go wrong, and how to have the same again."""
+    if schedule is None:
+        return
+    say(f"lab: seed {schedule.seed} makes these faults; --faults {schedule.file} repeats them")
+    for fault in schedule.faults:
+        say(f"lab:   {fault}")
 
 
 def clear_faults(control: Path, faults: Sequence[str]) -> int:
@@ -104,7 +139,7 @@ def tell_steps(control: Path | None, plan: Plan) -> tuple[Listener, ...]:
             check_name("step that a fault waits for", step, (node.name for node in plan.nodes))
         except PlanError as error:
             # It waits in the lab, and would refuse the next run, too.
-            what = fault.removesuffix(f"@{step}")
+            what = fault.rpartition(f"@{step}")[0]
             error.hint += f"\ntake it back first: `invoke lab.fault --clear {what}`"
             raise
 

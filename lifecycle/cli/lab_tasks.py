@@ -15,7 +15,7 @@ __all__ = ["LAB"]
 
 @task(
     auto_shortflags=False,
-    iterable=["charts", "fault"],
+    iterable=["charts", "fault", "faults"],
     help={key: text for key, text in CLUSTER_HELP.items() if key != "lab"}
     | FAULT_HELP
     | OUTPUT_HELP,
@@ -28,6 +28,8 @@ def up(
     age_key: str = "",
     charts: list[str] | None = None,
     fault: list[str] | None = None,
+    faults: list[str] | None = None,
+    fault_seed: str = "",
     speed: str = "",
     json: bool = False,
 ) -> None:
@@ -53,6 +55,8 @@ def up(
             age_key=age_key,
             charts=charts or (),
             faults=fault or (),
+            fault_files=faults or (),
+            fault_seed=fault_seed,
             json=json,
         ),
     )
@@ -106,7 +110,7 @@ def lab_status(
     iterable=["set_", "clear"],
     help=_LAB_HELP
     | {
-        "set": "Fault to make, NAME[:TARGET][@STEP|@SECONDS]; may be repeated",
+        "set": "Fault to make, NAME[:TARGET][@STEP|@SECONDS][+SECONDS]; may be repeated",
         "clear": "Fault to end, NAME[:TARGET]; may be repeated",
         "known": "List of every fault that can be made",
     },

@@ -60,6 +60,8 @@ class Arguments:
     age_key: str = ""
     charts: Sequence[str] = ()
     faults: Sequence[str] = ()
+    fault_files: Sequence[str] = ()
+    fault_seed: str = ""
     cleared: Sequence[str] = ()
     is_known_shown: bool = False
     accept: Sequence[str] = ()
@@ -106,10 +108,10 @@ def read_cluster(arguments: Arguments, environ: Mapping[str, str]) -> ClusterReq
         raise PlanError(
             f"speed is for the lab only: `{arguments.speed}`", hint="add --lab, or leave it out"
         )
-    if arguments.faults and not arguments.is_lab:
+    asked = [*arguments.faults, *arguments.fault_files, *filter(None, [arguments.fault_seed])]
+    if asked and not arguments.is_lab:
         raise PlanError(
-            f"fault is for the lab only: `{arguments.faults[0]}`",
-            hint="add --lab, or leave it out",
+            f"fault is for the lab only: `{asked[0]}`", hint="add --lab, or leave it out"
         )
     key = arguments.age_key or environ.get("SOPS_AGE_KEY_FILE", "")
     folders = [*arguments.charts, *environ.get("TALOS_LIFECYCLE_CHARTS", "").split(":")]
@@ -151,7 +153,12 @@ def check_name(what: str, name: str, known: Iterable[str]) -> None:
 
 
 def _read_lab(arguments: Arguments) -> LabRequest:
-    return LabRequest(_parse_speed(arguments.speed), tuple(arguments.faults))
+    return LabRequest(
+        _parse_speed(arguments.speed),
+        tuple(arguments.faults),
+        tuple(_find_file("file of faults", path) for path in arguments.fault_files),
+        _parse_seed(arguments.fault_seed),
+    )
 
 
 def _find_folder(what: str, path: str) -> Path:
@@ -178,3 +185,11 @@ def _parse_speed(text: str) -> float | None:
     if not 0 < speed < float("inf"):
         raise PlanError(f"speed is not a positive number: `{text}`", hint="for example --speed 20")
     return speed
+
+
+def _parse_seed(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise PlanError(f"seed is not a whole number: `{text}`", hint="for example --fault-seed 7")
+    return int(text)

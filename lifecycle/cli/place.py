@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lifecycle.cli.lab import StandingLab, check_speed, find_lab, find_lab_folder, start_lab
-from lifecycle.cli.lab_faults import set_faults
+from lifecycle.cli.lab_faults import Schedule, follow_seed, set_faults
 from lifecycle.cli.options import check_name
 from lifecycle.cli.requests import ClusterRequest, Settings
 from lifecycle.errors import PlanError
@@ -25,7 +25,8 @@ class Site:
 
     `addresses` maps declared addresses to those that are dialled, `path` holds folders to search
     before PATH, `env` is for tools; all are empty on real machines, where `speed` is 1.
-    `control` is the socket of a lab, over which things are made to go wrong.
+    `control` is the socket of a lab, over which things are made to go wrong; `schedule` what a
+    seed made of that.
     """
 
     repo: Path
@@ -39,6 +40,7 @@ class Site:
     speed: float = 1.0
     is_lab: bool = False
     control: Path | None = None
+    schedule: Schedule | None = None
 
 
 def find_state(settings: Settings, target: ClusterRequest) -> ClusterState:
@@ -95,11 +97,14 @@ def open_site(state: ClusterState, target: ClusterRequest) -> Site:
     if lab is None:
         lab = start_lab(state, target, _find_tools())
     else:
-        set_faults(lab.control, target.lab.faults)
+        set_faults(lab.control, target.lab.faults, target.lab.fault_files)
     check_speed(lab, target)
     if target.cluster:
         check_name("cluster", target.cluster, [lab.cluster])
-    return _site_of(lab, state, target)
+    site = _site_of(lab, state, target)
+    if target.lab.seed is None:
+        return site
+    return replace(site, schedule=follow_seed(lab.control, target.lab.seed))
 
 
 def _find_tools() -> tuple[Path, ...]:

@@ -21,10 +21,15 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class LabRequest:
-    """How fast simulated time runs, None leaves it to the lab, and what shall go wrong."""
+    """How fast simulated time runs, None leaves it to the lab, and what shall go wrong.
+
+    `seed` makes a random schedule of faults.
+    """
 
     speed: float | None = None
     faults: tuple[str, ...] = ()
+    fault_files: tuple[Path, ...] = ()
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ __all__ = ["namespace"]
 
 @task(
     auto_shortflags=False,
-    iterable=["accept", "consent_disk", "charts", "fault"],
+    iterable=["accept", "consent_disk", "charts", "fault", "faults"],
     help=CLUSTER_HELP
     | ALLOW_HELP
     | FAULT_HELP
@@ -44,6 +44,8 @@ def bootstrap(
     consent_disk: list[str] | None = None,
     charts: list[str] | None = None,
     fault: list[str] | None = None,
+    faults: list[str] | None = None,
+    fault_seed: str = "",
     age_key: str = "",
     speed: str = "",
 ) -> None:
@@ -59,6 +61,7 @@ def bootstrap(
     Examples:
       invoke bootstrap --lab --yes
       invoke bootstrap --lab --yes --fault two-disks:sample-worker-1
+      invoke bootstrap --lab --yes --fault-seed 7
       invoke bootstrap --lab --repo ~/cluster --age-key ~/cluster/age.agekey
       invoke bootstrap --repo ~/cluster --cluster main
     """
@@ -74,6 +77,8 @@ def bootstrap(
             age_key=age_key,
             charts=charts or (),
             faults=fault or (),
+            fault_files=faults or (),
+            fault_seed=fault_seed,
             accept=accept or (),
             consent_disk=consent_disk or (),
             yes=yes,

@@ -10,6 +10,7 @@ import pytest
 from lab.clock import LabClock
 from lab.faults import FAULTS, FaultBoard, FaultError, FaultRequest, Hands, parse_fault
 from lab.faults.running import RUNNING_FAULTS
+from lab.faults.schedule import PASSING
 from lab.flux.faults import SourceFault
 from lab.kubernetes.faults import PodFault
 from lab.ledger import Ledger
@@ -89,6 +90,12 @@ def board(switched: Switched) -> FaultBoard:
         (
             "unpullable:ghcr.io/x@sha256:12",
             FaultRequest("unpullable", "ghcr.io/x@sha256:12"),
+        ),
+        ("silent:w1@30+60", FaultRequest("silent", "w1", seconds=30, lasting=60)),
+        ("silent+60s", FaultRequest("silent", lasting=60)),
+        (
+            "unpullable:ghcr.io/x:1.0@apply-layer/apps+5",
+            FaultRequest("unpullable", "ghcr.io/x:1.0", step="apply-layer/apps", lasting=5),
         ),
     ],
 )
@@ -181,6 +188,38 @@ async def test_fault_strikes_at_its_time(board: FaultBoard, switched: Switched) 
     assert [] == board.list_waiting()
 
 
+async def test_fault_that_lasts_for_a_while_ends(board: FaultBoard, switched: Switched) -> None:
+    """It is switched off by itself, after simulated seconds."""
+    board.set(parse_fault("silent:w1+20"))
+    during = list(map(str, board.list_on()))
+    await asyncio.sleep(0.1)  # a hundred simulated seconds
+
+    assert ["silent:w1"] == during
+    assert [("w1", "silent", True), ("w1", "silent", False)] == switched
+    assert [] == board.list_on()
+
+
+async def test_fault_that_lasts_for_a_while_is_cleared_once(
+    board: FaultBoard, switched: Switched
+) -> None:
+    """Whoever ends it earlier ends it for good."""
+    board.set(parse_fault("silent:w1+20"))
+    cleared = board.clear("silent")
+    await asyncio.sleep(0.1)  # a hundred simulated seconds
+
+    assert (1, 2) == (cleared, len(switched))
+
+
+def test_schedule_of_a_seed_is_always_the_same(board: FaultBoard) -> None:
+    """A seed names a schedule, another seed another one; each fault of it passes."""
+    schedules = [board.make_schedule(seed) for seed in range(20)]
+
+    assert [board.make_schedule(seed) for seed in range(20)] == schedules
+    assert len(set(schedules)) > 15
+    assert all(request.lasting and request.seconds for one in schedules for request in one)
+    assert {request.name for one in schedules for request in one} <= set(PASSING)
+
+
 async def test_broken_repository_stays_broken(board: FaultBoard) -> None:
     """A fault of the repository may be asked for again: a run that goes on repeats its command."""
     broken = FaultBoard(board._clock, board._hands, ["vip-of-node"])
@@ -200,6 +239,11 @@ async def test_cleared_fault_is_over(board: FaultBoard, switched: Switched) -> N
     assert 3 == cleared
     assert [("w1", "silent", False)] == switched[2:]
     assert (["no-disk:w1"], []) == (list(map(str, board.list_on())), board.list_waiting())
+
+
+def test_what_passes_is_in_the_catalogue() -> None:
+    """A schedule is made of faults of the running world."""
+    assert set(PASSING) <= {fault.name for fault in RUNNING_FAULTS}
 
 
 def test_no_switch_is_left_out() -> None:

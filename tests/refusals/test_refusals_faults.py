@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from lifecycle.engine import RunState
 from tests.refusals.refusals_lab import RefusalLab
@@ -34,6 +35,17 @@ def test_mistyped_fault_is_refused(bare: RefusalLab) -> None:
     )
     assert "machine is unknown: `sample-worker-2`" in lab.error
     assert f"hint: did you mean `{WORKER}`?" == lab.hint
+
+
+def test_mistyped_file_of_faults_is_refused(bare: RefusalLab, tmp_path: Path) -> None:
+    """The place in the file is told, and nothing is made to go wrong."""
+    file = tmp_path / "faults.yaml"
+    file.write_text("faults:\n  - fault: tow-disks\n")
+    said = bare.refuse("--faults", str(file))
+
+    assert 2 == said.code
+    assert f"error: {file}:2:5: fault is unknown: `tow-disks`" == said.error
+    assert "hint: did you mean `two-disks`?" == said.hint
 
 
 def test_step_that_is_none_is_refused(bare: RefusalLab) -> None:
