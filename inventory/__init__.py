@@ -48,6 +48,7 @@ from inventory.model import (
     Wave,
 )
 from inventory.order import find_cycles, order_components, order_layers
+from inventory.ranks import rank_edges
 from inventory.reading import judge_rendered, list_clusters, read_repository
 from inventory.substitution import SubstitutionError, expand, substitute_object
 
@@ -97,6 +98,7 @@ __all__ = [
     "list_clusters",
     "order_components",
     "order_layers",
+    "rank_edges",
     "read_repository",
     "scan_chart",
     "split_manifests",

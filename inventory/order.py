@@ -28,7 +28,7 @@ def find_cycles(edges: Iterable[Edge]) -> tuple[Cycle, ...]:
                 components=tuple(sorted(members)),
                 edges=inside,
                 chain=_chain(graph, members),
-                blocked=tuple(sorted(_reaching(edges, members) - members)),
+                blocked=tuple(sorted(find_waiting(edges, members) - members)),
             )
         )
     return tuple(sorted(cycles, key=lambda cycle: cycle.components))
@@ -181,7 +181,8 @@ def _chain(graph: _Graph, members: set[str]) -> tuple[str, ...]:
     return (start, start)
 
 
-def _reaching(edges: Iterable[Edge], members: set[str]) -> set[str]:
+def find_waiting(edges: Iterable[Edge], members: set[str]) -> set[str]:
+    """Return who waits for one of `members`, directly or not, and they themselves."""
     consumers: dict[str, set[str]] = {}
     for edge in edges:
         consumers.setdefault(edge.provider, set()).add(edge.consumer)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from inventory.layers import UNKNOWN_RANK
 from inventory.model import Edge, Inventory, Layer, Wave
 from inventory.order import find_cycles, order_components
+
+# What neither XML nor a terminal nor Mermaid takes: controls, lone surrogates, non-characters.
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def clean(text: str) -> str:
+    """Return a name or reason without what no drawing can hold."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 @dataclass(frozen=True, slots=True)

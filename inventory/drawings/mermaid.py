@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from inventory.drawings._edges import find_waves, join_edges
+from inventory.drawings._edges import clean, find_waves, join_edges
 from inventory.model import Edge, Inventory
+from inventory.ranks import rank_edges
 
 
 def draw_mermaid(inventory: Inventory, edges: Iterable[Edge]) -> str:
-    """Return a flowchart: layers as boxes, declared edges solid, inferred ones dotted."""
+    """Return a flowchart: layers as boxes, declared edges solid, inferred ones dotted.
+
+    Thick edges between layers follow from their ranks.
+    """
     edges = tuple(edges)
     names: dict[str, str] = {}
     parts = ["flowchart LR"]
+    layers: dict[str, str] = {}
     for number, wave in enumerate(find_waves(inventory, edges)):
+        layers.setdefault(wave.layer.name, f"layer{number}")
         parts.append(f'  subgraph layer{number}["{_escape(wave.layer.name)}"]')
         parts.extend(f'    {_key(name, names)}["{_escape(name)}"]' for name in wave.components)
         parts.append("  end")
@@ -21,6 +27,10 @@ def draw_mermaid(inventory: Inventory, edges: Iterable[Edge]) -> str:
     for line in lines:
         arrow = "-->" if line.is_declared else "-.->"
         parts.append(f"  {_node(line.consumer, names)} {arrow} {_node(line.provider, names)}")
+    parts.extend(
+        f"  {layers[edge.consumer]} == rank ==> {layers[edge.provider]}"
+        for edge in rank_edges(inventory, edges)
+    )
     red = [str(index) for index, line in enumerate(lines) if line.is_in_cycle]
     if red:
         parts.append(f"  linkStyle {','.join(red)} stroke:#c00,stroke-width:2px")
@@ -40,4 +50,4 @@ def _key(name: str, names: dict[str, str]) -> str:
 
 
 def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return clean(text).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

@@ -22,12 +22,14 @@ class EdgeKind(StrEnum):
     SUBSTITUTION = "substitution"
     CLASS = "class"  # StorageClass, VolumeSnapshotClass, IngressClass, ClusterIssuer
     WEBHOOK = "webhook"  # admission webhooks that fail closed
-    RANK = "rank"  # the layer's place in the bootstrap order
+    RANK = "rank"  # between layers: their places in the bootstrap order
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
     """`consumer` waits for `provider`; both are component names (or an entry's).
+
+    Of the kind RANK both are layers, see `inventory.ranks`.
 
     Attributes:
         reason: Why, for people, e.g. `applies PodMonitor, whose CRD kube-prometheus-stack brings`.

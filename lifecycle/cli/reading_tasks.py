@@ -59,7 +59,8 @@ def graph(
     """Draw who waits for whom, and why.
 
     What the repository declares (==> in text, solid lines elsewhere) is told apart from what its
-    objects show (-->, dashed lines); a cycle is marked.
+    objects show (-->, dashed lines) and from the order of layers (~~>, dotted or thick lines
+    between them); a cycle is marked.
 
     Examples:
       invoke graph --repo ~/cluster

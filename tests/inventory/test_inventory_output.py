@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -47,6 +49,7 @@ def test_text_shows_order_reasons_and_cycles() -> None:
         "  disk\n"
         "    --> db !: is odd\n"
         "apps (rank 90)\n"
+        "  ~~> system: rank 90 comes after 20\n"
         "  web\n"
         "    ==> db: needs <data>\n"
         '  a"&<b\n'
@@ -62,6 +65,7 @@ def test_mermaid_escapes_names_and_marks_cycles() -> None:
         '  subgraph layer0["system"]\n    n0["db"]\n    n1["disk"]\n  end\n'
         '  subgraph layer1["apps"]\n    n2["web"]\n    n3["a&quot;&amp;&lt;b"]\n  end\n'
         "  n0 -.-> n1\n  n1 -.-> n0\n  n2 --> n0\n"
+        "  layer1 == rank ==> layer0\n"
         "  linkStyle 0,1 stroke:#c00,stroke-width:2px\n"
     )
 
@@ -77,8 +81,23 @@ def test_svg_is_a_picture_without_scripts() -> None:
 
     assert {"db", "disk", "web", 'a"&<b', "web -> db: needs <data>"} <= set(titles)
     assert 2 == styles.count("inferred cycle")
+    assert "apps -> system: rank 90 comes after 20" in titles
     assert "script" not in text
     assert "href" not in text
+
+
+@pytest.mark.parametrize("draw", [draw_text, draw_mermaid, draw_svg])
+def test_control_characters_reach_no_drawing(
+    draw: Callable[[Inventory, tuple[Edge, ...]], str],
+) -> None:
+    """A name may hold anything that YAML can escape; XML and terminals get none of it."""
+    odd = "a\x1b[31m\x00\nb"
+    layers = (Layer(f"apps{odd}", "apps", 90, (odd,), ()),)
+    edges = (Edge(odd, "db", EdgeKind.CRD, odd, HERE),)
+    text = draw(replace(INVENTORY, layers=layers), edges)
+
+    assert not {"\x1b", "\x00"} & set(text)
+    assert "a\ufffd[31m\ufffd\ufffdb" in text
 
 
 def test_sarif_has_rules_places_and_stable_fingerprints() -> None:
