@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Final
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
 
 _MAX_TRIMMED = 4096  # trimming tries every length; no variable is longer
 
@@ -38,42 +39,76 @@ def _replace_suffix(value: str, arguments: list[str]) -> str:
 
 
 def _trim(value: str, arguments: list[str], *, longest: bool, suffix: bool) -> str:
-    pattern = _glob(arguments[0])
-    if pattern is None or len(value) > _MAX_TRIMMED:
+    glob = _read_glob(arguments[0])
+    if glob is None or len(value) > _MAX_TRIMMED:
         return value
-    lengths = range(len(value), 0, -1) if longest else range(1, len(value) + 1)
-    for length in lengths:
-        part = value[len(value) - length :] if suffix else value[:length]
-        if pattern.fullmatch(part):
-            return value[: len(value) - length] if suffix else value[length:]
-    return value
+    text = value[::-1] if suffix else value
+    lengths = list(glob.lengths(text, is_reversed=suffix))
+    if not lengths:
+        return value
+    length = max(lengths) if longest else min(lengths)
+    return value[: len(value) - length] if suffix else value[length:]
 
 
-def _glob(pattern: str) -> re.Pattern[str] | None:
-    parts: list[str] = []
+class _Glob(NamedTuple):
+    """A pattern as one entry for each character or `*` that it holds."""
+
+    parts: tuple[re.Pattern[str] | None, ...]  # None is `*`
+
+    def lengths(self, text: str, *, is_reversed: bool) -> Iterator[int]:
+        """Yield every length above zero of a start of `text` that fits.
+
+        All ways through the pattern are followed at once, one bit each, so that the time grows
+        with the text and never with the ways.
+        """
+        parts = self.parts[::-1] if is_reversed else self.parts
+        stars = sum(1 << index for index, part in enumerate(parts) if part is None)
+        fits: dict[str, int] = {}
+        for character in set(text):
+            here = (index for index, part in enumerate(parts) if part and part.match(character))
+            fits[character] = sum(1 << index for index in here)
+        end = 1 << len(parts)
+        now = 1 | (1 & stars) << 1
+        for length, character in enumerate(text, 1):
+            now = (now & fits[character]) << 1 | now & stars
+            now |= (now & stars) << 1  # two stars never follow each other
+            if now & end:
+                yield length
+            if not now:
+                return
+
+
+def _read_glob(pattern: str) -> _Glob | None:
+    parts: list[re.Pattern[str] | None] = []
     position = 0
-    while position < len(pattern):
-        character = pattern[position]
-        position += 1
-        if character == "*":
-            parts.append(".*")
-        elif character == "?":
-            parts.append(".")
-        elif character == "[":
-            end = pattern.find("]", position + 1)
-            if end < 0:
-                return None
-            parts.append("[" + pattern[position:end].replace("[", "\\[") + "]")
-            position = end + 1
-        elif character == "\\" and position < len(pattern):
-            parts.append(re.escape(pattern[position]))
-            position += 1
-        else:
-            parts.append(re.escape(character))
     try:
-        return re.compile("".join(parts), re.DOTALL)
+        while position < len(pattern):
+            character = pattern[position]
+            position += 1
+            if character == "*":
+                if not parts or parts[-1] is not None:
+                    parts.append(None)
+                continue
+            text = "." if character == "?" else re.escape(character)
+            if character == "[":
+                end = pattern.find("]", position + 1)
+                if end < 0:
+                    return None
+                text = "[" + pattern[position:end].replace("[", "\\[") + "]"
+                position = end + 1
+            elif character == "\\" and position < len(pattern):
+                text = re.escape(pattern[position])
+                position += 1
+            parts.append(_compile(text))
     except re.error:
         return None
+    return _Glob(tuple(parts))
+
+
+def _compile(text: str) -> re.Pattern[str]:
+    with warnings.catch_warnings():  # that sets may mean more in later versions of Python
+        warnings.simplefilter("ignore", FutureWarning)
+        return re.compile(text, re.DOTALL)
 
 
 FUNCTIONS: Final[dict[str, Callable[[str, list[str]], str]]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 import pytest
@@ -173,3 +174,34 @@ def test_plain_references_are_replaced_by_their_values(values: dict[str, str]) -
     text = "|".join("${" + name + "}" for name in values)
 
     assert "|".join(values.values()) == expand(text, values)
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("${path#*/}", "usr/bin"),
+        ("${path##*/}", "bin"),
+        ("${path%/*}", "/usr"),
+        ("${path%%/*}", ""),
+        ("${path#/[tuv]?r}", "/bin"),
+        ("${path%%b*n}", "/usr/"),
+        ("${path#**/}", "usr/bin"),
+        ("${path#no*}", "/usr/bin"),
+        ("${path#[a--z]}", "/usr/bin"),
+        ("${path#[}", "/usr/bin"),
+        ("${path#[--z]}", "usr/bin"),
+    ],
+)
+def test_trimming_finds_shortest_and_longest(text: str, result: str) -> None:
+    """One sign takes the shortest end that fits the pattern, two the longest."""
+    assert result == expand(text, {"path": "/usr/bin"})
+
+
+@pytest.mark.parametrize("sign", ["#", "##", "%", "%%"])
+def test_trimming_takes_time_by_the_text_alone(sign: str) -> None:
+    """A pattern that fits in more ways than anybody can count is followed once."""
+    value = "a" * 4000
+    began = time.process_time()
+
+    assert value == expand("${x" + sign + "*a" * 1000 + "*b}", {"x": value})
+    assert time.process_time() - began < 1
