@@ -6,6 +6,7 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote
@@ -27,9 +28,10 @@ def build_sarif(
         version: The tool's own version.
         accepted: Findings that the user accepts; they are listed as suppressed.
     """
-    shown = [_result(finding) for finding in findings]
+    seen: Counter[str] = Counter()
+    shown = [_result(finding, seen) for finding in findings]
     suppressed: list[Json] = [
-        {**_result(finding), "suppressions": [{"kind": "external"}]} for finding in accepted
+        {**_result(finding, seen), "suppressions": [{"kind": "external"}]} for finding in accepted
     ]
     rules: list[Json] = [_rule(rule) for rule in RULES.values()]
     driver = {
@@ -72,8 +74,11 @@ def _uri(path: str) -> str:
     return quote(path.encode("utf-8", "surrogateescape"))
 
 
-def _result(finding: Finding) -> dict[str, Json]:
+def _result(finding: Finding, seen: Counter[str]) -> dict[str, Json]:
     position = finding.position
+    mark = fingerprint(finding)
+    seen[mark] += 1  # hosts show one alert a fingerprint
+    mark += f":{seen[mark]}" if seen[mark] > 1 else ""
     hint = f" (hint: {finding.hint})" if finding.hint else ""
     return {
         "ruleId": finding.id,
@@ -87,5 +92,5 @@ def _result(finding: Finding) -> dict[str, Json]:
                 }
             }
         ],
-        "partialFingerprints": {"talosLifecycle/v1": fingerprint(finding)},
+        "partialFingerprints": {"talosLifecycle/v1": mark},
     }

@@ -105,6 +105,7 @@ def test_sarif_has_rules_places_and_stable_fingerprints() -> None:
     finding = make_finding("disk-by-size-only", "chosen by size", HERE)
     moved = make_finding("disk-by-size-only", "chosen by size", Position("a/b.yaml", 9, 1))
     log = json.loads(json.dumps(build_sarif([finding, moved], "1.0.0", [finding])))
+    later = json.loads(json.dumps(build_sarif([moved], "1.0.0")))["runs"][0]["results"][0]
     run = log["runs"][0]
     first, second, accepted = run["results"]
 
@@ -112,7 +113,8 @@ def test_sarif_has_rules_places_and_stable_fingerprints() -> None:
     assert list(RULES) == [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert "warning" == first["level"]
     assert {"startLine": 3, "startColumn": 5} == first["locations"][0]["physicalLocation"]["region"]
-    assert first["partialFingerprints"] == second["partialFingerprints"]
+    assert first["partialFingerprints"] == later["partialFingerprints"]
+    assert first["partialFingerprints"] != second["partialFingerprints"]
     assert [{"kind": "external"}] == accepted["suppressions"]
 
 
