@@ -122,13 +122,18 @@ def _sources(inventory: Inventory) -> Iterator[Item]:
         if release.source not in known:
             reason = f"{release.source} is not declared"
             yield Item(f"chart of {release.name}", Place.MISSING, reason, release.position)
-    hosts = sorted({_host(source.url) for source in inventory.sources if source.is_used})
-    for host in filter(None, hosts):
-        yield Item(f"charts and images of {host}", Place.OUTSIDE, "must answer during a rebuild")
+    remotes = {_host(s.url) for s in inventory.sources if s.is_used and s.kind == "GitRepository"}
+    hosts = {_host(s.url) for s in inventory.sources if s.is_used and s.kind != "GitRepository"}
+    for name, found in (("Git remote", remotes), ("charts and images of", hosts)):
+        for host in sorted(filter(None, found)):
+            yield Item(f"{name} {host}", Place.OUTSIDE, "must answer during a rebuild")
 
 
 def _host(url: str) -> str:
-    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    if "://" not in url and "@" in url:  # git@host:path
+        return url.rpartition("@")[2].partition(":")[0]
+    address = url.partition("://")[2] or url
+    return address.partition("/")[0].rpartition("@")[2]
 
 
 def _backups(inventory: Inventory) -> Iterator[Item]:
@@ -138,6 +143,7 @@ def _backups(inventory: Inventory) -> Iterator[Item]:
         for item in _persistences(release.values.get("persistence"))
         if item
     )
+    count += sum(item.kind == "ReplicationSource" for _, item in inventory.objects())
     jobs = [item for _, item in inventory.objects() if item.kind == "RecurringJob"]
     backups = [item for item in jobs if get_text(item.raw, "spec", "task").startswith("backup")]
     if count:

@@ -9,6 +9,7 @@ import pytest
 
 from inventory import read_repository
 from inventory.seed_kit import Place, list_seed_kit
+from tests.inventory.inventory_files import SOURCE, base, kustomization
 
 Write = Callable[[Mapping[str, str]], Path]
 REPOSITORIES = Path(__file__).parents[3] / "shared" / "data" / "repos"
@@ -53,4 +54,23 @@ def test_real_repository_is_listed() -> None:
     assert Place.IN_GIT is kit["deploy key deploy-key"]
     assert Place.MISSING is kit["chart of tuppr"]
     assert Place.OUTSIDE is kit["patch all.yaml"]
+    assert Place.OUTSIDE is kit["Git remote git.lab.example"]
+    assert Place.OUTSIDE is kit["charts and images of ghcr.io"]
+    assert Place.OUTSIDE is kit["application data"]
+
+
+def test_sources_are_told_apart_and_every_backup_counts(write: Write) -> None:
+    """A Git remote holds no charts, whatever form its URL has; plain ReplicationSources count."""
+    files = base(
+        **{
+            "kustomization.yaml": kustomization("flux-entry.yaml", "source.yaml", "backup.yaml"),
+            "source.yaml": SOURCE.replace("ssh://git@git.lab.example/x", "git@git.lab.example:x"),
+            "backup.yaml": "apiVersion: volsync.backube/v1alpha1\nkind: ReplicationSource\n"
+            "metadata: {name: a, namespace: b}\n",
+        }
+    )
+    root = write(files)
+    kit = {item.name: item.place for item in list_seed_kit(root, read_repository(root, "main"))}
+
+    assert Place.OUTSIDE is kit["Git remote git.lab.example"]
     assert Place.OUTSIDE is kit["application data"]
