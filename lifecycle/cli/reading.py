@@ -128,7 +128,7 @@ def choose_one(repo: Path, name: str) -> str:
 def clean_json(value: Json) -> Json:
     """Return a value that UTF-8 can carry: file names may hold any byte."""
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, Mapping):
         return {str(clean_json(key)): clean_json(item) for key, item in value.items()}
     if isinstance(value, Sequence):

@@ -192,9 +192,10 @@ def _read_accepted(repo: Path, given: str) -> tuple[Acceptance, ...]:
 
 def _clean(finding: Finding, redactor: Redactor) -> Finding:
     """Return a finding that may be shown: decrypted values never leave the process."""
-    return replace(
-        finding, message=redactor.redact(finding.message), hint=redactor.redact(finding.hint)
-    )
+    message, hint = redactor.redact(finding.message), redactor.redact(finding.hint)
+    if (message, hint) == (finding.message, finding.hint):
+        return finding  # tens of thousands are not copied
+    return replace(finding, message=message, hint=hint)
 
 
 def _order(finding: Finding) -> tuple[int, str, int, int, str, str]:

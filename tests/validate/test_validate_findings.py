@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lifecycle.cli.validate_tables import MAX_EACH
 from tests.validate.validate_shell import (
     SAMPLE,
     SHARED,
@@ -75,6 +76,25 @@ def test_errors_end_with_two_and_name_the_place(shell: Shell, repo: Path) -> Non
     assert f"{KUSTOMIZATION}:1:30  missing-resource" in done.stdout
     assert "repair: correct the path or remove the line" in done.stdout
     assert "home: 2 error" in done.stdout
+
+
+def test_many_findings_of_one_kind_are_folded(shell: Shell, repo: Path) -> None:
+    """The table ends where nobody reads on; the documents for machines hold everything."""
+    one = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: cNUMBER}\n"
+    files = {
+        KUSTOMIZATION: "resources: [flux-entry.yaml, many.yaml]\n",
+        "clusters/home/kubernetes/many.yaml": "".join(
+            one.replace("NUMBER", str(number)) for number in range(MAX_EACH + 5)
+        ),
+    }
+    write(repo, files)
+    table = shell.run("validate", "--repo", str(repo))
+    document = shell.run("validate", "--repo", str(repo), "--json")
+
+    assert MAX_EACH == table.stdout.count("no-namespace\n")
+    assert "and 5 more of no-namespace; --json and --sarif list them all" in table.stdout
+    assert f"home: {MAX_EACH + 5} error" in table.stdout
+    assert MAX_EACH + 5 == document.ids().count("no-namespace")
 
 
 def test_warnings_end_with_ten(shell: Shell, repo: Path) -> None:
