@@ -1,4 +1,7 @@
-"""`python -m lab serve`: one simulated world in one process, until it is told to end."""
+"""`python -m lab serve`: one simulated world in one process, until it is told to end.
+
+`python -m lab break` breaks a private copy of a repository, as `lab/mending.py` says.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import sys
 from pathlib import Path
 
 from lab.faults import FaultError, parse_fault, read_fault_file
+from lab.mending import break_one_by_one
 from lab.tools import ToolFailedError, ToolMissingError
 from lab.world import DEFAULT_SPEED, LabRequest, LabWorld
 
@@ -22,7 +26,12 @@ _LIFETIME_S = 12 * 3600
 def main() -> int:
     """Serve a lab; with why on stderr, exit code 3 for a wrong fault, 2 when it cannot be made."""
     try:
-        asyncio.run(_serve(_parse(sys.argv[1:])))
+        given = _parse(sys.argv[1:])
+        request = _make_request(given)
+        if given.command == "break":
+            break_one_by_one(request, sys.stdin, sys.stdout)
+        else:
+            asyncio.run(_serve(request))
     except FaultError as error:
         print(f"error: {error}", *error.__notes__, sep="\n", file=sys.stderr)  # noqa: T201 (log)
         return 3
@@ -49,15 +58,14 @@ async def _serve(request: LabRequest) -> None:
         await world.stop()
 
 
-def _parse(arguments: list[str]) -> LabRequest:
+def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
-    serve = parser.add_subparsers(required=True).add_parser("serve", help="serve a lab")
-    serve.add_argument("--dir", type=Path, required=True, help="folder of the world")
-    serve.add_argument("--repo", type=Path, help="repository to rehearse; the sample otherwise")
-    serve.add_argument("--cluster", default="", help="cluster in the repository")
+    commands = parser.add_subparsers(required=True, dest="command")
+    serve = commands.add_parser("serve", help="serve a lab")
+    mend = commands.add_parser("break", help="break a private copy by the faults that are asked")
+    for command in (serve, mend):
+        _add_place(command)
     serve.add_argument("--charts", type=Path, action="append", default=[], help="chart folder")
-    serve.add_argument("--tools", type=Path, action="append", default=[], help="tool folder")
-    serve.add_argument("--age-key", type=Path, help="the user's own age key")
     serve.add_argument("--speed", type=float, default=DEFAULT_SPEED, help="of simulated time")
     serve.add_argument(
         "--fault",
@@ -69,9 +77,27 @@ def _parse(arguments: list[str]) -> LabRequest:
     serve.add_argument(
         "--faults", type=Path, action="append", default=[], help="file of faults; may be repeated"
     )
-    given = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def _add_place(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dir", type=Path, required=True, help="folder of the world")
+    command.add_argument("--repo", type=Path, help="repository to rehearse; the sample otherwise")
+    command.add_argument("--cluster", default="", help="cluster in the repository")
+    command.add_argument("--tools", type=Path, action="append", default=[], help="tool folder")
+    command.add_argument("--age-key", type=Path, help="the user's own age key")
+
+
+def _make_request(given: argparse.Namespace) -> LabRequest:
     if given.age_key:
         os.environ["SOPS_AGE_KEY_FILE"] = str(given.age_key.resolve())  # as the user's sops would
+    if given.command == "break":
+        return LabRequest(
+            folder=given.dir,
+            repository=given.repo,
+            cluster=given.cluster,
+            tools=tuple(given.tools),
+        )
     return LabRequest(
         folder=given.dir,
         repository=given.repo,

@@ -4,15 +4,16 @@ One JSON object a line in, one out. `{"do": "ledger"}` answers with counted acts
 `{"do": "set-fault", "fault": "NAME[:TARGET][@STEP|@SECONDS][+SECONDS]"}` makes something of the
 catalogue go wrong, `{"do": "set-faults", "file": PATH}` whatever a file says, and
 `{"do": "schedule", "seed": NUMBER}` what a seed makes. `{"do": "clear-fault", "fault":
-"NAME[:TARGET]"}` ends one, `{"do": "faults"}` lists them, and `{"do": "begin-step", "step": NAME}`
-is told by a run before it begins one.
+"NAME[:TARGET]"}` ends one, `{"do": "faults"}` lists them, `{"do": "targets"}` says what those can
+strike that need a target, and `{"do": "begin-step", "step": NAME}` is told by a run before it
+begins one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeAlias
@@ -22,6 +23,7 @@ from lab.faults import (
     FAULTS,
     FaultBoard,
     FaultError,
+    Target,
     describe_target,
     parse_fault,
     read_fault_file,
@@ -45,12 +47,14 @@ class Control:
         ledger: Ledger,
         clock: LabClock,
         faults: FaultBoard,
+        suggest: Callable[[], Awaitable[Mapping[Target, str]]],
     ) -> None:
         self._path = path
         self._folder = folder
         self._ledger = ledger
         self._clock = clock
         self._faults = faults
+        self._suggest = suggest
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -67,18 +71,20 @@ class Control:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
-                writer.write(json.dumps(self._answer(line)).encode() + b"\n")
+                writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
                 await writer.drain()
         except ConnectionError:
             pass  # whoever asked has gone
         finally:
             writer.close()
 
-    def _answer(self, line: bytes) -> Answer:
+    async def _answer(self, line: bytes) -> Answer:
         try:
             question = json.loads(line)
             if question["do"] == "ledger":
                 return self._describe_ledger()
+            if question["do"] == "targets":
+                return {target.value: name for target, name in (await self._suggest()).items()}
             return self._answer_fault(question)
         except FaultError as error:
             hint = error.__notes__[0].removeprefix("hint: ")

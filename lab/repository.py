@@ -22,15 +22,25 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from inventory.reading import list_clusters
 from lab.kubernetes.values import Object, at, text
 from lab.standins.secrets_bundle import make_talsecret
-from lab.tools import LabTools
+from lab.tools import LabTools, ToolFailedError
 
-__all__ = ["AUTHOR", "MaterializedRepository", "find_given_key", "find_sample", "materialize"]
+__all__ = [
+    "AUTHOR",
+    "MaterializedRepository",
+    "choose_cluster",
+    "decrypt_environment",
+    "find_given_key",
+    "find_sample",
+    "materialize",
+]
 
 _LEFT_OUT = frozenset({"EXPECTED.yaml", "ENCRYPTED.txt", "__init__.py", "__pycache__"})
 _RECIPIENT = re.compile(r"\b[A-Z]+-AGE-RECIPIENT\b")
 _BRANCH = "main"
+_ENV_FILE = "clusterenv.yaml"
 # A fixed author and moment: apart from the fresh keys, a tree gives the same commit each time.
 AUTHOR: Mapping[str, str] = {
     "GIT_AUTHOR_NAME": "lab",
@@ -95,6 +105,42 @@ def materialize(source: Path, into: Path, tools: LabTools) -> MaterializedReposi
     env = {**_map_url(url, remote), "SOPS_AGE_KEY_FILE": str(key_file)}
     commit = _commit(path, remote, url, tools.with_env(env))
     return MaterializedRepository(path, remote, url, _BRANCH, commit, key_file, env)
+
+
+def choose_cluster(root: Path, wanted: str) -> str:
+    """Return the cluster that is meant: the one named, or the only one.
+
+    Raises:
+        ValueError: there is none such, or several.
+    """
+    names = list_clusters(root)
+    if wanted in names:
+        return wanted
+    if wanted or len(names) != 1:
+        raise ValueError(f"cluster not found: `{wanted}` among {', '.join(names) or 'none'}")
+    return names[0]
+
+
+def decrypt_environment(
+    made: MaterializedRepository, cluster: str, tools: LabTools
+) -> Mapping[str, str]:
+    """Decrypt the one file that says where machines are; nothing else is needed in clear.
+
+    Raises:
+        ValueError: it does not decrypt; a note of it holds the hint.
+    """
+    path = f"clusters/{cluster}/{_ENV_FILE}"
+    file = made.path / path
+    if not file.is_file() or "ENC[" not in file.read_text(encoding="utf-8"):
+        return {}
+    try:
+        return {path: tools.run("sops", "decrypt", str(file))}
+    except ToolFailedError as failed:
+        key = made.age_key_file or "SOPS_AGE_KEY" * bool(find_given_key(os.environ))
+        with_what = f"with the key of {key}" if key else "without an age key"
+        refused = ValueError(f"cannot decrypt {with_what}: `{path}`")
+        refused.add_note(f"hint: give the key that decrypts it: --age-key FILE; try sops -d {file}")
+        raise refused from failed
 
 
 def _mirror(source: Path, remote: Path, tools: LabTools) -> MaterializedRepository:

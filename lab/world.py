@@ -12,7 +12,6 @@ from pathlib import Path
 
 from inventory import Inventory, Node, read_repository
 from inventory.objects import get_text
-from inventory.reading import list_clusters
 from lab.addresses import Addresses, reserve_loopbacks
 from lab.breaking import break_repository, own_copy
 from lab.charts import build_charts, find_wanted_charts
@@ -25,10 +24,18 @@ from lab.kubernetes import Kubernetes
 from lab.ledger import Ledger
 from lab.machines import DiskSelector, Hardware, Machines, MachineSpec, derive_hardware
 from lab.registry import Registry
-from lab.repository import MaterializedRepository, find_given_key, find_sample, materialize
+from lab.repository import (
+    MaterializedRepository,
+    choose_cluster,
+    decrypt_environment,
+    find_given_key,
+    find_sample,
+    materialize,
+)
 from lab.standins.clusterfiles import SOPS_VARIABLE
 from lab.standins.install import install_standins
-from lab.tools import LabTools, ToolFailedError
+from lab.targets import suggest_targets
+from lab.tools import LabTools
 
 __all__ = ["DEFAULT_SPEED", "LabRequest", "LabWorld"]
 
@@ -37,7 +44,6 @@ __all__ = ["DEFAULT_SPEED", "LabRequest", "LabWorld"]
 DEFAULT_SPEED = 8.0
 
 _STAND_INS = ("talosctl", "clustertool", "flux")
-_ENV_FILE = "clusterenv.yaml"
 _FACTORY = "factory.talos.dev"  # talhelper's default registry of installers
 _LONGEST_SOCKET = 107  # sun_path of unix(7), without its final zero
 
@@ -81,8 +87,8 @@ class LabWorld:
         source = request.repository or find_sample()
         made = materialize(source, request.folder, tools)
         tools = tools.with_env({**made.env, **find_given_key(os.environ)})
-        cluster = _choose_cluster(made.path, request.cluster)
-        decrypted = _decrypt_environment(made, cluster, tools)
+        cluster = choose_cluster(made.path, request.cluster)
+        decrypted = decrypt_environment(made, cluster, tools)
         broken = _find_broken(request.faults)
         if broken:
             made = own_copy(made, request.folder, tools)
@@ -114,7 +120,12 @@ class LabWorld:
         await flux.start()
         socket = _choose_socket(request.folder)
         control = Control(
-            socket, folder=request.folder, ledger=self.ledger, clock=clock, faults=faults
+            socket,
+            folder=request.folder,
+            ledger=self.ledger,
+            clock=clock,
+            faults=faults,
+            suggest=lambda: suggest_targets(kubernetes.client),
         )
         await control.start()
         self._parts = _Parts(kubernetes, machines, flux, control, registry, reserved, faults)
@@ -189,33 +200,6 @@ def _choose_socket(folder: Path) -> Path:
     if len(os.fsencode(wanted)) <= _LONGEST_SOCKET:
         return wanted
     return Path(tempfile.mkdtemp(prefix="talos-lab-", dir="/tmp")) / "control.sock"
-
-
-def _choose_cluster(root: Path, wanted: str) -> str:
-    names = list_clusters(root)
-    if wanted in names:
-        return wanted
-    if wanted or len(names) != 1:
-        raise ValueError(f"cluster not found: `{wanted}` among {', '.join(names) or 'none'}")
-    return names[0]
-
-
-def _decrypt_environment(
-    made: MaterializedRepository, cluster: str, tools: LabTools
-) -> Mapping[str, str]:
-    """Decrypt the one file that says where machines are; nothing else is needed in clear."""
-    path = f"clusters/{cluster}/{_ENV_FILE}"
-    file = made.path / path
-    if not file.is_file() or "ENC[" not in file.read_text(encoding="utf-8"):
-        return {}
-    try:
-        return {path: tools.run("sops", "decrypt", str(file))}
-    except ToolFailedError as failed:
-        key = made.age_key_file or "SOPS_AGE_KEY" * bool(find_given_key(os.environ))
-        with_what = f"with the key of {key}" if key else "without an age key"
-        refused = ValueError(f"cannot decrypt {with_what}: `{path}`")
-        refused.add_note(f"hint: give the key that decrypts it: --age-key FILE; try sops -d {file}")
-        raise refused from failed
 
 
 def _find_addresses(inventory: Inventory) -> Sequence[str]:

@@ -76,7 +76,6 @@ RUNNING_FAULTS = (
         "Nothing listens: connection refused.",
         f"{_TALOS}8955",
         _gate("machine-is-known"),
-        _diagnosis("machine-unreachable"),
     ),
     _machine(
         Fault.SILENT,

@@ -32,6 +32,8 @@ __all__ = [
     "clear_state",
     "find_lab",
     "find_lab_folder",
+    "make_lab_environment",
+    "make_place_argv",
     "start_lab",
     "stop_lab",
     "value_of_lab",
@@ -97,7 +99,7 @@ def start_lab(
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C in the terminal is for the run, not for its world
             cwd=folder,
-            env=_make_environment(),
+            env=make_lab_environment(),
         )
     try:
         lab = _wait_until_ready(folder, process, log)
@@ -161,9 +163,12 @@ def value_of_lab(lab: StandingLab, state: ClusterState) -> Json:
     }
 
 
-def _make_argv(folder: Path, target: ClusterRequest, tools: Sequence[Path]) -> list[str]:
+def make_place_argv(
+    command: str, folder: Path, target: ClusterRequest, tools: Sequence[Path]
+) -> list[str]:
+    """Return how a command of the lab is started for a repository."""
     # -P keeps a folder named `lab` in the working directory from being taken for ours.
-    argv = [sys.executable, "-P", "-m", "lab", "serve", "--dir", str(folder)]
+    argv = [sys.executable, "-P", "-m", "lab", command, "--dir", str(folder)]
     if target.repo:
         argv += ["--repo", str(target.repo)]
     if target.cluster:
@@ -172,6 +177,11 @@ def _make_argv(folder: Path, target: ClusterRequest, tools: Sequence[Path]) -> l
         argv += ["--age-key", str(target.age_key_file)]
     for path in tools:
         argv += ["--tools", str(path)]
+    return argv
+
+
+def _make_argv(folder: Path, target: ClusterRequest, tools: Sequence[Path]) -> list[str]:
+    argv = make_place_argv("serve", folder, target, tools)
     for charts in target.charts:
         argv += ["--charts", str(charts)]
     if target.lab and target.lab.speed:
@@ -183,7 +193,8 @@ def _make_argv(folder: Path, target: ClusterRequest, tools: Sequence[Path]) -> l
     return argv
 
 
-def _make_environment() -> dict[str, str]:
+def make_lab_environment() -> dict[str, str]:
+    """Return the environment of a process that runs a lab, or a command beside one."""
     # The lab lies beside this package, installed or in a checkout.
     root = str(Path(__file__).resolve().parents[2])
     others = os.environ.get("PYTHONPATH", "")

@@ -15,6 +15,7 @@ from lifecycle.drivers.documents import (
     as_object,
     list_at,
     number_at,
+    object_at,
     parse_json,
     text_at,
     texts_at,
@@ -31,7 +32,9 @@ __all__ = [
     "clear_faults",
     "follow_seed",
     "list_faults",
+    "read_acts",
     "set_faults",
+    "suggest_targets",
     "tell_schedule",
     "tell_steps",
 ]
@@ -122,6 +125,18 @@ def list_faults(control: Path) -> LabFaults:
             for item in list_at(answer, "known")
         ),
     )
+
+
+def read_acts(control: Path) -> Mapping[str, int]:
+    """Ask a lab how often each act happened."""
+    acts = object_at(_ask(control, {"do": "ledger"}), "acts")
+    return {name: number_at(acts, name) for name in acts}
+
+
+def suggest_targets(control: Path) -> Mapping[str, str]:
+    """Ask a lab what faults can strike that must be given a target, by the kind of that."""
+    answer = _ask(control, {"do": "targets"})
+    return {kind: text_at(answer, kind) for kind in answer}
 
 
 def tell_steps(control: Path | None, plan: Plan) -> tuple[Listener, ...]:

@@ -15,6 +15,7 @@ from lifecycle.cli.helps import ALLOW_HELP, CLUSTER_HELP, FAULT_HELP, OUTPUT_HEL
 from lifecycle.cli.lab_tasks import LAB
 from lifecycle.cli.options import Arguments
 from lifecycle.cli.reading_tasks import graph, inventory, validate
+from lifecycle.cli.rehearse_tasks import rehearse
 
 __all__ = ["namespace"]
 
@@ -165,4 +166,4 @@ def status(
     finish(show, Arguments(repo=repo, cluster=cluster, is_lab=lab, json=json))
 
 
-namespace = Collection(bootstrap, plan, status, inventory, graph, validate, lab=LAB)
+namespace = Collection(bootstrap, plan, rehearse, status, inventory, graph, validate, lab=LAB)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inventory import Finding
+from inventory import Finding, Severity
 from lifecycle.engine import Answer, Blocked, Satisfied
 from lifecycle.world import World
 
-__all__ = ["RepositoryIsSound"]
+__all__ = ["RepositoryIsSound", "refuses"]
 
 _SHOWN = 5
 
@@ -30,6 +30,11 @@ _SILENT = frozenset({"undefined-variable"})
 _TOLERATED = _CURED_BY_THE_RUN | _LATER | _SILENT
 
 
+def refuses(finding: Finding) -> bool:
+    """Tell whether a bootstrap does not begin with a finding, unless the user accepts it."""
+    return finding.severity is Severity.ERROR and finding.id not in _TOLERATED
+
+
 @dataclass(frozen=True, slots=True)
 class RepositoryIsSound:
     """No finding of severity error is left that the user has not accepted."""
@@ -47,12 +52,12 @@ class RepositoryIsSound:
             more = f"\nand {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
             return Blocked("\n".join(shown) + more, self._hint(errors[0]))
         inventory = self.world.inventory
-        accepted = sum(finding.id not in _TOLERATED for finding in inventory.errors())
+        accepted = sum(map(refuses, inventory.findings))
         text = f"{len(inventory.components)} components, {len(inventory.releases)} releases"
         return Satisfied(f"{text}, {accepted} accepted as broken" if accepted else text)
 
     def _is_accepted(self, finding: Finding) -> bool:
-        if finding.id in self.world.options.accepted | _TOLERATED:
+        if not refuses(finding) or finding.id in self.world.options.accepted:
             return True
         return bool(self._names(finding) & self.world.options.accepted)
 

@@ -13,6 +13,7 @@ from typing import Protocol, cast
 
 from lifecycle.cli.lab import find_lab_folder, stop_lab
 from lifecycle.cli.place import Site, open_site
+from lifecycle.cli.rehearsing.killing import guard_node
 from lifecycle.cli.requests import ClusterRequest, LabRequest
 from lifecycle.cli.wiring import Inputs, Prepared
 from lifecycle.cli.worlds import prepare_bootstrap
@@ -33,7 +34,7 @@ from lifecycle.errors import NotFoundError, TransientError
 from lifecycle.secrets import Redactor
 from lifecycle.store import ClusterState, SqliteJournal
 from lifecycle.world import World
-from tests.lab_life import guard_node, read_acts
+from tests.lab_life import read_acts
 
 __all__ = ["Account", "Story", "live"]
 

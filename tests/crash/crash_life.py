@@ -15,8 +15,9 @@ import yaml
 from lab.tools import LabTools
 from lifecycle.cli.lab import stop_lab
 from lifecycle.cli.options import Arguments
+from lifecycle.cli.rehearsing.child import run_child
+from lifecycle.cli.rehearsing.killing import Killer
 from lifecycle.store import ClusterState
-from tests.crash.crash_child import run_child
 from tests.lab_life import read_acts
 
 __all__ = ["KILLED", "Life"]
@@ -77,10 +78,10 @@ class Life:
 
     def _run_once(self) -> int:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tests.crash.crash_child"])
+        context.set_forkserver_preload(["lifecycle.cli.rehearsing.child"])
         arguments = Arguments(is_lab=True, speed=_SPEED, yes=True)
         child = context.Process(
-            target=run_child, args=(self.folder, arguments, self.moment, self.covered)
+            target=_run_child, args=(self.folder, arguments, self.moment, self.covered)
         )
         child.start()
         child.join(_RUN_TIMEOUT_S)
@@ -139,6 +140,19 @@ class Life:
             for index, value in enumerate(_find_values(yaml.safe_load(done))):
                 found[f"{name} #{index}"] = value.encode()
         return found
+
+
+def _run_child(folder: Path, arguments: Arguments, moment: str, covered: Path) -> None:
+    """Run with everything below `folder`; ends the process with the run's exit code."""
+    os.environ.update(
+        XDG_STATE_HOME=str(folder / "state"),
+        XDG_RUNTIME_DIR=str(folder / "runtime"),
+        TMPDIR=str(folder / "tmp"),
+    )
+    output = os.open(folder / "output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os._exit(run_child(folder, arguments, Killer(moment, covered)))
 
 
 def _find_values(document: object) -> Iterator[str]:

@@ -38,7 +38,7 @@ _PLACES = {
     "path-mistyped": f"{_KS}:11:9",
     "variable-undefined": f"{_APP}/lab-variables.yaml:6:10",
     "variable-malformed": f"{_APP}/lab-variables.yaml:6:10",
-    "variables-source-mistyped": f"{_KS}:7:3",
+    "variables-source-mistyped": "clusters/main/kubernetes/flux-entry.yaml:19:9",
     "crs-beside-release": "clusters/main/kubernetes/system/cert-manager/app/lab-early.yaml:1:1",
     "cr-in-entry": "clusters/main/kubernetes/lab-early.yaml:1:1",
     "cr-without-order": f"{_APP}/lab-early.yaml:1:1",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from lab.faults.repository.builds import BUILD_FAULTS
 from lab.faults.repository.machines import MACHINE_FAULTS
 from lab.faults.repository.order import ORDER_FAULTS
+from lab.faults.repository.releases import RELEASE_FAULTS
 from lab.faults.repository.secrets import SECRET_FAULTS
 from lab.faults.repository.services import SERVICE_FAULTS
 from lab.faults.repository.tree import DoesNotApplyError, Tree
@@ -19,6 +20,7 @@ __all__ = ["REPOSITORY_FAULTS", "DoesNotApplyError", "RepositoryFault", "Tree"]
 REPOSITORY_FAULTS = (
     *BUILD_FAULTS,
     *ORDER_FAULTS,
+    *RELEASE_FAULTS,
     *MACHINE_FAULTS,
     *SECRET_FAULTS,
     *SERVICE_FAULTS,

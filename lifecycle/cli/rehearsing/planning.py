@@ -1,0 +1,117 @@
+"""What a rehearsal is going to try, and roughly how long that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lifecycle.cli.options import check_name
+from lifecycle.cli.rehearsing.killing import MOMENTS
+from lifecycle.cli.rehearsing.values import Known, Part, RehearseArguments
+from lifecycle.errors import PlanError
+from lifecycle.report.words import format_elapsed
+
+__all__ = ["Schedule", "make_schedule"]
+
+# Killed before each step and gate, and after each act before it is on record: the moments that
+# differ most. The other two are there for whoever asks.
+_USUAL_MOMENTS = ("enter", "end")
+DEFAULT_LIMIT_S = 300.0
+
+# Wall seconds on two cores at the usual speed, measured with the sample (12 components: 10 s)
+# and nomenator (37: 24 s). They only make the estimate.
+_LAB_S = 4.0
+_BOOTSTRAP_S = 4.0
+_COMPONENT_S = 0.55
+_KILLED_S = 2.2
+_VALIDATE_S = 0.4
+# Steps and gates that every plan has, and for each component.
+_NODES, _NODES_OF_COMPONENT = 36, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The trials: parts, moments of kills, and faults of the catalogue."""
+
+    parts: frozenset[Part]
+    moments: tuple[str, ...]
+    most_kills: int  # of each moment; 0 for every step
+    faults: tuple[Known, ...]
+    limit_s: float
+
+    @property
+    def of_repository(self) -> tuple[Known, ...]:
+        """The faults that are edits of the repository."""
+        return tuple(one for one in self.faults if one.is_of_repository)
+
+    @property
+    def of_world(self) -> tuple[Known, ...]:
+        """The faults of the world while it runs."""
+        return tuple(one for one in self.faults if not one.is_of_repository)
+
+    @property
+    def needs_plain(self) -> bool:
+        """Tell whether a plain bootstrap has to come first: the others are compared with it."""
+        return bool(self.parts - {Part.FAULTS}) or bool(self.of_world)
+
+    def describe(self, components: int) -> list[str]:
+        """Say how many runs there will be and roughly how long they take."""
+        once_s = _LAB_S + _BOOTSTRAP_S + _COMPONENT_S * components
+        nodes = round(_NODES + _NODES_OF_COMPONENT * components)
+        lines: list[tuple[str, str, float]] = []
+        if self.needs_plain:
+            lines.append(("plain", "2 runs, the second must change nothing", once_s + _KILLED_S))
+        if Part.KILLS in self.parts:
+            each = [nodes if moment == "enter" else nodes // 2 for moment in self.moments]
+            kills = sum(min(self.most_kills or count, count) for count in each)
+            where = f"{self.most_kills} steps" if self.most_kills else "every step"
+            words = f"about {kills} runs, killed at {where} ({', '.join(self.moments)})"
+            lines.append(("kills", words, kills * _KILLED_S + len(self.moments) * once_s))
+        if self.of_repository:
+            words = f"{len(self.of_repository)} of the repository, validated"
+            lines.append(("faults", words, len(self.of_repository) * _VALIDATE_S))
+        if self.of_world:
+            words = f"{len(self.of_world)} of the world, 2 runs each"
+            lines.append(("faults", words, len(self.of_world) * (once_s * 1.3)))
+        told = [f"  {part:<7} {words}: about {format_elapsed(took)}" for part, words, took in lines]
+        total = format_elapsed(sum(took for _, _, took in lines))
+        return [*told, f"  in all about {total}; each run is ended after {self.limit_s:.0f} s"]
+
+
+def make_schedule(arguments: RehearseArguments, known: Sequence[Known]) -> Schedule:
+    """Choose what was asked for.
+
+    Raises:
+        PlanError: a part, moment or fault that there is not, or a limit that is none.
+    """
+    names = arguments.base.faults
+    parts = _choose("part of a rehearsal", arguments.only, [part.value for part in Part])
+    chosen = frozenset(map(Part, parts))
+    if not chosen:
+        chosen = frozenset({Part.FAULTS} if names else Part)
+    for name in names:
+        check_name("fault", name, (one.name for one in known))
+    faults = tuple(one for one in known if one.name in names or not names)
+    moments = _choose("moment of a kill", arguments.moments, MOMENTS)
+    return Schedule(
+        chosen,
+        moments or _USUAL_MOMENTS,
+        int(_parse_number("number of kills", arguments.kills, 0, "--kills 5")),
+        faults if Part.FAULTS in chosen else (),
+        _parse_number("limit", arguments.limit, DEFAULT_LIMIT_S, "--limit 600"),
+    )
+
+
+def _choose(what: str, text: str, known: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        check_name(what, name, known)
+    return names
+
+
+def _parse_number(what: str, text: str, default: float, example: str) -> float:
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise PlanError(f"{what} is no whole number above 0: `{text}`", hint=f"write {example}")
+    return int(text)
