@@ -19,6 +19,7 @@ from lab.kubernetes.merging import Owner, apply_fields, note_update
 from lab.kubernetes.patching import patch_merge
 from lab.kubernetes.preconditions import check_identity, check_same
 from lab.kubernetes.registry import Registry, Served
+from lab.kubernetes.rules import check_rules
 from lab.kubernetes.selectors import matches_fields, matches_labels, parse_labels
 from lab.kubernetes.store import Store
 from lab.kubernetes.users import ADMIN, User
@@ -103,11 +104,7 @@ class Api:
     def watch(
         self, served: Served, namespace: str, *, labels: str = "", fields: str = "", since: str = ""
     ) -> Watch:
-        """Follow changes; see `Watch`.
-
-        Raises:
-            GoneError: `since` is too old.
-        """
+        """Follow changes; see `Watch`."""
         watch = Watch(
             self.store,
             served.kind.resource,
@@ -135,6 +132,7 @@ class Api:
             raise AlreadyExistsError.of(kind.plural, kind.group, name_of(obj))
         if manager:
             note_update({}, obj, Owner(manager, "Update"), list_rule(kind), self.now())
+        check_rules(kind, obj, None)
         self._admit(served, "CREATE", obj)
         return self._finish(served, obj, None, dry_run=dry_run)
 
@@ -168,10 +166,10 @@ class Api:
         merged = apply_fields(base, wanted, owner, list_rule(kind), force=force, now=self.now())
         if live is None:
             merged = self.writer.prepare(kind, merged, user)
-            self._admit(served, "CREATE", merged)
         else:
             merged = self.writer.revise(kind, live, merged, subresource)
-            self._admit(served, "UPDATE", merged)
+        check_rules(kind, merged, live, subresource)
+        self._admit(served, "CREATE" if live is None else "UPDATE", merged)
         return self._finish(served, merged, live, dry_run=dry_run)
 
     def update(
@@ -196,6 +194,7 @@ class Api:
         if manager:
             owner = Owner(manager, "Update", subresource)
             note_update(live, revised, owner, list_rule(kind), self.now())
+        check_rules(kind, revised, live, subresource)
         if not subresource:
             self._admit(served, "UPDATE", revised)
         return self._finish(served, revised, live, dry_run=dry_run)

@@ -12,6 +12,7 @@ ApiError                 .code .reason .message .details; becomes a `Status` obj
 ├─ InvalidError          422 Invalid
 ├─ TooManyRequestsError  429 TooManyRequests: eviction would break a disruption budget
 ├─ InternalError         500 InternalError: a webhook that does not answer, above all
+├─ TooNewError           504 Timeout: a list at a version that is yet to come
 └─ UnavailableError      503: no API server is listening (over HTTP: connection refused)
 """
 
@@ -33,6 +34,7 @@ __all__ = [
     "MethodNotAllowedError",
     "NotFoundError",
     "TooManyRequestsError",
+    "TooNewError",
     "UnavailableError",
     "UnknownGroupError",
     "UnsupportedMediaTypeError",
@@ -175,17 +177,19 @@ class InvalidError(ApiError):
 
     @classmethod
     def of_field(
-        cls, kind: str, group: str, name: str, cause: tuple[str, str, str]
+        cls, kind: str, group: str, name: str, *causes: tuple[str, str, str]
     ) -> InvalidError:
-        """Say which field is wrong: `cause` is (field, reason, what is wrong with it)."""
-        field, reason, message = cause
-        causes: list[Json] = [{"reason": reason, "message": message, "field": field}]
-        details: Object = {**_name(kind, group, name), "causes": causes}
+        """Say which fields are wrong: each cause is (field, reason, what is wrong with it)."""
+        listed: list[Json] = [
+            {"reason": reason, "message": message, "field": field}
+            for field, reason, message in causes
+        ]
+        details: Object = {**_name(kind, group, name), "causes": listed}
         if not name:
             del details["name"]
-        return cls(
-            f'{_qualify(kind, group)} "{name}" is invalid: {field}: {message}', details=details
-        )
+        said = ", ".join(f"{field}: {message}" for field, _, message in causes)
+        shown = said if len(causes) == 1 else f"[{said}]"
+        return cls(f'{_qualify(kind, group)} "{name}" is invalid: {shown}', details=details)
 
 
 class MethodNotAllowedError(ApiError):
@@ -218,6 +222,21 @@ class InternalError(ApiError):
 
     code = 500
     reason = "InternalError"
+
+
+class TooNewError(ApiError):
+    """A list is asked for at a version that this server has not seen yet."""
+
+    code = 504
+    reason = "Timeout"
+
+    def __init__(self, asked: str, now: str) -> None:
+        message = f"Timeout: Too large resource version: {asked}, current: {now}"
+        cause: Object = {
+            "reason": "ResourceVersionTooLarge",
+            "message": "Too large resource version",
+        }
+        super().__init__(message, details={"causes": [cause], "retryAfterSeconds": 1})
 
 
 class UnavailableError(ApiError):

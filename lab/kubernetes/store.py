@@ -128,13 +128,13 @@ class Store:
         return stop
 
     def changes_since(self, version: int) -> list[Change]:
-        """Every remembered change after `version`.
+        """Every remembered change after `version`; none when it is yet to come.
 
         Raises:
-            GoneError: changes after `version` are forgotten, or it is from another cluster.
+            GoneError: changes after `version` are forgotten.
         """
         oldest = self._changes[0].version if self._changes else self.version + 1
-        if version > self.version or version < oldest - 1:
+        if version < oldest - 1:
             raise GoneError(f"too old resource version: {version} ({oldest})")
         return [change for change in self._changes if change.version > version]
 

@@ -47,19 +47,29 @@ class Watch:
         self._show = show
         self._unread: deque[tuple[str, Object, int]] = deque()
         self._wake = asyncio.Event()
+        self._since = 0
         self._stop: Callable[[], None] | None = None
         self._failure: ApiError | None = None
         self.make_bookmark: Callable[[], Object] | None = None
 
     def begin(self, since: str) -> None:
-        """Start: with all there is when `since` is empty or 0, else with what came after it."""
+        """Start: with all there is when `since` is empty or 0, else with what came after it.
+
+        As with a real API server, a version that is too old ends the watch with an error, and
+        one that is yet to come is waited for in silence: so it is after a restore.
+        """
         if since in {"", "0"}:
             for obj in self._store.all(self._resource, self._namespace):
                 if self._accepts(obj):
                     place = (self._resource, namespace_of(obj), name_of(obj))
                     self._push("ADDED", obj, self._store.cause_of(*place))
         else:
-            for change in self._store.changes_since(int(since)):
+            self._since = int(since)
+            try:
+                missed = self._store.changes_since(self._since)
+            except GoneError as error:
+                self._failure, missed = error, []
+            for change in missed:
                 self._see(change)
         self._stop = self._store.listen(self._see)
 
@@ -109,7 +119,7 @@ class Watch:
                 yield "BOOKMARK", self.make_bookmark()
 
     def _see(self, change: Change) -> None:
-        if change.resource != self._resource:
+        if change.resource != self._resource or change.version <= self._since:
             return
         if self._namespace and namespace_of(change.object) != self._namespace:
             return

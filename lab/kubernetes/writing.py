@@ -19,6 +19,7 @@ from lab.kubernetes.values import (
     clone_map,
     dig,
     grow,
+    maps,
     name_of,
     namespace_of,
     number,
@@ -39,6 +40,8 @@ _WITHOUT_GENERATION = {
     "persistentvolumes",
     "services",
 }
+# Whose spec no update changes, and none complains.
+_FIXED = {"certificatesigningrequests.certificates.k8s.io", "namespaces"}
 _FOREGROUND = "foregroundDeletion"
 _ORPHAN = "orphan"
 
@@ -108,7 +111,7 @@ class Writer:
         """Build the next state of an existing object from what a client sent."""
         if subresource:
             revised = clone_map(live)
-            _take_over(revised, obj, subresource)
+            _take_over(revised, obj, subresource, self._now())
             managed = dig(obj, "metadata", "managedFields")
             if managed is not None:
                 grow(revised, "metadata")["managedFields"] = managed
@@ -123,7 +126,7 @@ class Writer:
             obj.pop("status", None)
             if "status" in live:
                 obj["status"] = live["status"]
-        if kind.resource == "namespaces":
+        if kind.resource in _FIXED:
             obj["spec"] = live.get("spec", {})
         fill_in(kind.resource, obj)
         _keep_assigned(kind, live, obj)
@@ -204,12 +207,15 @@ def _terminating(kind: Kind, obj: Object) -> Object:
     return details
 
 
-def _take_over(revised: Object, obj: Object, subresource: str) -> None:
+def _take_over(revised: Object, obj: Object, subresource: str, now: str) -> None:
     match subresource:
         case "status":
             revised["status"] = obj.get("status", {})
         case "approval":
             grow(revised, "status")["conditions"] = dig(obj, "status", "conditions")
+            for condition in maps(revised, "status", "conditions"):
+                condition.setdefault("lastUpdateTime", now)
+                condition.setdefault("lastTransitionTime", now)
         case "finalize":
             grow(revised, "spec")["finalizers"] = dig(obj, "spec", "finalizers")
         case "scale":

@@ -42,6 +42,14 @@ async def empty(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIterat
 
 
 @pytest.fixture
+def forgetful(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """A created cluster that remembers its last three changes only; asked for before others."""
+    monkeypatch.setattr("lab.kubernetes.store.REMEMBERED_CHANGES", 3)
+    found: Cluster = request.getfixturevalue("empty")
+    return found
+
+
+@pytest.fixture
 async def cluster(empty: Cluster) -> Cluster:
     """A cluster of one control plane and one worker, NotReady for want of a CNI."""
     for facts in (CONTROL_PLANE, WORKER):

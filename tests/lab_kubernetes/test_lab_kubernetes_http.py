@@ -102,6 +102,7 @@ async def test_lists_are_tables_for_kubectl(web: httpx2.AsyncClient) -> None:
 async def test_watches_stream_and_mark(web: httpx2.AsyncClient) -> None:
     """A watch begins with what there is, then a bookmark, then changes."""
     query = {"watch": "1", "sendInitialEvents": "true", "allowWatchBookmarks": "true"}
+    query["resourceVersionMatch"] = "NotOlderThan"
     seen: list[tuple[str, str]] = []
     path = "/api/v1/namespaces/kube-public/configmaps"
     async with web.stream("GET", path, params=query) as stream:
@@ -119,11 +120,20 @@ async def test_watches_stream_and_mark(web: httpx2.AsyncClient) -> None:
     assert ("ADDED", "z") == seen[-1]
 
 
-async def test_old_versions_are_gone(web: httpx2.AsyncClient) -> None:
-    """Watching from a version that is not known is 410 Expired."""
-    answer = await web.get("/api/v1/pods", params={"watch": "1", "resourceVersion": "999999"})
+async def test_old_versions_are_gone(forgetful: Cluster, web: httpx2.AsyncClient) -> None:
+    """A watch from a version that is forgotten ends with 410 Expired, told as an event."""
+    for name in "abcd":
+        space: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        await forgetful.client.create(space)
+    query = {"watch": "1", "resourceVersion": "2"}
+    async with web.stream("GET", "/api/v1/pods", params=query) as stream:
+        events: list[Json] = [json.loads(line) async for line in stream.aiter_lines()]
 
-    assert (410, "Expired") == (answer.status_code, dig(body(answer), "reason"))
+    assert 200 == stream.status_code
+    assert [("ERROR", "Expired")] == [
+        (text(e, "type"), text(e, "object", "reason")) for e in events
+    ]
+    assert text(events[0], "object", "message").startswith("too old resource version: 2 (")
 
 
 async def test_lightkube_works_with_it(empty: Cluster) -> None:

@@ -206,9 +206,12 @@ async def test_a_namespace_is_emptied_first(empty: Cluster) -> None:
     assert await empty.client.find("v1", "Namespace", "web") is None
 
 
-async def test_a_forgotten_version_cannot_be_watched(empty: Cluster) -> None:
+async def test_a_forgotten_version_cannot_be_watched(forgetful: Cluster) -> None:
     """A watch from a version of another time is 410, so that the reader lists again."""
-    watch = empty.client.watch("v1", "ConfigMap", since="999999")
+    for name in "abcd":
+        space: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        await forgetful.client.create(space)
+    watch = forgetful.client.watch("v1", "ConfigMap", since="2")
 
     with pytest.raises(GoneError):
         await anext(watch)

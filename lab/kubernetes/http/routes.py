@@ -19,8 +19,9 @@ from lab.kubernetes.errors import (
 from lab.kubernetes.http.discovery import find_document, list_aggregated
 from lab.kubernetes.http.objects import Call, change_object, check_permission, show_scale
 from lab.kubernetes.http.openapi import describe_group, list_documents
+from lab.kubernetes.http.pages import Pages
 from lab.kubernetes.http.requests import Target, read_target, read_user
-from lab.kubernetes.http.streams import stream_changes
+from lab.kubernetes.http.streams import check_options, stream_changes
 from lab.kubernetes.http.tables import make_table
 from lab.kubernetes.registry import Registry, Served
 from lab.kubernetes.values import Json, Object, name_of, namespace_of, text
@@ -32,7 +33,7 @@ _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryL
 # How many parts paths about the API itself have after `/api` and `/apis`.
 _LONGEST_DISCOVERY = {"api": 1, "apis": 2}
 _HEALTH = {"readyz", "livez", "healthz"}
-Shape = Callable[[list[Object], str], Object]
+Shape = Callable[[Sequence[Object], str], Object]
 
 
 class Routes:
@@ -54,6 +55,7 @@ class Routes:
         self._ledger = ledger
         self._cause = cause
         self._now = now
+        self._pages = Pages()
         self.version = version
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -98,6 +100,7 @@ class Routes:
         query, shape = request.query, self._find_shape(request, served)
         labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
         if query.get("watch", "").lower() in {"1", "true"}:
+            check_options(query)
             initial = query.get("sendInitialEvents", "").lower() == "true"
             watch = self._api.watch(
                 served,
@@ -114,15 +117,19 @@ class Routes:
             return await stream_changes(self._api, request, served, watch, show)
         if target.name:
             return self._read_one(served, target, shape)
-        objects, version = self._api.list(served, target.namespace, labels=labels, fields=fields)
-        self._note_seen(served, objects)
+        page = self._pages.read(
+            query,
+            f"{request.path}?{labels}&{fields}",
+            lambda: self._api.list(served, target.namespace, labels=labels, fields=fields),
+        )
+        self._note_seen(served, page.objects)
         if shape:
-            return _answer_json(shape(objects, version))
-        items: list[Json] = list(objects)
+            return _answer_json({**shape(page.objects, page.version), "metadata": page.metadata})
+        items: list[Json] = list(page.objects)
         listed: Object = {
             "kind": f"{served.kind.kind}List",
             "apiVersion": served.api_version,
-            "metadata": {"resourceVersion": version},
+            "metadata": page.metadata,
             "items": items,
         }
         return _answer_json(listed)
@@ -244,7 +251,7 @@ def _describe_version(version: str) -> Object:
     }
 
 
-def _strip(objects: list[Object], version: str, *, many: bool) -> Object:
+def _strip(objects: Sequence[Object], version: str, *, many: bool) -> Object:
     stripped: list[Object] = [
         {
             "kind": "PartialObjectMetadata",

@@ -5,20 +5,39 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
 from lab.kubernetes.api import Api
-from lab.kubernetes.errors import ApiError
+from lab.kubernetes.errors import ApiError, BadRequestError, InvalidError
 from lab.kubernetes.registry import Served
 from lab.kubernetes.values import Object
 from lab.kubernetes.watching import Watch
 
-__all__ = ["stream_changes"]
+__all__ = ["check_options", "stream_changes"]
 
 # Wall seconds. Real servers end watches after 30 to 60 minutes.
 _LONGEST_S = 1800.0
+
+
+def check_options(query: Mapping[str, str]) -> None:
+    """Refuse what a real API server refuses of the options of a watch.
+
+    Raises:
+        InvalidError: an option is not allowed beside another.
+        BadRequestError: the version is no number.
+    """
+    version = query.get("resourceVersion", "")
+    if version and not version.isdigit():
+        raise BadRequestError(
+            f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing '
+            f'"{version}": invalid syntax'
+        )
+    if "sendInitialEvents" in query and query.get("resourceVersionMatch") != "NotOlderThan":
+        why = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        cause = ("resourceVersionMatch", "FieldValueForbidden", why)
+        raise InvalidError.of_field("ListOptions", "meta.k8s.io", "", cause)
 
 
 async def stream_changes(
@@ -40,7 +59,7 @@ async def stream_changes(
 
     if query.get("allowWatchBookmarks", "").lower() in {"1", "true"}:
         watch.make_bookmark = make_bookmark
-    if query.get("sendInitialEvents", "").lower() == "true":
+    if watch.make_bookmark and query.get("sendInitialEvents", "").lower() == "true":
         last = make_bookmark()
         last["metadata"] = {
             "resourceVersion": str(api.store.version),

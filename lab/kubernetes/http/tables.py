@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from lab.kubernetes.kinds import Kind, PrinterColumn
@@ -18,7 +18,7 @@ _STEP = re.compile(
 
 
 def make_table(
-    kind: Kind, objects: list[Object], version: str, now: datetime, *, whole: bool
+    kind: Kind, objects: Sequence[Object], version: str, now: datetime, *, whole: bool
 ) -> Object:
     """Build a Table of objects; `whole` puts each whole object on its row, not only metadata."""
     columns = kind.columns or _COLUMNS.get(kind.resource, ())
