@@ -22,10 +22,21 @@ _INSTALLS_FLUX: Final = "fluxcd/flux2/manifests/install"
 
 def check_leftovers(facts: Facts) -> Iterator[Finding]:
     """Yield folders whose files carry each other's names."""
-    for path in facts.tree.files_called(_PLACEHOLDER):
-        if facts.tree.mentions(path, "resources:", "kustomize.config.k8s.io"):
-            message = _describe(facts.tree, parent(path))
-            yield make_finding("half-renamed-file", message, Position(path))
+    tree = facts.tree
+    told: set[str] = set()
+    for path in tree.files_called(_PLACEHOLDER):
+        if tree.mentions(path, "resources:", "kustomize.config.k8s.io"):
+            told.add(parent(path))
+            yield make_finding("half-renamed-file", _describe(tree, parent(path)), Position(path))
+    for path in tree.files_called(_BOOTSTRAP):
+        own = join(parent(path), "kustomization.yaml")
+        if parent(path) not in told and tree.is_file(own) and tree.mentions(own, _INSTALLS_FLUX):
+            lines = (tree.text(own) or "").splitlines()
+            line = next(n for n, text in enumerate(lines, 1) if _INSTALLS_FLUX in text)
+            message = (
+                f"kustomization.yaml holds what belongs into {_BOOTSTRAP}, and its own is gone"
+            )
+            yield make_finding("half-renamed-file", message, Position(own, line))
 
 
 def _describe(tree: Tree, folder: str) -> str:

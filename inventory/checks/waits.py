@@ -13,7 +13,7 @@ from typing import Final
 from inventory.checks.facts import Facts
 from inventory.crds import BUILT_IN_GROUPS
 from inventory.flux import HELM_GROUP, KUSTOMIZE_GROUP
-from inventory.model import Component, Finding, ObjectRef
+from inventory.model import Component, Finding, JsonObject, ObjectRef
 from inventory.objects import get_mappings, get_text, group_of, kind_of
 from inventory.rules import make_finding
 
@@ -72,7 +72,7 @@ def _is_slow(item: ObjectRef) -> bool:
 
 
 def _ignored(facts: Facts, component: Component) -> Iterator[Finding]:
-    if component.wait and component.health_checks:
+    if component.wait and not all(_is_own(component, item) for item in component.health_checks):
         message = f"healthChecks of `{component.name}` are ignored, since it sets wait"
         place = facts.locate(component.position, "spec", "healthChecks")
         yield make_finding("health-check-ignored", message, place)
@@ -87,6 +87,13 @@ def _ignored(facts: Facts, component: Component) -> Iterator[Finding]:
         message = f"expression of `{component.name}` for {kind} is never evaluated: {reason}"
         place = facts.locate(component.position, "spec", "healthCheckExprs", index)
         yield make_finding("health-check-ignored", message, place)
+
+
+def _is_own(component: Component, check: JsonObject) -> bool:
+    """Say whether a health check is for an object that `wait` looks at anyway."""
+    namespace = get_text(check, "namespace", default=component.namespace)
+    wanted = (group_of(check), kind_of(check), namespace, get_text(check, "name"))
+    return any(item.identity == wanted for item in component.objects)
 
 
 def _is_checked(component: Component, kind: str, group: str) -> bool:

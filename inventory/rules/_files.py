@@ -114,7 +114,8 @@ BUILDS = (
         "ClusterTool's flux bootstrap renames kustomization.yaml to placeholder and"
         " bootstrap.yaml.ct to kustomization.yaml, and back when it is done. It was interrupted in"
         " between and the result was committed: Flux builds the wrong file, or none.",
-        "give the three files their names back: `placeholder` is the true kustomization.yaml",
+        "give the files their names back: `placeholder`, or Git's history, has the true"
+        " kustomization.yaml",
     ),
     rule(
         "duplicate-id",

@@ -50,6 +50,14 @@ def test_each_stop_of_the_renaming_is_found(
     assert words in message
 
 
+def test_overwritten_kustomization_is_found(write: Write) -> None:
+    """Without a placeholder, the true file is gone; its place is the line that tells."""
+    [(place, message)] = found(write, {"kustomization.yaml": INSTALL, "bootstrap.yaml.ct": INSTALL})
+
+    assert place == "clusters/main/kubernetes/flux/kustomization.yaml:2:1"
+    assert "its own is gone" in message
+
+
 def test_other_placeholders_are_left_alone(write: Write) -> None:
     """A file that only keeps a folder in Git is no kustomization."""
     files = {"placeholder": "", "kustomization.yaml": TRUE, "bootstrap.yaml.ct": INSTALL}

@@ -77,6 +77,13 @@ def test_health_checks_that_nobody_makes_are_found(write: Write, provider: str, 
     assert [("health-check-ignored", f"{FOLDER}/one/ks.yaml:{line}")] == found(write, provider)
 
 
+def test_health_checks_of_own_objects_are_made(write: Write) -> None:
+    """What wait looks at anyway may be named again."""
+    own = CHECKED.replace("namespace: b", "namespace: default")
+
+    assert [] == found(write, f"  wait: true\n  healthChecks: [{own}]\n")
+
+
 def test_expressions_for_own_objects_are_made(write: Write) -> None:
     """With wait, an expression counts for a kind that the Kustomization applies."""
     more = "  wait: true\n  healthCheckExprs: [{apiVersion: apps/v1, kind: Deployment}]\n"
