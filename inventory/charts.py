@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import re
-import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,6 +89,8 @@ def scan_chart(data: bytes) -> ChartScan:
 
 def _files(data: bytes, nesting: int) -> Iterator[tuple[str, str]]:
     """Yield path and text of every file, also of packaged subcharts."""
+    import tarfile  # noqa: PLC0415 - slow to import, and most readings look into no chart
+
     # tarfile's own gzip stream misreads the extra header that Helm writes.
     unpacker = zlib.decompressobj(wbits=31)
     try:

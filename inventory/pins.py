@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -64,6 +63,8 @@ def _read(tree: Tree, path: str, *, is_toml: bool) -> Iterator[Pin]:
 
 
 def _mise(text: str) -> Iterator[tuple[str, str]]:
+    import tomllib  # noqa: PLC0415 - most repositories have no such file
+
     try:
         tools = tomllib.loads(text).get("tools")
     except (tomllib.TOMLDecodeError, RecursionError):

@@ -8,8 +8,8 @@ from typing import Final
 from inventory.catalogue import find_provider
 from inventory.checks.facts import Facts
 from inventory.edges import crd_edges, find_unprovided, namespace_edges, need_edges, release_edges
-from inventory.model import Cycle, Edge, EdgeKind, Finding, Inventory, Position
-from inventory.needs import find_needs
+from inventory.model import Cycle, Edge, EdgeKind, Finding, Inventory, Release
+from inventory.needs import Need, find_needs
 from inventory.objects import get_text
 from inventory.order import find_cycles
 from inventory.rules import make_finding
@@ -94,7 +94,7 @@ def _find_dead(inventory: Inventory, names: Iterable[str]) -> str:
 def _needs(facts: Facts, declared: _Declared) -> Iterator[Finding]:
     """Yield releases whose values ask for what another release brings, or nothing does."""
     known = {(edge.consumer, edge.subjects[0]): edge for edge in need_edges(facts.inventory)}
-    unordered: dict[tuple[str, str], list[tuple[str, Position]]] = {}
+    unordered: dict[tuple[str, str], list[tuple[Release, Need]]] = {}
     for release in facts.inventory.releases:
         for need in find_needs(release):
             edge = known.get((release.component, need.group))
@@ -109,12 +109,13 @@ def _needs(facts: Facts, declared: _Declared) -> Iterator[Finding]:
                 hint = _find_dead(facts.inventory, provider.names)
                 yield make_finding("release-without-provider", message, place, hint)
             elif edge is not None and not declared.is_ordered(edge):
-                place = facts.locate(release.position, *need.keys)
-                unordered.setdefault((edge.provider, need.group), []).append((release.name, place))
+                unordered.setdefault((edge.provider, need.group), []).append((release, need))
     for (name, group), users in unordered.items():
-        releases = ", ".join(user for user, _ in users)
+        releases = ", ".join(user.name for user, _ in users)
         message = f"releases ask for objects of {group} without dependsOn `{name}`: `{releases}`"
-        yield make_finding("release-order-not-declared", message, users[0][1])
+        first, need = users[0]
+        place = facts.locate(first.position, *need.keys)
+        yield make_finding("release-order-not-declared", message, place)
 
 
 def _rendered_needs(facts: Facts, known: Iterable[Edge], declared: _Declared) -> Iterator[Finding]:
