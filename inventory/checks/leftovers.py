@@ -8,10 +8,11 @@ ClusterTool's `flux bootstrap` renames tracked files around an apply: `kustomiza
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from inventory.checks.facts import Facts
-from inventory.model import Finding, Position
+from inventory.model import Finding, Position, Severity
 from inventory.rules import make_finding
 from inventory.tree import Tree, join, parent
 
@@ -27,7 +28,9 @@ def check_leftovers(facts: Facts) -> Iterator[Finding]:
     for path in tree.files_called(_PLACEHOLDER):
         if tree.mentions(path, "resources:", "kustomize.config.k8s.io"):
             told.add(parent(path))
-            yield make_finding("half-renamed-file", _describe(tree, parent(path)), Position(path))
+            message, severity = _describe(tree, parent(path))
+            finding = make_finding("half-renamed-file", message, Position(path))
+            yield replace(finding, severity=severity)
     for path in tree.files_called(_BOOTSTRAP):
         own = join(parent(path), "kustomization.yaml")
         if parent(path) not in told and tree.is_file(own) and tree.mentions(own, _INSTALLS_FLUX):
@@ -39,15 +42,12 @@ def check_leftovers(facts: Facts) -> Iterator[Finding]:
             yield make_finding("half-renamed-file", message, Position(own, line))
 
 
-def _describe(tree: Tree, folder: str) -> str:
+def _describe(tree: Tree, folder: str) -> tuple[str, Severity]:
     own, bootstrap = join(folder, "kustomization.yaml"), join(folder, _BOOTSTRAP)
     if not tree.is_file(own):
-        return (
-            "the true kustomization.yaml is still called `placeholder`, and nothing is in its place"
-        )
+        message = "the true kustomization.yaml is still called `placeholder`"
+        return f"{message}, and nothing is in its place", Severity.ERROR
     if not tree.is_file(bootstrap) or tree.mentions(own, _INSTALLS_FLUX):
-        return (
-            f"kustomization.yaml holds what belongs into {_BOOTSTRAP};"
-            " the true one is still called `placeholder`"
-        )
-    return "a second kustomization.yaml was left behind as `placeholder`"
+        message = f"kustomization.yaml holds what belongs into {_BOOTSTRAP}"
+        return f"{message}; the true one is still called `placeholder`", Severity.ERROR
+    return "a second kustomization.yaml was left behind as `placeholder`", Severity.WARNING

@@ -88,7 +88,7 @@ TALOS = (
     ),
     rule(
         "user-namespaces-off",
-        ERROR,
+        WARNING,
         "A pod sets hostUsers: false, but Talos allows no user namespaces unless a patch sets the"
         " sysctl user.max_user_namespaces. Its containers do not start: no space left on device.",
         "set user.max_user_namespaces in machine.sysctls, or hostUsers: true",

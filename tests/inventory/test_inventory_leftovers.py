@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inventory import read_repository
+from inventory import Severity, read_repository
 from tests.inventory.inventory_files import base, config_map, kustomization
 
 Write = Callable[[Mapping[str, str]], Path]
@@ -56,6 +56,21 @@ def test_overwritten_kustomization_is_found(write: Write) -> None:
 
     assert place == "clusters/main/kubernetes/flux/kustomization.yaml:2:1"
     assert "its own is gone" in message
+
+
+def test_leftover_that_changes_nothing_is_a_warning(write: Write) -> None:
+    """All three files are there and hold what their names say."""
+    names = {"placeholder": TRUE, "kustomization.yaml": TRUE, "bootstrap.yaml.ct": INSTALL}
+    files = base(
+        **{
+            "kustomization.yaml": kustomization("flux-entry.yaml", "source.yaml", "flux"),
+            "flux/a.yaml": config_map("a"),
+            **{f"flux/{name}": text for name, text in names.items()},
+        }
+    )
+    findings = read_repository(write(files), "main").findings
+
+    assert [Severity.WARNING] == [f.severity for f in findings if f.id == "half-renamed-file"]
 
 
 def test_other_placeholders_are_left_alone(write: Write) -> None:

@@ -144,6 +144,15 @@ def test_access_that_no_patch_allows_is_found(
     assert ["talos-api-not-allowed one.yaml:1"] == found(write, account(space, role), patch)
 
 
+@pytest.mark.parametrize(("patch", "severity"), [(ACCESS, "error"), (None, "warning")])
+def test_doubtful_access_is_only_a_warning(write: Write, patch: str | None, severity: str) -> None:
+    """A patch that Git lacks may allow what those in Git do not."""
+    found(write, account("backup", "os:admin"), patch)
+    findings = read_repository(write({}), "main").findings
+
+    assert [severity] == [f.severity for f in findings if f.id == "talos-api-not-allowed"]
+
+
 @pytest.mark.parametrize("patch", [None, ACCESS])
 def test_access_that_is_allowed_is_not_found(write: Write, patch: str | None) -> None:
     """A patch in Git allows it, or ClusterTool's own, which Git does not hold, does."""
