@@ -5,15 +5,15 @@ One JSON object a line in, one out. `{"do": "ledger"}` answers with counted acts
 catalogue go wrong, `{"do": "set-faults", "file": PATH}` whatever a file says, and
 `{"do": "schedule", "seed": NUMBER}` what a seed makes. `{"do": "clear-fault", "fault":
 "NAME[:TARGET]"}` ends one, `{"do": "faults"}` lists them, `{"do": "targets"}` says what those can
-strike that need a target, and `{"do": "begin-step", "step": NAME}` is told by a run before it
-begins one.
+strike that need a target, `{"do": "retry"}` tells Flux to try again what failed, and
+`{"do": "begin-step", "step": NAME}` is told by a run before it begins one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeAlias
@@ -23,13 +23,13 @@ from lab.faults import (
     FAULTS,
     FaultBoard,
     FaultError,
-    Target,
     describe_target,
     parse_fault,
     read_fault_file,
     write_fault_file,
 )
 from lab.ledger import Ledger, find_longest_chain
+from lab.operating import Operator
 
 __all__ = ["Control"]
 
@@ -47,14 +47,14 @@ class Control:
         ledger: Ledger,
         clock: LabClock,
         faults: FaultBoard,
-        suggest: Callable[[], Awaitable[Mapping[Target, str]]],
+        operator: Operator,
     ) -> None:
         self._path = path
         self._folder = folder
         self._ledger = ledger
         self._clock = clock
         self._faults = faults
-        self._suggest = suggest
+        self._operator = operator
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -84,7 +84,9 @@ class Control:
             if question["do"] == "ledger":
                 return self._describe_ledger()
             if question["do"] == "targets":
-                return {target.value: name for target, name in (await self._suggest()).items()}
+                return {**await self._operator.suggest_targets()}
+            if question["do"] == "retry":
+                return {"retried": await self._operator.retry_releases()}
             return self._answer_fault(question)
         except FaultError as error:
             hint = error.__notes__[0].removeprefix("hint: ")

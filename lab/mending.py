@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from lab.breaking import damage, own_copy
-from lab.faults import FAULTS, LabFault, RepositoryFault, describe_target, find_fault
+from lab.faults import FAULTS, LabFault, RepositoryFault, RunningFault, describe_target, find_fault
 from lab.faults.repository import DoesNotApplyError
 from lab.repository import (
     choose_cluster,
@@ -70,6 +70,7 @@ def _describe(fault: LabFault) -> Mapping[str, object]:
         "name": fault.name,
         "target": describe_target(fault),
         "answers": [f"{answer.kind} {answer.name}" for answer in fault.answers],
+        "leaves_data": isinstance(fault, RunningFault) and fault.leaves_data,
     }
 
 

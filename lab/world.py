@@ -23,6 +23,7 @@ from lab.hardware_file import HARDWARE_FILE, read_hardware
 from lab.kubernetes import Kubernetes
 from lab.ledger import Ledger
 from lab.machines import DiskSelector, Hardware, Machines, MachineSpec, derive_hardware
+from lab.operating import Operator
 from lab.registry import Registry
 from lab.repository import (
     MaterializedRepository,
@@ -34,7 +35,6 @@ from lab.repository import (
 )
 from lab.standins.clusterfiles import SOPS_VARIABLE
 from lab.standins.install import install_standins
-from lab.targets import suggest_targets
 from lab.tools import LabTools
 
 __all__ = ["DEFAULT_SPEED", "LabRequest", "LabWorld"]
@@ -125,7 +125,7 @@ class LabWorld:
             ledger=self.ledger,
             clock=clock,
             faults=faults,
-            suggest=lambda: suggest_targets(kubernetes.client),
+            operator=Operator(kubernetes.client, clock),
         )
         await control.start()
         self._parts = _Parts(kubernetes, machines, flux, control, registry, reserved, faults)

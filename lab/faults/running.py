@@ -48,8 +48,10 @@ def _machine(
     origin: str,
     *answers: Answer,
     target: Target = Target.WORKER,
+    leaves_data: bool = False,
 ) -> RunningFault:
-    return RunningFault(fault.value, target, does, origin, _of_machine(fault), answers)
+    strike = _of_machine(fault)
+    return RunningFault(fault.value, target, does, origin, strike, answers, leaves_data)
 
 
 def _pods(
@@ -144,8 +146,11 @@ RUNNING_FAULTS = (
     ),
     _machine(
         Fault.LOST_STATE,
-        "A reboot finds no machine config and ends in maintenance; a run applies it again.",
+        "A reboot finds no machine config and ends in maintenance, with a disk that holds data:"
+        " the next run asks for consent before it installs again.",
         "https://github.com/onedr0p/cluster-template/pull/1438",
+        _step("apply-machine-config"),
+        leaves_data=True,
     ),
     _machine(
         Fault.ETCD_LEARNER,

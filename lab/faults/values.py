@@ -114,7 +114,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class RunningFault:
-    """A named fault of the running world; without `answers`, a run bears it, as `does` says."""
+    """A named fault of the running world; without `answers`, a run bears it, as `does` says.
+
+    With `leaves_data`, the machine's disk holds data when it is over: the next run asks first.
+    """
 
     name: str
     target: Target
@@ -122,3 +125,4 @@ class RunningFault:
     origin: str
     strike: Strike
     answers: tuple[Answer, ...] = ()
+    leaves_data: bool = False

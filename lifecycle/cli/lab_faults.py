@@ -33,6 +33,7 @@ __all__ = [
     "follow_seed",
     "list_faults",
     "read_acts",
+    "retry_releases",
     "set_faults",
     "suggest_targets",
     "tell_schedule",
@@ -137,6 +138,11 @@ def suggest_targets(control: Path) -> Mapping[str, str]:
     """Ask a lab what faults can strike that must be given a target, by the kind of that."""
     answer = _ask(control, {"do": "targets"})
     return {kind: text_at(answer, kind) for kind in answer}
+
+
+def retry_releases(control: Path) -> int:
+    """Let a lab tell its Flux to try again what failed; returns how many releases that are."""
+    return number_at(_ask(control, {"do": "retry"}), "retried")
 
 
 def tell_steps(control: Path | None, plan: Plan) -> tuple[Listener, ...]:

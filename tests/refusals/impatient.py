@@ -1,4 +1,7 @@
-"""A bootstrap that waits for silent machines for seconds instead of minutes, else as it is."""
+"""A bootstrap that waits for machines for seconds instead of minutes, else as it is.
+
+Its arguments are faults of the lab.
+"""
 
 from __future__ import annotations
 
@@ -18,22 +21,29 @@ from lifecycle.cli.worlds import prepare_bootstrap
 from lifecycle.engine import Node, Patience
 from lifecycle.gates.machine import MachineIsKnown
 from lifecycle.secrets import Redactor
+from lifecycle.steps.apply_config import ApplyMachineConfig
 from lifecycle.store import find_state_home
 
-# Seconds of the run's own time, which passes ten times as fast as the wall's in the lab.
-_PATIENCE = Patience(stall=timedelta(seconds=5), deadline=timedelta(seconds=10))
+# Of the run's own time, in which patience passes ten times as fast as the wall's in the lab.
+_UNTIL_KNOWN = Patience(stall=timedelta(seconds=5), deadline=timedelta(seconds=10))
+# In a lab two hundred times as fast as life, installing takes a second or two.
+_UNTIL_INSTALLED = Patience(stall=timedelta(seconds=60), deadline=timedelta(seconds=90))
 
 
 @asynccontextmanager
 async def prepare_impatiently(inputs: Inputs) -> AsyncIterator[Prepared]:
-    """Prepare a bootstrap whose recognition of machines gives up soon."""
+    """Prepare a bootstrap that gives up recognising and installing machines soon."""
     async with prepare_bootstrap(inputs) as prepared:
         nodes = tuple(_hasten(node) for node in prepared.plan.nodes)
         yield replace(prepared, plan=replace(prepared.plan, nodes=nodes))
 
 
 def _hasten(node: Node) -> Node:
-    return replace(node, patience=_PATIENCE) if isinstance(node, MachineIsKnown) else node
+    if isinstance(node, MachineIsKnown):
+        return replace(node, patience=_UNTIL_KNOWN)
+    if isinstance(node, ApplyMachineConfig):
+        return replace(node, patience=_UNTIL_INSTALLED)
+    return node
 
 
 def main() -> int:
@@ -42,7 +52,7 @@ def main() -> int:
     terminal = open_terminal(os.environ)
 
     def command() -> int:
-        request = read_run(Arguments(is_lab=True, yes=True), os.environ)
+        request = read_run(Arguments(is_lab=True, yes=True, faults=sys.argv[1:]), os.environ)
         frame = RunFrame("bootstrap", request, terminal, redactor)
         return run_in_frame(frame, prepare_impatiently)
 

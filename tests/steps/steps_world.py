@@ -6,7 +6,7 @@ import base64
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -42,6 +42,10 @@ class _Declared:
         del step
         return False
 
+    def was_given_config(self, node: Node) -> bool:
+        del node
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class StepWorld:
@@ -53,6 +57,12 @@ class StepWorld:
     def cut_power(self, name: str) -> None:
         """Cut a machine's power and give it back: it boots from what its disk holds."""
         self.lab.machines[name].requests.put_nowait(PowerRequest(Verb.REBOOT, is_instant=True))
+
+    def hurry(self, timeout_s: float) -> World:
+        """Return the same world with a talosctl that is given less time for an answer."""
+        declared = cast("_Declared", self.world)
+        talosctl = replace(declared.talosctl, timeout_s=timeout_s)
+        return cast("World", replace(declared, talosctl=talosctl))
 
     async def wipe(self, name: str) -> None:
         """Wipe a machine's disk as `talosctl reset --graceful=false` does; it is bare again."""

@@ -123,7 +123,10 @@ class _Rehearsal:
                 record.add(row)
                 if plain:
                     record.learn(plain)
-            yield self._tell(row)
+                self._tell(row)
+            else:
+                self._tell(row, is_earlier=True)
+            yield row
         yield from self._try_repository(record)
         if plain is None:
             if self.schedule.needs_plain:
@@ -159,16 +162,18 @@ class _Rehearsal:
         return try_fault(self.shop, known, request, plain)
 
     def _try(self, record: Record, part: Part, name: str, trial: Callable[[], Row]) -> Row:
-        row = record.find(part, name)
-        if row is None:
-            row = trial()
-            record.add(row)
-        return self._tell(row)
-
-    def _tell(self, row: Row) -> Row:
-        took = f" in {format_elapsed(row.elapsed_s)}" if row.runs else ""
-        self.terminal.say(f"{row.name}: {row.verdict.value}{took}: {row.seen}")
+        if row := record.find(part, name):
+            self._tell(row, is_earlier=True)
+            return row
+        row = trial()
+        record.add(row)
+        self._tell(row)
         return row
+
+    def _tell(self, row: Row, *, is_earlier: bool = False) -> None:
+        took = f" in {format_elapsed(row.elapsed_s)}" if row.runs else ""
+        when = ", as an earlier rehearsal showed" if is_earlier else took
+        self.terminal.say(f"{row.name}: {row.verdict.value}{when}: {row.seen}")
 
     def _say_of(self, name: str, text: str) -> None:
         self.terminal.say(f"{name}: {text}")

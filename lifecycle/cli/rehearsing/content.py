@@ -19,6 +19,7 @@ from lifecycle.cli.requests import ClusterRequest
 from lifecycle.drivers.documents import (
     JsonObject,
     as_object,
+    flag_at,
     list_at,
     parse_json,
     text_at,
@@ -142,7 +143,12 @@ def open_copy(
             cluster=text_at(said, "cluster"),
             commit=text_at(said, "commit"),
             known=tuple(
-                Known(text_at(one, "name"), text_at(one, "target"), texts_at(one, "answers"))
+                Known(
+                    text_at(one, "name"),
+                    text_at(one, "target"),
+                    texts_at(one, "answers"),
+                    leaves_data=flag_at(one, "leaves_data"),
+                )
                 for one in list_at(said, "faults")
             ),
             _process=process,

@@ -143,14 +143,17 @@ def try_fault(workshop: Workshop, known: Known, request: str, plain: Plain) -> R
         watch = _Watch(Part.FAULTS, trial)
         first = trial.bootstrap(faults=[request])
         verdict, said = judge_fault(known, first, plain.seen)
+        if not first.code:
+            said = f"{said}; {first.elapsed_s:.0f} s instead of {plain.elapsed_s:.0f} s"
         if verdict is Verdict.FAILED or not first.code:
             return watch.end(verdict, said, 1)
-        trial.clear_fault(known.name)
-        second = trial.bootstrap()
+        struck = trial.repair(known.name)
+        second = trial.bootstrap(consent=struck if known.leaves_data else ())
         if second.code:
             said = f"{said}; but when it was over: {second.describe()}"
             return watch.end(Verdict.FAILED, said, 2)
-        said = f"{said}; when it was over, the next run came to its end"
+        consent = ", and with consent to wipe the disk," if known.leaves_data else ","
+        said = f"{said}; when it was over{consent} the next run came to its end"
         return watch.end(Verdict.HELD, said, 2)
 
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from lifecycle.cli.lab import find_lab, make_lab_environment, stop_lab
-from lifecycle.cli.lab_faults import clear_faults
+from lifecycle.cli.lab_faults import clear_faults, list_faults, retry_releases
 from lifecycle.cli.options import Arguments
 from lifecycle.cli.place import find_state
 from lifecycle.cli.requests import ClusterRequest, Settings
@@ -125,9 +125,11 @@ class Trial:
             raise FileNotFoundError(str(self.state.folder))
         return lab.control
 
-    def bootstrap(self, *, faults: Sequence[str] = (), moment: str = "") -> Ended:
+    def bootstrap(
+        self, *, faults: Sequence[str] = (), moment: str = "", consent: Sequence[str] = ()
+    ) -> Ended:
         """Bootstrap once, killed at the next step for a moment; waits until it has ended."""
-        arguments = replace(self.workshop.arguments, faults=faults)
+        arguments = replace(self.workshop.arguments, faults=faults, consent_disk=consent)
         begun = time.monotonic()
         with (
             (self.folder / "result.json").open("w+b") as result,
@@ -149,9 +151,13 @@ class Trial:
             document = _parse(result.read())
         return Ended(process.returncode, time.monotonic() - begun, document, is_late)
 
-    def clear_fault(self, name: str) -> None:
-        """End a fault in its lab."""
-        clear_faults(self.control, [name])
+    def repair(self, name: str) -> tuple[str, ...]:
+        """End a fault, and do what the hints of the run tell; returns what it struck."""
+        control = self.control
+        struck = [fault.partition(":")[2] for fault in list_faults(control).on]
+        clear_faults(control, [name])
+        retry_releases(control)
+        return tuple(struck)
 
     def keep_logs(self) -> None:
         """Keep what its runs said."""

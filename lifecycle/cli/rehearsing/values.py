@@ -40,11 +40,15 @@ class RehearseArguments:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A fault of the lab's catalogue: `answers` are `gate NAME`, `finding NAME` and the like."""
+    """A fault of the lab's catalogue: `answers` are `gate NAME`, `finding NAME` and the like.
+
+    With `leaves_data`, the next run needs consent to wipe the disk of the machine that it struck.
+    """
 
     name: str
     target: str
     answers: tuple[str, ...]
+    leaves_data: bool = False
 
     @property
     def is_of_repository(self) -> bool:
