@@ -130,6 +130,12 @@ class FaultBoard:
 
     def _complete(self, request: FaultRequest) -> tuple[RunningFault, FaultRequest]:
         fault = _find_running(request.name)
+        if len(self._hands.control_planes) < fault.fewest_planes:
+            raise FaultError(
+                f"fault does not apply to this cluster: `{fault.name}`: it takes"
+                f" {fault.fewest_planes} control planes",
+                hint=f"leave out --fault {fault.name}",
+            )
         target = request.target or self._choose(fault)
         if machines := list_machines(self._hands, fault.target):
             refuse_unknown(fault.target.value, target, machines)

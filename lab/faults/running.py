@@ -49,9 +49,18 @@ def _machine(
     *answers: Answer,
     target: Target = Target.WORKER,
     leaves_data: bool = False,
+    fewest_planes: int = 1,
 ) -> RunningFault:
-    strike = _of_machine(fault)
-    return RunningFault(fault.value, target, does, origin, strike, answers, leaves_data)
+    return RunningFault(
+        fault.value,
+        target,
+        does,
+        origin,
+        _of_machine(fault),
+        answers,
+        leaves_data=leaves_data,
+        fewest_planes=fewest_planes,
+    )
 
 
 def _pods(
@@ -154,11 +163,12 @@ RUNNING_FAULTS = (
     ),
     _machine(
         Fault.ETCD_LEARNER,
-        "The member joins and is never promoted.",
+        "The member joins and is never promoted; it takes two control planes.",
         f"{_TALOS}7903",
         _gate("etcd-is-healthy"),
         _diagnosis("etcd-learner"),
         target=Target.CONTROL_PLANE,
+        fewest_planes=2,
     ),
     RunningFault(
         "absent-installer",

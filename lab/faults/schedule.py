@@ -32,9 +32,17 @@ _SHORTEST_S, _LONGEST_S = 10, 90
 def make_schedule(seed: int, hands: Hands) -> tuple[FaultRequest, ...]:
     """Choose some faults, what they strike, when, and for how long; in the order of time."""
     chance = random.Random(seed)  # noqa: S311 (to be replayed, not to be secret)
-    names = chance.sample(PASSING, chance.randint(_FEWEST, _MOST))
+    fit = [name for name in PASSING if _is_fit(name, hands)]
+    names = chance.sample(fit, chance.randint(_FEWEST, _MOST))
     made = [_choose(chance, name, hands) for name in names]
     return tuple(sorted(made, key=lambda request: request.seconds))
+
+
+def _is_fit(name: str, hands: Hands) -> bool:
+    fault = find_fault(name)
+    if not isinstance(fault, RunningFault):
+        return False
+    return len(hands.control_planes) >= fault.fewest_planes
 
 
 def _choose(chance: random.Random, name: str, hands: Hands) -> FaultRequest:

@@ -117,6 +117,7 @@ class RunningFault:
     """A named fault of the running world; without `answers`, a run bears it, as `does` says.
 
     With `leaves_data`, the machine's disk holds data when it is over: the next run asks first.
+    In a cluster of fewer control planes than `fewest_planes` there is nothing to strike.
     """
 
     name: str
@@ -126,3 +127,4 @@ class RunningFault:
     strike: Strike
     answers: tuple[Answer, ...] = ()
     leaves_data: bool = False
+    fewest_planes: int = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -63,13 +63,13 @@ def switched() -> Switched:
 
 @pytest.fixture
 def board(switched: Switched) -> FaultBoard:
-    """A board over a control plane and two workers, in a world a thousand times as fast."""
+    """A board over two control planes and two workers, in a world a thousand times as fast."""
     hands = Hands(
         machines=Machine(switched),
         kubernetes=Pods(switched),
         registry=Part(switched),
         sources=Pods(switched),
-        control_planes=("cp1",),
+        control_planes=("cp0", "cp1"),
         workers=("w1", "w2"),
     )
     return FaultBoard(LabClock(Ledger(), speed=1000.0), hands)
@@ -129,8 +129,8 @@ def test_wrong_fault_is_refused(text: str, message: str, hint: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ("silent:w3", "machine is unknown: `w3`", "there are: cp1, w1, w2"),
-        ("etcd-learner:w1", "control plane is unknown: `w1`", "there are: cp1"),
+        ("silent:w3", "machine is unknown: `w3`", "there are: cp0, cp1, w1, w2"),
+        ("etcd-learner:w1", "control plane is unknown: `w1`", "there are: cp0, cp1"),
         ("crashing", "fault needs a target: `crashing`", "write crashing:TARGET"),
         (
             "vip-of-node",
@@ -161,6 +161,15 @@ async def test_target_is_chosen(
     board.set(parse_fault(text))
 
     assert [(target, True)] == [(name, is_on) for name, _, is_on in switched]
+
+
+async def test_fault_that_takes_more_control_planes_is_refused(board: FaultBoard) -> None:
+    """Where nobody joins, nobody stays a learner: the rehearsal would be too easy."""
+    single = FaultBoard(board._clock, replace(board._hands, control_planes=("cp1",)))
+    with pytest.raises(FaultError, match="does not apply to this cluster: `etcd-learner`"):
+        single.set(parse_fault("etcd-learner"))
+
+    assert [] == single.list_on()
 
 
 async def test_fault_strikes_at_its_step(board: FaultBoard, switched: Switched) -> None:

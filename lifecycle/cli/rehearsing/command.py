@@ -185,6 +185,8 @@ class _Rehearsal:
         for row in rows:
             if row.verdict is Verdict.FAILED:
                 terminal.say(f"error: {row.name}: {row.seen}")
+                if row.hint:
+                    terminal.say(f"hint: {row.hint}")
                 if row.log:
                     terminal.say(f"log: {row.log}")
         terminal.say(f"rehearsal: {sum_up(rows)}")

@@ -88,6 +88,7 @@ def _read_row(value: JsonObject) -> Row:
         elapsed_s=_read_seconds(value),
         runs=number_at(value, "runs"),
         log=text_at(value, "log"),
+        hint=text_at(value, "hint"),
     )
 
 

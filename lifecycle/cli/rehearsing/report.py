@@ -66,6 +66,7 @@ def describe_rows(
                 "elapsed_s": round(row.elapsed_s, 3),
                 "runs": row.runs,
                 "log": row.log,
+                "hint": row.hint,
             }
             for row in rows
         ],

@@ -38,11 +38,11 @@ class _Watch:
     trial: Trial
     begun_s: float = field(default_factory=time.monotonic)
 
-    def end(self, verdict: Verdict, seen: str, runs: int) -> Row:
+    def end(self, verdict: Verdict, seen: str, runs: int, hint: str = "") -> Row:
         """Return the row; only a trial that failed is worth reading on."""
         log = str(self.trial.log) if verdict is Verdict.FAILED else ""
         elapsed_s = time.monotonic() - self.begun_s
-        return Row(self.part, self.trial.name, verdict, seen, elapsed_s, runs, log)
+        return Row(self.part, self.trial.name, verdict, seen, elapsed_s, runs, log, hint)
 
 
 def rehearse_plain(
@@ -53,7 +53,7 @@ def rehearse_plain(
         watch = _Watch(Part.PLAIN, trial)
         first = trial.bootstrap()
         if first.code:
-            return watch.end(Verdict.FAILED, first.describe(), 1), None
+            return watch.end(Verdict.FAILED, first.describe(), 1, first.hint), None
         targets = suggest(trial.control)
         second = trial.bootstrap()
         changed = number_at(second.document, "changed")
@@ -142,6 +142,8 @@ def try_fault(workshop: Workshop, known: Known, request: str, plain: Plain) -> R
     with workshop.open(known.name) as trial:
         watch = _Watch(Part.FAULTS, trial)
         first = trial.bootstrap(faults=[request])
+        if why := first.does_not_apply:
+            return Row(Part.FAULTS, known.name, Verdict.DOES_NOT_APPLY, why)
         verdict, said = judge_fault(known, first, plain.seen)
         if not first.code:
             said = f"{said}; {first.elapsed_s:.0f} s instead of {plain.elapsed_s:.0f} s"

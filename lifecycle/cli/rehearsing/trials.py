@@ -25,6 +25,7 @@ from lifecycle.store import ClusterState
 __all__ = ["KILLED", "Ended", "Trial", "Workshop", "tell_first_line"]
 
 KILLED = -signal.SIGKILL
+_DOES_NOT_APPLY = "fault does not apply"  # as the lab refuses it
 _TRIAL = "trial"
 _LOGS = "logs"
 
@@ -57,6 +58,17 @@ class Ended:
             return f"{text_at(failure, 'step')}: {tell_first_line(text_at(failure, 'message'))}"
         refused = text_at(self.document, "error", "message")
         return tell_first_line(refused) or f"it ended with exit code {self.code}"
+
+    @property
+    def hint(self) -> str:
+        """What to do about it, as the run says."""
+        return text_at(self.failures[0], "hint") if self.failures else ""
+
+    @property
+    def does_not_apply(self) -> str:
+        """Why the lab has nothing that a fault could strike; empty when it has."""
+        refused = text_at(self.document, "error", "message")
+        return tell_first_line(refused) if _DOES_NOT_APPLY in refused else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the report; `runs` is how many bootstraps it took, `log` where to read on."""
+    """One line of the report; `runs` is how many bootstraps it took.
+
+    Of what failed, `hint` is what the run's own error says, and `log` where to read on.
+    """
 
     part: Part
     name: str
@@ -72,3 +75,4 @@ class Row:
     elapsed_s: float = 0.0
     runs: int = 0
     log: str = ""
+    hint: str = ""
