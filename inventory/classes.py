@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from inventory.model import Edge, EdgeKind, Inventory, Json, Position, Release
@@ -30,10 +30,11 @@ _MADE_BY: Final = {
 def class_edges(inventory: Inventory) -> Iterator[Edge]:
     """Yield an edge where a component names a class that another component brings."""
     providers = dict(_declared(inventory))
+    makers = [r for r in inventory.releases if any(r.chart == chart for chart, _ in _MADE_BY)]
     seen: set[tuple[str, str]] = set()
     for owner, item in inventory.objects():
         for kind, name in _named(item.raw):
-            provider = providers.get((kind, name)) or _maker(inventory, kind, name)
+            provider = providers.get((kind, name)) or _maker(makers, kind, name)
             if provider and provider != owner and (owner, provider) not in seen:
                 seen.add((owner, provider))
                 yield _edge(owner, provider, kind, name, item.position)
@@ -59,8 +60,8 @@ def _from_values(release: Release) -> Iterator[tuple[str, str]]:
                     yield "ClusterIssuer", get_text(item, "name")
 
 
-def _maker(inventory: Inventory, kind: str, name: str) -> str:
-    for release in inventory.releases:
+def _maker(makers: Iterable[Release], kind: str, name: str) -> str:
+    for release in makers:
         beginning = _MADE_BY.get((release.chart, kind))
         if beginning and name.startswith(beginning):
             return release.component

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from heapq import heappop, heappush
 
 from inventory.layers import UNKNOWN_RANK
 from inventory.model import Cycle, Edge, EdgeKind, Inventory, Layer, Wave
@@ -65,7 +66,7 @@ def order_components(inventory: Inventory, edges: Iterable[Edge] = ()) -> tuple[
     layers = order_layers(inventory, edges)
     home = {name: index for index, layer in enumerate(layers) for name in layer.components}
     hard = _graph(edge for edge in edges if edge.kind in HARD_KINDS)
-    place = {name: _latest(name, hard, home, set()) for name in home}
+    place = _latest(hard, home)
     every = _graph(edges)
     waves: list[Wave] = []
     for index, layer in enumerate(layers):
@@ -80,43 +81,60 @@ def order_components(inventory: Inventory, edges: Iterable[Edge] = ()) -> tuple[
     return tuple(waves)
 
 
-def _latest(name: str, graph: _Graph, home: Mapping[str, int], seen: set[str]) -> int:
-    """Return the last layer among a component and all it waits for."""
-    latest = home.get(name, 0)
-    todo = [name]
-    while todo:
-        current = todo.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        latest = max(latest, home.get(current, 0))
-        todo.extend(graph.get(current, ()))
-    return latest
+def _latest(graph: _Graph, home: Mapping[str, int]) -> dict[str, int]:
+    """Return for each component the last layer among it and all that it waits for."""
+    latest = dict(home)
+    for members in reversed(_strong_components(graph)):  # what is waited for comes first
+        others = {other for name in members for other in graph[name]} | members
+        last = max(latest.get(name, 0) for name in others)
+        latest.update(dict.fromkeys(members, last))
+    return {name: latest[name] for name in home}
 
 
 def _sort(members: list[str], hard: _Graph, every: _Graph) -> list[str]:
     """Sort so that providers come first; soft edges give way to hard ones, and cycles to order."""
-    inside = set(members)
+    queues = (_Queue(members, every), _Queue(members, hard))
     result: list[str] = []
     done: set[str] = set()
-    waiting = list(members)
-    while waiting:
-        ready = (
-            _first_free(waiting, every, inside - done)
-            or _first_free(waiting, hard, inside - done)
-            or waiting[0]
-        )
-        waiting.remove(ready)
-        done.add(ready)
-        result.append(ready)
+    for name in members:
+        while name not in done:  # others go first while they can
+            ready = next(
+                (free for queue in queues if (free := queue.first(done)) is not None), name
+            )
+            done.add(ready)
+            result.append(ready)
+            for queue in queues:
+                queue.finish(ready)
     return result
 
 
-def _first_free(waiting: list[str], graph: _Graph, open_names: set[str]) -> str:
-    for name in waiting:
-        if not (graph.get(name, set()) & open_names) - {name}:
-            return name
-    return ""
+class _Queue:
+    """Members that wait for nobody any more, the first of the build first."""
+
+    def __init__(self, members: list[str], graph: _Graph) -> None:
+        self._members = members
+        self._place = {name: index for index, name in enumerate(members)}
+        self._consumers: dict[str, list[str]] = {}
+        self._open: dict[str, int] = {}
+        for name in members:
+            providers = [p for p in graph.get(name, ()) if p in self._place and p != name]
+            self._open[name] = len(providers)
+            for provider in providers:
+                self._consumers.setdefault(provider, []).append(name)
+        self._free = [index for index, name in enumerate(members) if not self._open[name]]
+
+    def first(self, done: set[str]) -> str | None:
+        """Return the first member that waits for nobody and is not done."""
+        while self._free and self._members[self._free[0]] in done:
+            heappop(self._free)
+        return self._members[self._free[0]] if self._free else None
+
+    def finish(self, name: str) -> None:
+        """Free those that waited for a member alone."""
+        for consumer in self._consumers.get(name, ()):
+            self._open[consumer] -= 1
+            if not self._open[consumer]:
+                heappush(self._free, self._place[consumer])
 
 
 def _graph(edges: Iterable[Edge]) -> dict[str, set[str]]:
