@@ -2,8 +2,9 @@
 
 The grammar is that of fluxcd/pkg `envsubst` (a fork of drone/envsubst): `${name}`, defaults
 (`:-` `:=` `:?` `:+` `=` all mean "or else"), substrings, case, trimming, replacing, lengths,
-nested references, and `$$` for a dollar. A bare `$name` is text. Undefined names become empty. One
-malformed reference fails the whole Kustomization.
+nested references, and `$$` for a dollar. A bare `$name` is text. One malformed reference fails the
+whole Kustomization, and so does an undefined name without a default since kustomize-controller 1.9
+(Flux 2.9, `StrictPostBuildSubstitutions`); before, it became empty.
 """
 
 from __future__ import annotations
@@ -63,15 +64,22 @@ def references(text: str) -> Iterator[Reference]:
         yield from _references(parse(text))
 
 
-def expand(text: str, values: Mapping[str, str]) -> str:
-    """Return the text as Flux writes it; undefined names become empty.
+def expand(text: str, values: Mapping[str, str], *, strict: bool = False) -> str:
+    """Return the text as Flux writes it; undefined names become empty unless it is `strict`.
 
     Raises:
-        SubstitutionError: A reference is malformed.
+        SubstitutionError: A reference is malformed, or strictly undefined.
     """
     if "$" not in text:
         return text
-    return _expand(parse(text), lambda reference: values.get(reference.name, ""))
+
+    def look_up(reference: Reference) -> str:
+        if strict and reference.name not in values and not reference.has_default:
+            reason = f'variable not set (strict mode): "{reference.name}"'
+            raise SubstitutionError(reason, reference.offset)
+        return values.get(reference.name, "")
+
+    return _expand(parse(text), look_up)
 
 
 def expand_known(text: str, values: Mapping[str, str]) -> str:

@@ -37,17 +37,20 @@ def is_disabled(value: JsonObject) -> bool:
     )
 
 
-def substitute_object(value: JsonObject, values: Mapping[str, str]) -> JsonObject:
+def substitute_object(
+    value: JsonObject, values: Mapping[str, str], *, strict: bool = False, always: bool = False
+) -> JsonObject:
     """Return an object as Flux applies it after `postBuild`.
 
-    Flux substitutes in the YAML text, so a plain scalar may become a number or a boolean.
+    Flux substitutes in the YAML text, so a plain scalar may become a number or a boolean. Without
+    any variable it does not, unless told to `always` (`substituteStrategy`).
 
     Raises:
-        SubstitutionError: A reference is malformed.
+        SubstitutionError: A reference is malformed, or undefined where Flux is `strict`.
     """
-    if is_disabled(value) or not values:
+    if is_disabled(value) or not (values or always):
         return value
-    changed = _substitute(value, lambda text: expand(text, values))
+    changed = _substitute(value, lambda text: expand(text, values, strict=strict))
     return changed if isinstance(changed, Mapping) else value
 
 

@@ -13,7 +13,7 @@ from ci.docs.markdown import escape, make_prose
 from ci.docs.source import pattern_of
 from inventory.rules import RULES, Rule
 from inventory.rules._rule import ERROR
-from lifecycle.gates.repository import _CURED_BY_THE_RUN, _LATER, _SILENT
+from lifecycle.gates.repository import _CURED_BY_THE_RUN, _LATER
 
 __all__ = ["make_findings"]
 
@@ -48,8 +48,6 @@ def _describe_effect(rule: Rule) -> str:
         return "a bootstrap brings itself what is missing"
     if rule.id in _LATER:
         return "a bootstrap goes on, since it holds upgrades back"
-    if rule.id in _SILENT:
-        return "a bootstrap goes on, as Flux does"
     return "a bootstrap is refused" if rule.severity is ERROR else "a bootstrap goes on"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from inventory.checks.facts import Facts
@@ -14,12 +15,17 @@ from inventory.model import (
     Json,
     ObjectRef,
     Position,
+    Severity,
     SubstituteSource,
 )
 from inventory.objects import get_at
 from inventory.rules import make_finding
 from inventory.substitution import SubstitutionError, is_disabled, references
 
+# kustomize-controller 1.9, which Flux 2.9 brings; a feature gate takes it back.
+_STRICT_SINCE: Final = (2, 9)
+_LENIENT: Final = "StrictPostBuildSubstitutions=false"
+_MINOR: Final = re.compile(r"v?(\d+)\.(\d+)")
 _PROGRAMS: Final = (".sh", ".bash", ".py", ".js", ".lua", ".awk", ".json")  # keys of ConfigMaps
 
 
@@ -67,6 +73,7 @@ def _sources(facts: Facts, owners: Sequence[Entry | Component]) -> Iterator[Find
 
 def _objects(facts: Facts, owner: Entry | Component) -> Iterator[Finding]:
     variables = facts.inventory.variables
+    is_strict = _is_flux_strict(facts)
     missing = [s for s in owner.substitute_from if not _is_known(facts, s)]
     known = variables.names_of(owner.substitute_from) | frozenset(owner.substitute)
     for item in owner.objects:
@@ -78,8 +85,10 @@ def _objects(facts: Facts, owner: Entry | Component) -> Iterator[Finding]:
             message = f"{item} has a malformed reference: {error}"
             yield make_finding("malformed-substitution", message, _place_of_error(facts, item))
             continue
-        if not missing:
-            yield from _undefined(facts, item, used, known)
+        # Without any variable Flux does not substitute at all.
+        if known and not missing:
+            for finding in _undefined(facts, item, used, known):
+                yield finding if is_strict else replace(finding, severity=Severity.WARNING)
 
 
 def _undefined(
@@ -101,8 +110,21 @@ def _undefined(
             yield make_finding("undefined-variable", message, facts.locate(item.position, *keys))
     for keys, names in foreign.items():
         shown = ", ".join(dict.fromkeys(names))
-        message = f"Flux empties what a program in {item} means for itself: `{shown}`"
+        message = f"Flux takes for its own what a program in {item} means for itself: `{shown}`"
         yield make_finding("foreign-variable", message, facts.locate(item.position, *keys))
+
+
+def _is_flux_strict(facts: Facts) -> bool:
+    """Say whether the repository's Flux refuses undefined names: 2.9 does, unless told not to."""
+    paths = {item.position.path for _, item in facts.inventory.objects()}
+    if any(facts.tree.mentions(path, _LENIENT) for path in paths):
+        return False
+    stated = [s for s in facts.inventory.versions if s.subject == "flux"]
+    if any(s.note == "a range" for s in stated):
+        return True  # it leads to the newest
+    texts = (s.value for s in stated if not s.note)
+    known = [tuple(map(int, found.groups())) for text in texts if (found := _MINOR.match(text))]
+    return not known or max(known) >= _STRICT_SINCE
 
 
 def _is_foreign(text: str, keys: tuple[str | int, ...], name: str) -> bool:

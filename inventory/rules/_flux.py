@@ -243,16 +243,19 @@ VARIABLES = (
     rule(
         "undefined-variable",
         ERROR,
-        "A ${NAME} is in none of the Kustomization's substitution sources. Flux puts an empty"
-        " string there without a word.",
+        "A ${NAME} is in none of the Kustomization's substitution sources. Flux 2.9 and later"
+        " refuse to build the whole Kustomization; earlier ones, and those with"
+        " StrictPostBuildSubstitutions=false, put an empty string there without a word, and the"
+        " finding is a warning.",
         "define it in a substitution source, give it a default, or write $${NAME} for a literal",
     ),
     rule(
         "foreign-variable",
-        WARNING,
+        ERROR,
         "A script, dashboard or other program in a manifest has ${NAME} of its own. Flux takes it"
-        " for one of the cluster's variables and puts an empty string there, before the program"
-        " ever sees it.",
+        " for one of the cluster's variables: 2.9 and later refuse to build the whole"
+        " Kustomization. Earlier ones, and those with StrictPostBuildSubstitutions=false, put an"
+        " empty string there before the program ever sees it, and the finding is a warning.",
         "write $${NAME}, or set the annotation kustomize.toolkit.fluxcd.io/substitute: disabled",
     ),
     rule(

@@ -59,10 +59,15 @@ class Applier:
             _refuse_encrypted(obj)
             groups[_group_of(obj)].append(obj)
         for group in groups:
-            before = len(applied.references)
-            await self._apply_group(group, applied)
-            if group is not groups[-1]:
-                await self._wait(applied.references[before:])
+            before, changed = len(applied.references), len(applied.changed)
+            try:
+                await self._apply_group(group, applied)
+                if group is not groups[-1]:
+                    await self._wait(applied.references[before:])
+            except ApplyError as failed:
+                # What the stages before changed is told after the error, a line each.
+                log = "".join(f"{line}\n" for line in applied.changed[:changed])
+                raise ApplyError(f"{failed}\n{log}") from failed
         return applied
 
     async def prune(self, stale: Sequence[Reference]) -> list[str]:

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ from lab.kubernetes.values import (
     name_of,
     namespace_of,
     text,
+    texts,
 )
 from lab.tools import LabTools, ToolFailedError
 
@@ -41,6 +43,10 @@ _OVERLAID = {
     "patches": "patches",
     "images": "images",
 }
+_CONTROLLER = ("apps/v1", "Deployment", "kustomize-controller", "flux-system")
+_STRICT_FLAG = re.compile(r"StrictPostBuildSubstitutions=(true|false)")
+_IMAGE_VERSION = re.compile(r":v(\d+)\.(\d+)\.")
+_STRICT_SINCE = (1, 9)  # of kustomize-controller; Flux 2.9
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
@@ -75,8 +81,25 @@ class Builder:
             objects = [await self._decrypt(obj, key) for obj in objects]
         if dig(kustomization, "spec", "postBuild") is not None:
             variables = await self._load_variables(kustomization)
-            objects = [_substitute(obj, variables) for obj in objects]
+            is_strict = await self._is_strict()
+            always = text(kustomization, "spec", "postBuild", "substituteStrategy") == "Always"
+            objects = [
+                _substitute(obj, variables, strict=is_strict, always=always) for obj in objects
+            ]
         return objects
+
+    async def _is_strict(self) -> bool:
+        """Tell whether undefined variables fail a build: since 1.9, if no flag says otherwise."""
+        controller = await self._context.client.find(*_CONTROLLER) or {}
+        for container in maps(controller, "spec", "template", "spec", "containers"):
+            for argument in texts(container, "args"):
+                flag = _STRICT_FLAG.search(argument)
+                if flag:
+                    return flag[1] == "true"
+            version = _IMAGE_VERSION.search(text(container, "image"))
+            if version:
+                return (int(version[1]), int(version[2])) >= _STRICT_SINCE
+        return True
 
     async def _find_age_key(self, kustomization: Object) -> str:
         name = text(kustomization, "spec", "decryption", "secretRef", "name")
@@ -208,19 +231,19 @@ def _list_manifests(folder: Path) -> list[Path]:
     return found
 
 
-def _substitute(obj: Object, variables: Mapping[str, str]) -> Object:
+def _substitute(obj: Object, variables: Mapping[str, str], *, strict: bool, always: bool) -> Object:
+    group, _, version = text(obj, "apiVersion").rpartition("/")
+    shown = f"{text(obj, 'kind')}.{version}.{group or '[noGrp]'}/{name_of(obj)}"
+    failed = f"post build failed for '{shown}': envsubst error"
     for name in variables:
         if not is_valid_name(name):
             raise BuildError(
-                f"post build failed for '{text(obj, 'kind')}/{name_of(obj)}': envsubst error: "
-                f"'{name}' var name is invalid, must match '^[_[:alpha:]][_[:alpha:][:digit:]]*$'"
+                f"{failed}: '{name}' var name is invalid, must match "
+                "'^[_[:alpha:]][_[:alpha:][:digit:]]*$'"
             )
     try:
-        substituted = substitute_object(obj, variables)
+        substituted = substitute_object(obj, variables, strict=strict, always=always)
     except SubstitutionError as wrong:
-        raise BuildError(
-            f"post build failed for '{text(obj, 'kind')}/{name_of(obj)}': envsubst error: "
-            f"variable substitution failed: {wrong}"
-        ) from wrong
+        raise BuildError(f"{failed}: variable substitution failed: {wrong}") from wrong
     thawed: Json = json.loads(json.dumps(substituted))  # inventory's values are read-only
     return thawed if isinstance(thawed, dict) else obj

@@ -199,7 +199,10 @@ class Kustomizations:
 
     async def _find_artifact(self, obj: Object) -> Artifact | None:
         kind, namespace, name = source_key_of(obj)
-        source = await self._context.client.get(_SOURCE_API, kind, name, namespace)
+        source = await self._context.client.find(_SOURCE_API, kind, name, namespace)
+        if source is None:
+            # As a client that reads from its cache says it, by the kind.
+            raise NotFoundError.of(kind, _SOURCE_API.partition("/")[0], name)
         if dig(source, "status", "artifact") is None:
             return None
         return self._artifacts.get((kind, namespace, name))

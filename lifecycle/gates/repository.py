@@ -25,9 +25,7 @@ _CURED_BY_THE_RUN = frozenset(
 )
 # What harms an upgrade, not a bootstrap: upgrade controllers are held until its end.
 _LATER = frozenset({"two-upgraders", "unsupported-hop"})
-# What Flux passes over without a word: wrong, but no reason to leave machines without a cluster.
-_SILENT = frozenset({"undefined-variable"})
-_TOLERATED = _CURED_BY_THE_RUN | _LATER | _SILENT
+_TOLERATED = _CURED_BY_THE_RUN | _LATER
 
 
 def refuses(finding: Finding) -> bool:

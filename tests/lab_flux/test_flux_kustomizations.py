@@ -1,9 +1,11 @@
-"""kustomize-controller's rules, on real git and kubectl."""
+"""kustomize-controller's rules, on real git and kubectl; see `test_flux_contract.py`, too."""
 
 from __future__ import annotations
 
+import pytest
+
 from lab.charts.crds import make_crd, make_crds
-from lab.kubernetes.values import Object, at, maps, text
+from lab.kubernetes.values import Json, Object, at, grow, maps, text
 from tests.lab_flux.conftest import Remote
 from tests.lab_flux.flux_world import (
     GIT,
@@ -15,6 +17,7 @@ from tests.lab_flux.flux_world import (
     make_kustomization,
 )
 
+SPACE = "flux-system"
 _MAP = ("v1", "ConfigMap")
 
 
@@ -63,7 +66,7 @@ async def test_a_cr_beside_its_crds_release_deadlocks(world: FluxWorld, remote: 
         "ReconciliationFailed",
         (
             "RecurringJob/flux-system/trim dry-run failed: no matches for kind "
-            '"RecurringJob" in version "longhorn.io/v1beta2"'
+            '"RecurringJob" in version "longhorn.io/v1beta2"\n'
         ),
     )
     assert await world.client.find(*_MAP, "one", "flux-system") is None
@@ -92,49 +95,6 @@ async def test_definitions_go_before_what_they_define(world: FluxWorld, remote: 
 
     # The dry run asks for the kind only after the definitions are Established.
     assert condition(done, "Ready")[0] == "True"
-
-
-async def test_missing_namespace_is_told_as_flux_tells_it(world: FluxWorld, remote: Remote) -> None:
-    """An object in a namespace that nobody creates fails the dry run."""
-    remote.push({"a/map.yaml": _config_map("one", "nowhere")})
-    await world.apply(make_kustomization("a", "./a"))
-    failed = await world.until(KUSTOMIZATION, "a", "flux-system", has_failed)
-
-    assert condition(failed, "Ready")[2] == (
-        'ConfigMap/nowhere/one not found: namespaces "nowhere" not found'
-    )
-
-
-async def test_substitutes_from_config_maps(world: FluxWorld, remote: Remote) -> None:
-    """Variables come from substituteFrom, undefined ones become empty, `$$` stays a dollar."""
-    remote.push({"a/map.yaml": _config_map("one", key="${NAME}-${NONE}-$${RAW}")})
-    await world.apply(
-        _config_map("cluster-config", NAME="lab"),
-        make_kustomization(
-            "a",
-            "./a",
-            postBuild={"substituteFrom": [{"kind": "ConfigMap", "name": "cluster-config"}]},
-        ),
-    )
-    await world.until(KUSTOMIZATION, "a", "flux-system", is_ready)
-
-    assert at(await world.client.get(*_MAP, "one", "flux-system"), "data") == {"key": "lab--${RAW}"}
-
-
-async def test_missing_substitution_source_fails_the_build(
-    world: FluxWorld, remote: Remote
-) -> None:
-    """A ConfigMap of substituteFrom that is not there is a BuildFailed."""
-    remote.push({"a/map.yaml": _config_map("one")})
-    await world.apply(
-        make_kustomization(
-            "a", "./a", postBuild={"substituteFrom": [{"kind": "ConfigMap", "name": "none"}]}
-        )
-    )
-    failed = await world.until(KUSTOMIZATION, "a", "flux-system", has_failed)
-
-    assert condition(failed, "Ready")[1] == "BuildFailed"
-    assert 'configmaps "none" not found' in condition(failed, "Ready")[2]
 
 
 async def test_entry_patches_reach_the_children(world: FluxWorld, remote: Remote) -> None:
@@ -279,19 +239,6 @@ async def test_waits_for_what_it_applied(world: FluxWorld, remote: Remote) -> No
     assert condition(failed, "Healthy")[0] == "False"
 
 
-async def test_a_missing_source_is_told(world: FluxWorld, remote: Remote) -> None:
-    """A sourceRef that leads nowhere is an ArtifactFailed with the API's own words."""
-    remote.push({"a/map.yaml": _config_map("one")})
-    reference: Object = {"kind": "GitRepository", "name": "none"}
-    await world.apply(make_kustomization("a", "./a", sourceRef=reference))
-    failed = await world.until(KUSTOMIZATION, "a", "flux-system", has_failed)
-
-    assert condition(failed, "Ready")[1:] == (
-        "ArtifactFailed",
-        'gitrepositories.source.toolkit.fluxcd.io "none" not found',
-    )
-
-
 async def test_a_deploy_key_is_needed_where_it_is_named(world: FluxWorld, remote: Remote) -> None:
     """A GitRepository whose Secret is missing says so and has no artifact."""
     remote.push({"a/map.yaml": _config_map("one")})
@@ -316,3 +263,31 @@ async def test_a_deploy_key_is_needed_where_it_is_named(world: FluxWorld, remote
         "failed to get secret 'flux-system/deploy-key': secrets \"deploy-key\" not found",
     )
     assert "artifact" not in at(failed, "status")
+
+
+@pytest.mark.parametrize(
+    ("image", "args", "is_strict"),
+    [
+        ("ghcr.io/fluxcd/kustomize-controller:v1.9.4", [], True),
+        ("ghcr.io/fluxcd/kustomize-controller:v1.8.0", [], False),
+        ("x", ["--feature-gates=StrictPostBuildSubstitutions=false"], False),
+        (
+            "ghcr.io/fluxcd/kustomize-controller:v1.8.0",
+            ["--feature-gates=OOMWatch=true,StrictPostBuildSubstitutions=true"],
+            True,
+        ),
+    ],
+)
+async def test_undefined_variables_depend_on_the_controller(
+    world: FluxWorld, remote: Remote, image: str, args: list[Json], *, is_strict: bool
+) -> None:
+    """Strict since 1.9, and wherever the feature gate says so."""
+    deployment = await world.client.get("apps/v1", "Deployment", "kustomize-controller", SPACE)
+    container: Object = {"name": "manager", "image": image, "args": args}
+    grow(deployment, "spec", "template", "spec")["containers"] = [container]
+    await world.client.update(deployment)
+    remote.push({"a/map.yaml": _config_map("one", key="${NAME}${NONE}")})
+    await world.apply(make_kustomization("a", "./a", postBuild={"substitute": {"NAME": "lab"}}))
+    done = await world.until(KUSTOMIZATION, "a", SPACE, lambda o: is_ready(o) or has_failed(o))
+
+    assert is_strict is (condition(done, "Ready")[1] == "BuildFailed")

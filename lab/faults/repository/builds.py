@@ -209,7 +209,7 @@ BUILD_FAULTS = (
     ),
     RepositoryFault(
         "variable-undefined",
-        "A manifest uses a variable that nobody defines; Flux puts an empty text there.",
+        "A manifest uses a variable that nobody defines; Flux 2.9 refuses to build that.",
         f"{_FLUX}#post-build-variable-substitution",
         _misspell_variable,
         answered_by("undefined-variable"),

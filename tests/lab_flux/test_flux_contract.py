@@ -1,0 +1,411 @@
+"""One suite for two Fluxes, the lab's and real controllers: what a Kustomization says and does.
+
+Pods do not run in the real one, which has no controller manager.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from lab.kubernetes.values import Json, Object, at, grow, maps, text
+from tests.lab_flux.conftest import URL, Remote
+from tests.lab_flux.flux_world import (
+    GIT,
+    KUSTOMIZATION,
+    FluxWorld,
+    condition,
+    has_failed,
+    is_ready,
+    make_git_repository,
+    make_kustomization,
+    run_world,
+)
+from tests.lab_flux.real_flux import RealFlux, RealFluxWorld, explain_no_flux, run_real_flux
+
+MAP = ("v1", "ConfigMap")
+
+
+class Cluster(Protocol):
+    """What both worlds can do."""
+
+    async def apply(self, *objects: Object) -> None:
+        """Apply manifests as a user."""
+
+    async def find(self, kind: tuple[str, str], name: str, namespace: str) -> Object | None:
+        """Read one object."""
+
+    async def remove(self, kind: tuple[str, str], name: str, namespace: str) -> None:
+        """Delete one object."""
+
+    async def request(self, kind: tuple[str, str], name: str, namespace: str, at_: str) -> None:
+        """Ask for a reconciliation."""
+
+    async def until(
+        self, kind: tuple[str, str], name: str, namespace: str, holds: Callable[[Object], bool]
+    ) -> Object:
+        """Wait until an object is as wanted; returns it."""
+
+
+@dataclass(frozen=True)
+class Flux:
+    """A Flux under test, a namespace of the test's own, and the remote of its source `cluster`."""
+
+    cluster: Cluster
+    remote: Remote
+    space: str
+
+    async def begin(self, name: str, path: str, **spec: Json) -> None:
+        """Apply a Kustomization."""
+        obj = make_kustomization(name, path, **spec)
+        grow(obj, "metadata")["namespace"] = self.space
+        await self.cluster.apply(obj)
+
+    async def until(self, name: str, holds: Callable[[Object], bool]) -> Object:
+        """Wait for a Kustomization."""
+        return await self.cluster.until(KUSTOMIZATION, name, self.space, holds)
+
+    async def tell(self, name: str, holds: Callable[[Object], bool]) -> tuple[str, str, str]:
+        """Wait for a Kustomization; what its Ready says, without the name of the namespace."""
+        status, reason, message = condition(await self.until(name, holds), "Ready")
+        return status, reason, message.replace(self.space, "SPACE")
+
+    async def push(self, **files: list[Object] | Object) -> str:
+        """Commit to `a/<name>.yaml`, and let the source see it; returns the commit."""
+        commit = self.remote.push({f"a/{name}.yaml": content for name, content in files.items()})
+        revision = f"main@sha1:{commit}"
+        await self.cluster.request(GIT, "cluster", self.space, uuid4().hex)
+        await self.cluster.until(
+            GIT,
+            "cluster",
+            self.space,
+            lambda obj: text(obj, "status", "artifact", "revision") == revision,
+        )
+        return commit
+
+    def settings(self, name: str, **data: str) -> Object:
+        """A ConfigMap."""
+        values: Object = {**data}
+        metadata: Object = {"name": name, "namespace": self.space}
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": values}
+
+    async def data_of(self, name: str) -> Object | None:
+        """What a ConfigMap holds; None where there is none."""
+        found = await self.cluster.find(MAP, name, self.space)
+        return None if found is None else at(found, "data")
+
+
+class _LabWorld:
+    """The lab's Flux, by the names of the protocol."""
+
+    def __init__(self, world: FluxWorld) -> None:
+        self._world = world
+        world.broken.add("broken")  # nobody runs it in the other world, either
+        self.apply = world.apply
+        self.until = world.until
+        self.request = world.request
+
+    async def find(self, kind: tuple[str, str], name: str, namespace: str) -> Object | None:
+        return await self._world.client.find(*kind, name, namespace)
+
+    async def remove(self, kind: tuple[str, str], name: str, namespace: str) -> None:
+        await self._world.client.delete(*kind, name, namespace)
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealFlux]:
+    """Real controllers for all tests."""
+    if reason := explain_no_flux():
+        pytest.skip(reason)
+    with run_real_flux(tmp_path_factory.mktemp("flux")) as running:
+        yield running
+
+
+@pytest.fixture
+async def lab_flux(tmp_path: Path, remote: Remote, charts: Path) -> AsyncIterator[Flux]:
+    """The lab's Flux."""
+    async with (
+        run_world(tmp_path / "work", remote.tools, charts) as world,
+        _prepare(_LabWorld(world), remote, URL) as found,
+    ):
+        yield found
+
+
+@pytest.fixture
+async def real_flux(real: RealFlux, remote: Remote) -> AsyncIterator[Flux]:
+    """The real Flux."""
+    name = f"{uuid4().hex[:8]}.git"
+    bare = Path(remote.path).with_name("remote.git")
+    (real.repositories / name).symlink_to(bare)
+    async with httpx2.AsyncClient(base_url=real.server.url, verify=real.server.context) as http:
+        world = RealFluxWorld(http, real.plurals)
+        async with _prepare(world, remote, f"{real.git_url}/{name}") as found:
+            yield found
+
+
+@asynccontextmanager
+async def _prepare(cluster: Cluster, remote: Remote, url: str) -> AsyncIterator[Flux]:
+    flux = Flux(cluster, remote, f"flux-{uuid4().hex[:8]}")
+    remote.push({"README.yaml": {"about": "nothing"}})
+    source = make_git_repository(url)
+    grow(source, "metadata")["namespace"] = flux.space
+    space: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": flux.space}}
+    await cluster.apply(space, source)
+    await cluster.until(GIT, "cluster", flux.space, is_ready)
+    yield flux
+    await cluster.remove(GIT, "cluster", flux.space)
+
+
+@pytest.fixture(params=["lab_flux", pytest.param("real_flux", marks=pytest.mark.tools)])
+def flux(request: pytest.FixtureRequest) -> Flux:
+    """Each Flux in turn."""
+    found: Flux = request.getfixturevalue(request.param)
+    return found
+
+
+def has_applied(commit: str) -> Callable[[Object], bool]:
+    """Tell whether a Kustomization is ready at a commit."""
+    revision = f"main@sha1:{commit}"
+    return lambda obj: is_ready(obj) and text(obj, "status", "lastAppliedRevision") == revision
+
+
+async def test_what_is_applied_is_told(flux: Flux) -> None:
+    """Ready names the revision, the inventory lists the objects."""
+    commit = await flux.push(one=flux.settings("one", key="value"))
+    await flux.begin("a", "./a")
+    done = await flux.until("a", has_applied(commit))
+
+    assert ("True", "ReconciliationSucceeded", f"Applied revision: main@sha1:{commit}") == (
+        condition(done, "Ready")
+    )
+    entries = maps(done, "status", "inventory", "entries")
+    assert [{"id": f"{flux.space}_one__ConfigMap", "v": "v1"}] == entries
+    assert f"main@sha1:{commit}" == text(done, "status", "lastAttemptedRevision")
+
+
+async def test_one_unknown_kind_keeps_everything_out(flux: Flux) -> None:
+    """The whole build is tried first: the deadlock of a CR beside its release."""
+    job: Object = {
+        "apiVersion": "longhorn.io/v1beta2",
+        "kind": "RecurringJob",
+        "metadata": {"name": "trim", "namespace": flux.space},
+        "spec": {"cron": "0 2 * * *"},
+    }
+    await flux.push(all=[flux.settings("one"), job])
+    await flux.begin("a", "./a")
+
+    said = await flux.tell("a", has_failed)
+    why = 'no matches for kind "RecurringJob" in version "longhorn.io/v1beta2"'
+    message = f"RecurringJob/SPACE/trim dry-run failed: {why}\n"
+    assert ("False", "ReconciliationFailed", message) == said
+    assert await flux.data_of("one") is None
+
+
+async def test_what_was_applied_before_is_told(flux: Flux) -> None:
+    """Definitions go first; what they changed stands below the error of what comes after."""
+    lost = flux.settings("one")
+    grow(lost, "metadata")["namespace"] = "nowhere"
+    space: Object = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": f"{flux.space}-b"},
+    }
+    await flux.push(all=[lost, space])
+    await flux.begin("a", "./a")
+
+    said = await flux.tell("a", has_failed)
+    why = 'ConfigMap/nowhere/one not found: namespaces "nowhere" not found'
+    assert ("False", "ReconciliationFailed") == said[:2]
+    assert said[2] in {f"{why}\nNamespace/SPACE-b created\n", f"{why}\n"}
+
+
+async def test_missing_namespace(flux: Flux) -> None:
+    """An object in a namespace that nobody creates fails the dry run."""
+    lost = flux.settings("one")
+    grow(lost, "metadata")["namespace"] = "nowhere"
+    await flux.push(one=lost)
+    await flux.begin("a", "./a")
+
+    said = await flux.tell("a", has_failed)
+    message = 'ConfigMap/nowhere/one not found: namespaces "nowhere" not found\n'
+    assert ("False", "ReconciliationFailed", message) == said
+
+
+async def test_missing_source(flux: Flux) -> None:
+    """A source that is not there is waited for, and named."""
+    await flux.begin("a", "./a", sourceRef={"kind": "GitRepository", "name": "none"})
+
+    said = await flux.tell("a", has_failed)
+    message = 'GitRepository.source.toolkit.fluxcd.io "none" not found'
+    assert ("False", "ArtifactFailed", message) == said
+
+
+async def test_missing_path(flux: Flux) -> None:
+    """A path that the commit does not have is told with the path."""
+    await flux.begin("a", "./none")
+
+    status, reason, message = await flux.tell("a", has_failed)
+    assert ("False", "ArtifactFailed") == (status, reason)
+    assert message.startswith("kustomization path not found: stat ")
+    assert message.endswith("/none: no such file or directory")
+
+
+async def test_build_that_fails(flux: Flux) -> None:
+    """A kustomization.yaml that names a missing file is a failed build."""
+    kustomization: Object = {"resources": ["none.yaml"]}
+    await flux.push(kustomization=kustomization)
+    await flux.begin("a", "./a")
+
+    status, reason, message = await flux.tell("a", has_failed)
+    assert ("False", "BuildFailed") == (status, reason)
+    assert "kustomize build failed: accumulating resources: " in message
+    assert "none.yaml" in message
+
+
+async def test_dependency_that_is_not_ready(flux: Flux) -> None:
+    """Nothing is applied before what it depends on is ready; then it is."""
+    await flux.push(one=flux.settings("one"))
+    await flux.begin("b", "./none")
+    await flux.until("b", has_failed)
+    await flux.begin("a", "./a", dependsOn=[{"name": "b"}])
+    said = await flux.tell("a", has_failed)
+    held = await flux.data_of("one")
+    await flux.begin("b", "./a", prune=False)
+    await flux.until("a", is_ready)
+
+    assert ("False", "DependencyNotReady", "dependency 'SPACE/b' is not ready") == said
+    assert (None, {}) == (held, await flux.data_of("one") or {})
+
+
+async def test_dependency_that_is_missing(flux: Flux) -> None:
+    """A name that nobody has is told as such."""
+    await flux.push(one=flux.settings("one"))
+    await flux.begin("a", "./a", dependsOn=[{"name": "none"}])
+
+    said = await flux.tell("a", has_failed)
+    why = 'kustomizations.kustomize.toolkit.fluxcd.io "none" not found'
+    message = f"dependency 'SPACE/none' not found: {why}"
+    assert ("False", "DependencyNotReady", message) == said
+
+
+async def test_what_left_git_leaves_the_cluster(flux: Flux) -> None:
+    """Pruning removes what the last commit does not have, and only that."""
+    first = await flux.push(one=flux.settings("one"), two=flux.settings("two", key="value"))
+    await flux.begin("a", "./a")
+    await flux.until("a", has_applied(first))
+    second = await flux.push(one=flux.settings("three"))
+    await flux.until("a", has_applied(second))
+
+    assert [None, {"key": "value"}] == [await flux.data_of("one"), await flux.data_of("two")]
+    assert {} == (await flux.data_of("three") or {})
+
+
+async def test_kustomization_that_goes_takes_its_objects(flux: Flux) -> None:
+    """The finalizer removes what was applied before the Kustomization itself goes."""
+    commit = await flux.push(one=flux.settings("one"))
+    await flux.begin("a", "./a")
+    await flux.until("a", has_applied(commit))
+    await flux.cluster.remove(KUSTOMIZATION, "a", flux.space)
+    async with asyncio.timeout(20):
+        while await flux.cluster.find(KUSTOMIZATION, "a", flux.space):  # noqa: ASYNC110  see above
+            await asyncio.sleep(0.05)
+
+    assert await flux.data_of("one") is None
+
+
+async def test_variables_are_substituted(flux: Flux) -> None:
+    """Values and defaults; `$$` stays a dollar, and annotated objects as they are."""
+    spared = flux.settings("two", key="${NAME}")
+    grow(spared, "metadata")["annotations"] = {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}
+    written = "${NAME}-${NONE:=default}-$${RAW}-${NAME:0:2}"
+    commit = await flux.push(one=flux.settings("one", key=written), two=spared)
+    await flux.cluster.apply(flux.settings("settings", NAME="lab"))
+    sources: Json = [{"kind": "ConfigMap", "name": "settings"}]
+    await flux.begin("a", "./a", postBuild={"substituteFrom": sources})
+    await flux.until("a", has_applied(commit))
+
+    assert {"key": "lab-default-${RAW}-la"} == await flux.data_of("one")
+    assert {"key": "${NAME}"} == await flux.data_of("two")
+
+
+async def test_undefined_variables_fail_the_build(flux: Flux) -> None:
+    """Since Flux 2.9 a name that no source defines, and that has no default, is an error."""
+    await flux.push(one=flux.settings("one", key="${NAME}-${NONE}"))
+    await flux.begin("a", "./a", postBuild={"substitute": {"NAME": "lab"}})
+
+    said = await flux.tell("a", has_failed)
+    message = (
+        "post build failed for 'ConfigMap.v1.[noGrp]/one': envsubst error: variable substitution "
+        'failed: variable not set (strict mode): "NONE"'
+    )
+    assert ("False", "BuildFailed", message) == said
+
+
+@pytest.mark.parametrize(("strategy", "shown"), [("WithVariables", "x${A:=b}"), ("Always", "xb")])
+async def test_substitution_without_variables(flux: Flux, strategy: str, shown: str) -> None:
+    """Where there is no variable nothing is substituted, unless it is asked for."""
+    commit = await flux.push(one=flux.settings("one", key="x${A:=b}"))
+    await flux.begin("a", "./a", postBuild={"substituteStrategy": strategy})
+    await flux.until("a", has_applied(commit))
+
+    assert {"key": shown} == await flux.data_of("one")
+
+
+@pytest.mark.parametrize("is_optional", [True, False])
+async def test_variables_from_nowhere(flux: Flux, *, is_optional: bool) -> None:
+    """A source of variables that is missing fails the build, unless it is optional."""
+    await flux.push(one=flux.settings("one", key="x${NONE}"))
+    sources: Json = [{"kind": "ConfigMap", "name": "none", "optional": is_optional}]
+    post: Json = {"substituteFrom": sources}
+    await flux.begin("a", "./a", postBuild=post)
+    status, reason, message = await flux.tell("a", lambda obj: is_ready(obj) or has_failed(obj))
+
+    if is_optional:
+        assert ("True", {"key": "x${NONE}"}) == (status, await flux.data_of("one"))
+    else:
+        assert ("False", "BuildFailed") == (status, reason)
+        assert "substitute from 'ConfigMap/none' error: configmaps \"none\" not found" in message
+
+
+async def test_suspended_does_nothing(flux: Flux) -> None:
+    """What is suspended says nothing, and goes on where it is resumed."""
+    commit = await flux.push(one=flux.settings("one"))
+    await flux.begin("b", "./a", prune=False, suspend=True)
+    await flux.begin("a", "./none")
+    await flux.until("a", has_failed)  # long enough for b, too
+    before = await flux.cluster.find(KUSTOMIZATION, "b", flux.space)
+    await flux.begin("b", "./a", prune=False, suspend=False)
+    await flux.until("b", has_applied(commit))
+
+    assert ("", "", "") == condition(before or {}, "Ready")
+
+
+async def test_health_that_never_comes(flux: Flux) -> None:
+    """A workload that nobody runs is waited for until the timeout, and named."""
+    await flux.push(
+        web={
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "broken", "namespace": flux.space},
+            "spec": {
+                "selector": {"matchLabels": {"app": "web"}},
+                "template": {
+                    "metadata": {"labels": {"app": "web"}},
+                    "spec": {"containers": [{"name": "web", "image": "x:1"}]},
+                },
+            },
+        }
+    )
+    await flux.begin("a", "./a", wait=True, timeout="3s")
+    said = await flux.tell("a", lambda obj: condition(obj, "Ready")[1] == "HealthCheckFailed")
+
+    assert "False" == said[0]
+    assert "timeout waiting for: [Deployment/SPACE/broken status: 'InProgress']" in said[2]
