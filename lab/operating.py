@@ -42,6 +42,8 @@ class Operator:
             found[Target.POD] = f"{namespace}/"
             images = [text(one, "image") for one in maps(pods[-1], "spec", "containers")]
             found[Target.IMAGE] = images[0].partition("@")[0]
+        if users := [pod for pod in pods if _has_claim(pod)]:
+            found[Target.VOLUME] = f"{text(users[-1], 'metadata', 'namespace')}/"
         services = [where for kind in _WEBHOOKS for where in await _list_services(client, kind)]
         services.sort(key=lambda where: (not where.startswith(_JUDGES), where))
         if services:
@@ -76,6 +78,10 @@ def _is_fit(pod: Object) -> bool:
     owners = {text(owner, "kind") for owner in maps(pod, "metadata", "ownerReferences")}
     is_own = text(pod, "metadata", "namespace") not in _LEFT_OUT
     return is_own and bool(owners - {"Job", "Node"}) and bool(maps(pod, "spec", "containers"))
+
+
+def _has_claim(pod: Object) -> bool:
+    return any("persistentVolumeClaim" in one for one in maps(pod, "spec", "volumes"))
 
 
 async def _list_services(client: KubernetesClient, kind: str) -> list[str]:

@@ -167,5 +167,6 @@ def _find_running(name: str) -> RunningFault:
 _DESCRIBED = {
     Target.IMAGE: "a part of the images of pods",
     Target.POD: "`namespace/prefix` of pods",
+    Target.VOLUME: "`namespace/prefix` of the pods that use volumes",
     Target.WEBHOOK: "`namespace/prefix` of the Service that serves webhooks",
 }

@@ -77,7 +77,8 @@ def _source(fault: SourceFault, does: str, origin: str, signature: str) -> Runni
     def strike(hands: Hands, target: str, on: bool) -> None:  # noqa: FBT001 (a `Strike`)
         hands.sources.set_fault(target, fault, on=on)
 
-    answers = (_gate("sources-are-ready"), _diagnosis(signature))
+    # Of the cluster's own repository the commit is missed first.
+    answers = (_step("fetch-commit"), _gate("sources-are-ready"), _diagnosis(signature))
     return RunningFault(fault.value, Target.SOURCE, does, origin, strike, answers)
 
 
@@ -246,6 +247,14 @@ RUNNING_FAULTS = (
         "webhook-denied",
         target=Target.WEBHOOK,
     ),
+    RunningFault(
+        PodFault.VOLUMES_DEGRADED.value,
+        Target.VOLUME,
+        "Longhorn volumes of pods whose `namespace/name` begins with the target lack replicas.",
+        "https://github.com/postfinance/topf/issues/135",
+        _of_pods(PodFault.VOLUMES_DEGRADED),
+        (_gate("layer-keeps-promises"), _diagnosis("volume-unhealthy")),
+    ),
     _source(
         SourceFault.GIT_DENIED,
         "The Git server refuses the deploy key.",
@@ -263,5 +272,17 @@ RUNNING_FAULTS = (
         "The name of the Git server does not resolve.",
         "https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/",
         "name-not-resolved",
+    ),
+    _source(
+        SourceFault.GIT_BRANCH_ABSENT,
+        "The Git server has no such branch.",
+        "https://fluxcd.io/flux/components/source/gitrepositories/#branch-example",
+        "git-reference-missing",
+    ),
+    _source(
+        SourceFault.GIT_EXPIRED,
+        "The Git server's certificate is out of time.",
+        "https://fluxcd.io/flux/components/source/gitrepositories/#https-certificate-authority",
+        "certificate-out-of-time",
     ),
 )

@@ -57,6 +57,8 @@ class Target(StrEnum):
     """`namespace/prefix` of pods; must be given."""
     WEBHOOK = "webhook"
     """`namespace/prefix` of the Service that serves webhooks; must be given."""
+    VOLUME = "volume"
+    """`namespace/prefix` of the pods that use Longhorn's volumes; must be given."""
     SOURCE = "source"
     """`namespace/prefix` of GitRepositories; without it, all of flux-system."""
 

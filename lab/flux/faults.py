@@ -17,6 +17,10 @@ class SourceFault(StrEnum):
     """The Git server shows another host key than the known one."""
     GIT_UNRESOLVED = "git-unresolved"
     """The name of the Git server does not resolve."""
+    GIT_BRANCH_ABSENT = "git-branch-absent"
+    """The Git server has no such branch."""
+    GIT_EXPIRED = "git-certificate-expired"
+    """The Git server's certificate is out of time."""
 
 
 # What go-git and Go's resolver say.
@@ -32,6 +36,14 @@ _MESSAGES: Mapping[SourceFault, str] = {
     SourceFault.GIT_UNRESOLVED: (
         "failed to checkout and determine revision: unable to list remote: dial tcp:"
         " lookup git.lab.example on 10.96.0.10:53: no such host"
+    ),
+    SourceFault.GIT_BRANCH_ABSENT: (
+        "failed to checkout and determine revision: unable to clone:"
+        ' couldn\'t find remote ref "refs/heads/main"'
+    ),
+    SourceFault.GIT_EXPIRED: (
+        "failed to checkout and determine revision: unable to list remote: tls: failed to verify"
+        " certificate: x509: certificate has expired or is not yet valid"
     ),
 }
 

@@ -32,6 +32,8 @@ class PodFault(StrEnum):
     """Webhooks whose service's `namespace/name` begins with the target have no trusted CA."""
     WEBHOOK_DENIES = "webhook-denies"
     """Webhooks whose service's `namespace/name` begins with the target refuse every object."""
+    VOLUMES_DEGRADED = "volumes-degraded"
+    """Longhorn volumes of pods whose `namespace/name` begins with the target lack replicas."""
 
 
 # Why an image cannot be pulled, as containerd says it.
@@ -73,6 +75,7 @@ class Faults:
     images: _Switched = field(default_factory=dict)
     pods: _Switched = field(default_factory=dict)
     webhooks: _Switched = field(default_factory=dict)
+    volumes: _Switched = field(default_factory=dict)
 
     def switch(self, fault: PodFault, target: str, *, on: bool) -> None:
         """Turn a fault of a target on or off."""
@@ -80,6 +83,8 @@ class Faults:
             switched = self.images
         elif fault in WEBHOOK_FAULTS:
             switched = self.webhooks
+        elif fault is PodFault.VOLUMES_DEGRADED:
+            switched = self.volumes
         else:
             switched = self.pods
         if on:
@@ -98,3 +103,7 @@ class Faults:
     def of_webhook(self, where: str) -> PodFault | None:
         """Return why a webhook fails, by the `namespace/name` of its service."""
         return next((fault for fault, prefix in self.webhooks if where.startswith(prefix)), None)
+
+    def is_degraded(self, where: str) -> bool:
+        """Tell whether volumes of a pod lack replicas, by its `namespace/name`."""
+        return any(where.startswith(prefix) for _, prefix in self.volumes)

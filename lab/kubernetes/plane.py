@@ -19,6 +19,7 @@ from lab.kubernetes.controllers.bootstrap import (
 from lab.kubernetes.controllers.csrs import request_serving
 from lab.kubernetes.controllers.dispatcher import Dispatcher
 from lab.kubernetes.controllers.kubelets import Kubelets
+from lab.kubernetes.controllers.longhorn import judge_again
 from lab.kubernetes.controllers.nodes import is_ready, register_node, renew_lease
 from lab.kubernetes.controllers.webhooks import Webhooks
 from lab.kubernetes.controllers.world import World
@@ -81,7 +82,8 @@ class Kubernetes:
     def set_fault(self, target: str, fault: str, *, on: bool = True) -> None:
         """Switch a fault of a target; see `PodFault` for both.
 
-        Pods that suffer from one that is switched off begin anew, as kubelet tries again.
+        Pods that suffer from one that is switched off begin anew, as kubelet tries again; volumes
+        are judged anew.
 
         Raises:
             ValueError: the fault is not known.
@@ -89,6 +91,7 @@ class Kubernetes:
         self.faults.switch(PodFault(fault), target, on=on)
         if not on:
             self._kubelets.try_again()
+        judge_again(self._world)
 
     async def create(
         self, pki: KubernetesPki, *, cni: str = "none", manifests: Sequence[Object] = ()

@@ -127,7 +127,10 @@ async def _install_longhorn(cluster: Cluster) -> None:
 
 
 async def test_statefulsets_get_longhorn_volumes(ready: Cluster) -> None:
-    """A claim waits for Longhorn, is bound, and its Volume is attached and healthy."""
+    """A claim waits for Longhorn, is bound, and its Volume is attached and healthy.
+
+    A fault takes its replicas away, and gives them back.
+    """
     database = deployment("db")
     database["kind"] = "StatefulSet"
     grow(database, "spec")["volumeClaimTemplates"] = [
@@ -149,6 +152,10 @@ async def test_statefulsets_get_longhorn_volumes(ready: Cluster) -> None:
         "longhorn.io/v1beta2", "Volume", text(bound, "spec", "volumeName"), "longhorn-system"
     )
     healthy = await volume.until(lambda obj: dig(obj, "status", "robustness") == "healthy")
+    ready.plane.set_fault("default/db", "volumes-degraded")
+    await volume.until(lambda obj: dig(obj, "status", "robustness") == "degraded")
+    ready.plane.set_fault("default/db", "volumes-degraded", on=False)
+    await volume.until(lambda obj: dig(obj, "status", "robustness") == "healthy")
 
     assert "Pending" == text(waiting, "status", "phase")
     assert "attached" == text(healthy, "status", "state")

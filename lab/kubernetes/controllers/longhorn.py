@@ -24,7 +24,7 @@ from lab.kubernetes.values import (
     text,
 )
 
-__all__ = ["LONGHORN", "Longhorn", "is_longhorn_ready", "plant_volume"]
+__all__ = ["LONGHORN", "Longhorn", "is_longhorn_ready", "judge_again", "plant_volume"]
 
 LONGHORN = "driver.longhorn.io"
 _API = "longhorn.io/v1beta2"
@@ -136,6 +136,8 @@ class Longhorn:
         wanted = number(volume, "spec", "numberOfReplicas", default=3)
         healthy = "healthy" if len(nodes) >= wanted else "degraded" if nodes else "faulted"
         node = text(user or {}, "spec", "nodeName")
+        if user and self._world.faults.is_degraded(f"{namespace_of(user)}/{name_of(user)}"):
+            healthy = "degraded"
 
         def change(obj: Object) -> None:
             grow(obj, "spec")["nodeID"] = node
@@ -162,6 +164,16 @@ class Longhorn:
             if text(claim, "name") in mounted and dig(pod, "status", "phase") == "Running":
                 return pod
         return None
+
+
+def judge_again(world: World) -> None:
+    """Let every volume be judged anew: something else holds now."""
+    for volume in world.store.all(_VOLUMES):
+
+        def forget(obj: Object) -> None:
+            grow(obj, "status")["robustness"] = "unknown"
+
+        world.edit(Place(_VOLUMES, namespace_of(volume), name_of(volume)), forget)
 
 
 def is_longhorn_ready(world: World) -> bool:

@@ -34,7 +34,7 @@ __all__ = ["rehearse"]
 _SPEED = "40"
 _DID_NOT_HOLD = 1
 _FOLDER = "rehearsals"
-_NEEDS_TARGET = frozenset({"image", "pods", "webhook"})
+_NEEDS_TARGET = frozenset({"image", "pods", "volume", "webhook"})
 
 
 def rehearse(arguments: RehearseArguments, environ: Mapping[str, str]) -> int:
