@@ -73,7 +73,8 @@ class Copy:
         promised = known.names_of("finding")
         wanted = sorted((one for one in found if one.id in promised), key=refuses, reverse=True)
         if promised <= {one.id for one in wanted}:
-            return Row(Part.FAULTS, known.name, Verdict.HELD, _describe(wanted[0]), elapsed_s)
+            said = self._redactor.redact(_describe(wanted[0]))
+            return Row(Part.FAULTS, known.name, Verdict.HELD, said, elapsed_s)
         others = ", ".join(sorted({one.id for one in found})) or "nothing"
         said = f"promised was {', '.join(sorted(promised))}; found was {others}"
         return Row(Part.FAULTS, known.name, Verdict.FAILED, f"{said} ({changed[0]})", elapsed_s)
