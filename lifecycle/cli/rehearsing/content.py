@@ -137,6 +137,8 @@ def open_copy(
         if not said:
             _, _, text = log.read_text(encoding="utf-8").rpartition("error: ")
             message, _, hint = text.strip().partition("\nhint: ")
+            # The copy is gone by the time somebody tries what the hint says.
+            hint = hint.replace(str(folder / "repository"), str(target.repo or "."))
             raise PreconditionError(message or "lab cannot copy the repository", hint=hint)
         key = text_at(said, "age_key_file")
         yield Copy(
