@@ -23,6 +23,7 @@ __all__ = ["Chart", "CrdText", "RenderError", "Rendered", "Renderer"]
 # In a definition, only its own metadata has a name two columns in.
 _CRD_NAME = re.compile(r"^metadata:\n(?:  .*\n)*?  name: *(\S+)", re.MULTILINE)
 _CRD_KIND = re.compile(r"^kind: *[\"']?CustomResourceDefinition\b", re.MULTILINE)
+_DEBUG_HINT = "Use --debug flag to render out invalid YAML"
 _CRD_SOURCE = re.compile(r"# Source: \S+/crds/")
 
 
@@ -114,7 +115,9 @@ class Renderer:
                 what=f"render {namespace}/{release}",
             )
         except ToolFailedError as failed:
-            raise RenderError(failed.stderr.removeprefix("Error: ")) from failed
+            # The hint is of the command line; helm-controller has the library's own words.
+            said = failed.stderr.removeprefix("Error: ").removesuffix(_DEBUG_HINT)
+            raise RenderError(said.rstrip()) from failed
         # Megabytes of definitions take a while to parse, and the lab's servers share this loop.
         return await asyncio.to_thread(_sort_out, printed)
 

@@ -49,10 +49,8 @@ async def _read(context: Context, release: Object, reference: Object) -> str | N
         return base64.b64decode(value).decode() if kind == "Secret" else value
     if reference.get("optional") is True:
         return None
-    shown = _show(release, reference)
-    if found is None:
-        raise ValuesError(f"could not resolve {shown}: not found")
-    raise ValuesError(f"could not resolve {shown}: missing key '{key}'")
+    why = "key not found" if found is not None else f'{kind.lower()}s "{name}" not found'
+    raise ValuesError(f"could not resolve {_show(release, reference)} with key '{key}': {why}")
 
 
 def _show(release: Object, reference: Object) -> str:

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
+import httpx2
 import pytest
-import yaml
 
 from lab.charts import ChartWanted, build_charts
-from lab.kubernetes.values import Object
 from lab.tools import LabTools, ToolMissingError
+from tests.lab_flux.flux_charts import write_charts
+from tests.lab_flux.flux_contract import Flux, LabWorld, prepare
+from tests.lab_flux.flux_remote import Remote
 from tests.lab_flux.flux_world import FluxWorld, make_git_repository, run_world
+from tests.lab_flux.real_flux import RealFlux, RealFluxWorld, explain_no_flux, run_real_flux
 
 URL = "ssh://git@git.lab.example/test.git"
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A Git remote that a test pushes manifests to."""
-
-    path: Path
-    tools: LabTools
-
-    def push(self, files: Mapping[str, list[Object] | Object]) -> str:
-        """Commit files on top of those before; returns the commit."""
-        for name, content in files.items():
-            file = self.path / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            documents = content if isinstance(content, list) else [content]
-            file.write_text(yaml.safe_dump_all(documents))
-        self.tools.run("git", "add", "--all", cwd=self.path)
-        self.tools.run("git", "commit", "--quiet", "--message", "Change", cwd=self.path)
-        self.tools.run("git", "push", "--quiet", "origin", "main", cwd=self.path)
-        return self.tools.run("git", "rev-parse", "HEAD", cwd=self.path).strip()
+CHARTS_URL = "https://charts.lab.example"
 
 
 @pytest.fixture(scope="session")
@@ -84,3 +68,49 @@ async def world(tmp_path: Path, remote: Remote, charts: Path) -> AsyncIterator[F
     async with run_world(tmp_path / "work", remote.tools, charts) as running:
         await running.apply(make_git_repository(URL))
         yield running
+
+
+@pytest.fixture(scope="session")
+def own_charts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Charts without pods, with the index of an HTTP repository."""
+    folder = tmp_path_factory.mktemp("own-charts")
+    write_charts(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real(own_charts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealFlux]:
+    """Real controllers for all tests."""
+    if reason := explain_no_flux():
+        pytest.skip(reason)
+    with run_real_flux(tmp_path_factory.mktemp("flux"), own_charts) as running:
+        yield running
+
+
+@pytest.fixture
+async def lab_flux(tmp_path: Path, remote: Remote, own_charts: Path) -> AsyncIterator[Flux]:
+    """The lab's Flux."""
+    async with (
+        run_world(tmp_path / "work", remote.tools, own_charts) as world,
+        prepare(LabWorld(world), remote, URL, CHARTS_URL) as found,
+    ):
+        yield found
+
+
+@pytest.fixture
+async def real_flux(real: RealFlux, remote: Remote) -> AsyncIterator[Flux]:
+    """The real Flux."""
+    name = f"{uuid4().hex[:8]}.git"
+    bare = Path(remote.path).with_name("remote.git")
+    (real.repositories / name).symlink_to(bare)
+    async with httpx2.AsyncClient(base_url=real.server.url, verify=real.server.context) as http:
+        world = RealFluxWorld(http, real.plurals)
+        async with prepare(world, remote, f"{real.git_url}/{name}", real.charts_url) as found:
+            yield found
+
+
+@pytest.fixture(params=["lab_flux", pytest.param("real_flux", marks=pytest.mark.tools)])
+def flux(request: pytest.FixtureRequest) -> Flux:
+    """Each Flux in turn."""
+    found: Flux = request.getfixturevalue(request.param)
+    return found

@@ -15,7 +15,11 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import (
+    BaseHTTPRequestHandler,
+    SimpleHTTPRequestHandler,
+    ThreadingHTTPServer,
+)
 from pathlib import Path
 from threading import Thread
 
@@ -30,11 +34,16 @@ from tests.lab_kubernetes.real_apiserver import RealServer, explain_missing, run
 
 __all__ = ["RealFlux", "RealFluxWorld", "explain_no_flux", "run_real_flux"]
 
-_CONTROLLERS = ("source-controller", "kustomize-controller")
+_CONTROLLERS = ("source-controller", "kustomize-controller", "helm-controller")
 _HOST = "127.0.0.1"
 _LONGEST_WAIT_S = 40.0
 _LONGEST_STOP_S = 5.0
-_PLURALS = {"ConfigMap": "configmaps", "Namespace": "namespaces", "Deployment": "deployments"}
+_PLURALS = {
+    "ConfigMap": "configmaps",
+    "Secret": "secrets",
+    "Namespace": "namespaces",
+    "Deployment": "deployments",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,7 @@ class RealFlux:
     server: RealServer
     repositories: Path
     git_url: str
+    charts_url: str
     plurals: dict[str, str]
 
 
@@ -56,13 +66,14 @@ def explain_no_flux() -> str:
 
 
 @contextmanager
-def run_real_flux(folder: Path) -> Iterator[RealFlux]:
-    """Run everything with its files in `folder`; ends all of it."""
+def run_real_flux(folder: Path, charts: Path) -> Iterator[RealFlux]:
+    """Run everything with its files in `folder`, and serve `charts`; ends all of it."""
     repositories = folder / "git"
     repositories.mkdir()
     with ExitStack() as running:
         server = running.enter_context(run_real_server(folder, make_pki()))
         git_url = running.enter_context(_serve_git(repositories))
+        charts_url = running.enter_context(_serve_files(charts))
         plurals = _install_definitions(server)
         kubeconfig = _write_kubeconfig(folder, server)
         artifacts, *ports = _find_ports(1 + 2 * len(_CONTROLLERS))
@@ -80,7 +91,7 @@ def run_real_flux(folder: Path) -> Iterator[RealFlux]:
             else:
                 arguments += ["--requeue-dependency=1s"]
             running.enter_context(_run(folder, kubeconfig, [name, *arguments]))
-        yield RealFlux(server, repositories, git_url, plurals)
+        yield RealFlux(server, repositories, git_url, charts_url, plurals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +266,28 @@ def _serve_git(root: Path) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content)
 
-    with ThreadingHTTPServer((_HOST, 0), Handler) as server:
+    with _serve(Handler) as url:
+        yield url
+
+
+@contextmanager
+def _serve_files(folder: Path) -> Iterator[str]:
+    """Serve a folder as it is."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def translate_path(self, path: str) -> str:
+            return str(folder / path.lstrip("/"))
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with _serve(Handler) as url:
+        yield url
+
+
+@contextmanager
+def _serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer((_HOST, 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://{_HOST}:{server.server_port}"
         server.shutdown()

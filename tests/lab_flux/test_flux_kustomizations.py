@@ -6,7 +6,7 @@ import pytest
 
 from lab.charts.crds import make_crd, make_crds
 from lab.kubernetes.values import Json, Object, at, grow, maps, text
-from tests.lab_flux.conftest import Remote
+from tests.lab_flux.flux_remote import Remote
 from tests.lab_flux.flux_world import (
     GIT,
     KUSTOMIZATION,
