@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -74,4 +75,7 @@ async def test_component_that_no_fault_strikes_is_sound(struck: BrokenWorld) -> 
         lambda obj: KubernetesObject(obj).has_condition("Ready"),
     )
 
-    assert () == await diagnose(struck.world(), f"layer-is-ready/{_SOUND}-guarded")
+    # Pods of the other components may still be starting, and are seen, too.
+    while found := await diagnose(struck.world(), f"layer-is-ready/{_SOUND}-guarded"):
+        assert struck.clock.elapsed_s() < _SOON_S, found
+        await asyncio.sleep(0.05)
