@@ -17,7 +17,7 @@ from inventory.rules._rule import Rule
 from inventory.rules._values import VALUES
 from inventory.rules._waits import WAITS
 
-__all__ = ["RULES", "Rule", "blocks_bootstrap", "make_finding"]
+__all__ = ["RULES", "Rule", "make_finding"]
 
 RULES: Final[dict[str, Rule]] = {
     rule.id: replace(rule, example=EXAMPLES[rule.id])
@@ -45,8 +45,3 @@ def make_finding(name: str, message: str, position: Position, hint: str = "") ->
     """
     rule = RULES[name]
     return Finding(name, rule.severity, message, position, hint or rule.repair)
-
-
-def blocks_bootstrap(finding: Finding) -> bool:
-    """Say whether a bootstrap must not start with this finding."""
-    return finding.id in RULES and RULES[finding.id].blocks

@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
-from inventory.rules._rule import ERROR, INFO, WARNING, blocking, rule
+from inventory.rules._rule import ERROR, INFO, WARNING, rule
 
 TALOS = (
-    blocking(
+    rule(
         "no-nodes",
+        ERROR,
         "talconfig.yaml declares no control plane.",
         "declare the machines under nodes",
     ),
-    blocking(
+    rule(
         "undefined-talos-variable",
+        ERROR,
         "talconfig.yaml uses a name that neither clusterenv.yaml defines nor ClusterTool derives.",
         "define it in clusterenv.yaml",
     ),
-    blocking(
+    rule(
         "duplicate-node",
+        ERROR,
         "Two nodes have the same host name or address.",
         "give each machine its own",
     ),
-    blocking(
+    rule(
         "vip-is-node",
+        ERROR,
         "The shared address of the control planes is also a node's own address.",
         "choose a free address for the VIP",
     ),
-    blocking(
+    rule(
         "vip-in-pool",
+        ERROR,
         "The control planes' shared address lies in METALLB_RANGE, so a service may get it.",
         "choose a VIP outside the range, or shrink the range",
     ),
-    blocking(
+    rule(
         "node-in-pool",
+        ERROR,
         "A node's address or the gateway lies inside METALLB_RANGE, so a service may get it.",
         "shrink the range",
     ),
-    blocking(
+    rule(
         "networks-overlap",
+        ERROR,
         "Pod network, service network and node addresses overlap, so packets go astray.",
         "choose networks that do not overlap",
     ),
@@ -190,8 +197,9 @@ UPGRADES = (
         " but nothing live runs that. The plan fits no node and never says so.",
         "deploy node-feature-discovery, or select by another label",
     ),
-    blocking(
+    rule(
         "unsupported-versions",
+        ERROR,
         "talconfig.yaml pairs a Talos version with a Kubernetes version that it does not support.",
         "choose a Kubernetes version that the Talos version supports",
     ),

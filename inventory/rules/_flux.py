@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from inventory.rules._rule import ERROR, INFO, WARNING, blocking, rule
+from inventory.rules._rule import ERROR, INFO, WARNING, rule
 
 FLUX = (
-    blocking(
+    rule(
         "no-entry",
+        ERROR,
         "No Flux Kustomization reaches the cluster's folder, so Flux would apply nothing.",
         "add clusters/<name>/kubernetes/flux-entry.yaml",
     ),
-    blocking(
+    rule(
         "entry-build-failed",
+        ERROR,
         "The build of an entry fails, so nothing of the cluster can be applied.",
         "repair the error findings in the entry's files first",
     ),

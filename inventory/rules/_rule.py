@@ -16,7 +16,6 @@ class Rule:
     Attributes:
         explanation: One paragraph: what is wrong and what it leads to.
         repair: What to do; also the default hint.
-        blocks: Whether a bootstrap must not start while such a finding exists.
         example: What it looks like, a few lines of a file.
     """
 
@@ -24,15 +23,9 @@ class Rule:
     severity: Severity
     explanation: str
     repair: str
-    blocks: bool = False
     example: str = ""
 
 
 def rule(name: str, severity: Severity, explanation: str, repair: str) -> Rule:
     """Return a rule."""
     return Rule(name, severity, explanation, repair)
-
-
-def blocking(name: str, explanation: str, repair: str) -> Rule:
-    """Return a rule of severity error that keeps a bootstrap from starting."""
-    return Rule(name, ERROR, explanation, repair, blocks=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from inventory import Finding, read_repository
-from inventory.rules import RULES, blocks_bootstrap
+from inventory.rules import RULES
+from lifecycle.gates.repository import refuses
 
 Write = Callable[[Mapping[str, str]], Path]
 
@@ -73,7 +74,7 @@ def test_wrong_addresses_block_a_bootstrap(
     findings = talos_findings(write, TALCONFIG, CLUSTERENV.replace(old, new))
 
     assert found in described(findings)
-    assert all(blocks_bootstrap(finding) for finding in findings)
+    assert all(refuses(finding) for finding in findings)
 
 
 @pytest.mark.parametrize(

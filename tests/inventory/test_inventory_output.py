@@ -12,7 +12,6 @@ import pytest
 from inventory import Edge, EdgeKind, Finding, Inventory, Layer, Position, Severity, Variables
 from inventory.acceptance import AcceptanceError, judge, read_acceptances
 from inventory.drawings import draw_mermaid, draw_svg, draw_text
-from inventory.reference import write_reference
 from inventory.rules import RULES, make_finding
 from inventory.sarif import build_sarif
 
@@ -166,13 +165,3 @@ def test_findings_compare_by_value() -> None:
     one = Finding("a", Severity.INFO, "b", HERE)
 
     assert one == Finding("a", Severity.INFO, "b", Position("a/b.yaml", 3, 5))
-
-
-def test_reference_page_tells_every_rule() -> None:
-    """Each rule has its own section with explanation, example and repair."""
-    page = write_reference()
-
-    for name, rule in RULES.items():
-        example = f"```yaml\n{rule.example}\n```"
-        assert rule.example
-        assert f"\n## {name}\n\n{rule.explanation}\n\n{example}\n\nRepair: {rule.repair}.\n" in page
