@@ -99,16 +99,22 @@ class BrokenWorld:
         return cast("World", declared)
 
     async def find_cause(
-        self, step: str, signature: str, *, within_s: float, accepted: tuple[str, ...] = ()
+        self,
+        step: str,
+        signature: str,
+        *,
+        within_s: float,
+        accepted: tuple[str, ...] = (),
+        told: str = "",
     ) -> Diagnosis:
-        """Ask again and again until the first cause has a signature; fails after `within_s`.
+        """Ask until the first cause has a signature and tells `told`; fails after `within_s`.
 
         The bound is in simulated seconds since the cluster was given its components.
         """
         found: tuple[Diagnosis, ...] = ()
         while True:
             found = await diagnose(self.world(*accepted), step)
-            if found and found[0].signature == signature:
+            if found and found[0].signature == signature and told in found[0].cause:
                 return found[0]
             assert self.clock.elapsed_s() < within_s, found
             await asyncio.sleep(0.05)

@@ -97,9 +97,11 @@ async def test_cause_of_a_component_is_named(
     broken: BrokenWorld, component: str, signature: str, cause: str, command: str
 ) -> None:
     """The gate of a layer ends with what is wrong, where, and what repairs it."""
-    found = await broken.find_cause(f"layer-is-ready/{component}", signature, within_s=_SOON_S)
+    # A cause comes bit by bit: that a container ends again and again before how it ended.
+    found = await broken.find_cause(
+        f"layer-is-ready/{component}", signature, within_s=_SOON_S, told=cause
+    )
 
-    assert cause in found.cause
     assert command in found.command
     assert found.evidence[0].startswith("Kustomization flux-system/")
 
