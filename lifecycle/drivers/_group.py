@@ -106,7 +106,7 @@ class ProcessGroup(asyncio.SubprocessProtocol):
             # Also after a second cancel, and also for children of a process that ended by itself.
             self._signal(signal.SIGKILL)
             self._transport.close()
-        await _wait(self._exited, grace_s)
+            await _wait(self._exited, grace_s)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport: asyncio's side of the process."""
