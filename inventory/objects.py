@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from inventory.model import Json, JsonObject
 
@@ -67,6 +67,18 @@ def get_int(value: Json, *keys: str, default: int = 0) -> int:
     """Return the whole number under `keys`; `default` when there is none."""
     found = get(value, *keys)
     return found if isinstance(found, int) and not isinstance(found, bool) else default
+
+
+def find_texts(value: Json) -> Iterator[str]:
+    """Yield every text in a value, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from find_texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from find_texts(item)
 
 
 def is_scalar(value: Json) -> bool:

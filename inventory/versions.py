@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from inventory.model import Json, ObjectRef, Position, Release, Source, Statement, TalosConfig
-from inventory.objects import get_mapping, get_text
+from inventory.model import ObjectRef, Position, Release, Source, Statement, TalosConfig
+from inventory.objects import find_texts, get_mapping, get_text
 from inventory.tree import Tree
 
 _FLUX_INSTALL = re.compile(r"fluxcd/flux2/manifests/install\?ref=([\w.+-]+)")
@@ -128,7 +128,9 @@ def _images(tree: Tree, live: Iterable[tuple[str, ObjectRef]]) -> Iterator[State
     for owner, item in live:
         if not tree.mentions(item.position.path, "kubectl:"):
             continue
-        for text in _kubectl_texts(item.raw):
+        for text in find_texts(item.raw):
+            if "kubectl:" not in text:
+                continue
             match = _KUBECTL_IMAGE.fullmatch(text.partition("@")[0])
             if match:
                 source = f"{match[1]} in {owner}"
@@ -137,15 +139,3 @@ def _images(tree: Tree, live: Iterable[tuple[str, ObjectRef]]) -> Iterator[State
                     Statement("kubectl image", source, match[2], item.position),
                 )
     yield from sorted(found.values(), key=lambda statement: statement.source)
-
-
-def _kubectl_texts(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        if "kubectl:" in value:
-            yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _kubectl_texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _kubectl_texts(item)

@@ -12,7 +12,7 @@ from typing import Final
 
 from inventory.checks.facts import Facts
 from inventory.model import Finding, Json, TalosConfig
-from inventory.objects import get, get_list, get_mapping
+from inventory.objects import find_texts, get, get_list, get_mapping
 from inventory.rules import make_finding
 from inventory.tree import join
 
@@ -58,17 +58,6 @@ def _configs(facts: Facts, vip: frozenset[str]) -> Iterator[Finding]:
 
 def _asked(value: Json) -> Iterator[str]:
     """Yield what talosctl is told to ask, in every list and text that runs it."""
-    texts = " ".join(_texts(get(value, "spec")))
+    texts = " ".join(find_texts(get(value, "spec")))
     if _TOOL in texts:
         yield from _FLAG.findall(texts)
-
-
-def _texts(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)

@@ -33,9 +33,10 @@ def check_variables(facts: Facts) -> Iterator[Finding]:
     """Yield what Flux' substitution would get wrong."""
     owners: Sequence[Entry | Component] = (*facts.inventory.entries, *facts.inventory.components)
     yield from _sources(facts, owners)
+    is_strict = _is_flux_strict(facts)
     for owner in owners:
         if owner.substitute_from or owner.substitute:
-            yield from _objects(facts, owner)
+            yield from _objects(facts, owner, is_strict=is_strict)
     yield from _drift(facts)
 
 
@@ -71,9 +72,8 @@ def _sources(facts: Facts, owners: Sequence[Entry | Component]) -> Iterator[Find
         yield make_finding("missing-substitution-source", message, place)
 
 
-def _objects(facts: Facts, owner: Entry | Component) -> Iterator[Finding]:
+def _objects(facts: Facts, owner: Entry | Component, *, is_strict: bool) -> Iterator[Finding]:
     variables = facts.inventory.variables
-    is_strict = _is_flux_strict(facts)
     missing = [s for s in owner.substitute_from if not _is_known(facts, s)]
     known = variables.names_of(owner.substitute_from) | frozenset(owner.substitute)
     for item in owner.objects:

@@ -80,10 +80,7 @@ def _find_request_problems(request: Object) -> Iterator[Cause]:
 
 
 def _find_pem_problem(sent: str) -> str:
-    try:
-        pem = base64.b64decode(sent)
-    except binascii.Error:
-        pem = b""
+    pem = _decode(sent)
     if b"-----BEGIN CERTIFICATE REQUEST-----" not in pem:
         return "PEM block type must be CERTIFICATE REQUEST"
     try:

@@ -97,22 +97,12 @@ class MachineIsKnown:
         return Unknown(f"{self.node.address} does not answer: {error.failure}")
 
     async def _judge_hardware(self) -> Answer:
-        disks = asyncio.ensure_future(self.world.talosctl.disks(self.node.address, insecure=True))
-        links, volumes = (
-            asyncio.ensure_future(self._links()),
-            asyncio.ensure_future(self._volumes()),
+        disks, links, volumes = await asyncio.gather(
+            self.world.talosctl.disks(self.node.address, insecure=True),
+            self._links(),
+            self._volumes(),
         )
-        asked = (disks, links, volumes)
-        try:
-            await asyncio.gather(*asked)
-        finally:
-            # Where one is not answered nobody waits for the others, and their talosctl ends too.
-            for question in asked:
-                question.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
-        return self._judge_links(links.result()) or self._judge_disks(
-            disks.result(), volumes.result()
-        )
+        return self._judge_links(links) or self._judge_disks(disks, volumes)
 
     async def _links(self) -> tuple[Link, ...]:
         """Read the links of a machine whose node declares hardware addresses."""

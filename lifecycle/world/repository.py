@@ -14,7 +14,7 @@ from inventory import Inventory, Source, read_repository
 from lifecycle.drivers.git import Git
 from lifecycle.drivers.private import PrivateFolder
 from lifecycle.drivers.sops import Decrypted, Sops, SopsError
-from lifecycle.errors import CommandFailedError, InventoryError
+from lifecycle.errors import CommandFailedError, DriverError, InventoryError
 from lifecycle.secrets import Redactor, Secret
 
 __all__ = ["Copying", "Repository", "open_repository"]
@@ -43,14 +43,18 @@ class Copying:
             self._task = asyncio.create_task(self._git.copy(self._destination, commit=self._commit))
 
     async def ended(self) -> Path:
-        """Return where the clone is.
+        """Return where the clone is; after a failure the next call clones anew.
 
         Raises:
             CommandFailedError: git could not make it.
         """
         self.begin()
         assert self._task is not None  # noqa: S101 (narrows the type)
-        return await self._task
+        try:
+            return await self._task
+        except DriverError:
+            self._task = None
+            raise
 
     async def stop(self) -> None:
         """End a clone under way; nothing is written any more afterwards."""

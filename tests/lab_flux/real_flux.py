@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
-import socket
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import (
@@ -31,13 +29,12 @@ from lab.kubernetes.values import Json, Object, at, name_of, namespace_of, text
 from tests.lab_kubernetes.contract_server import APPLY, CRDS, MERGE
 from tests.lab_kubernetes.lab_kubernetes_cluster import make_pki
 from tests.lab_kubernetes.real_apiserver import RealServer, explain_missing, run_real_server
+from tests.real_programs import HOST, find_ports, run_program
 
 __all__ = ["RealFlux", "RealFluxWorld", "explain_no_flux", "run_real_flux"]
 
 _CONTROLLERS = ("source-controller", "kustomize-controller", "helm-controller")
-_HOST = "127.0.0.1"
 _LONGEST_WAIT_S = 40.0
-_LONGEST_STOP_S = 5.0
 _PLURALS = {
     "ConfigMap": "configmaps",
     "Secret": "secrets",
@@ -76,21 +73,28 @@ def run_real_flux(folder: Path, charts: Path) -> Iterator[RealFlux]:
         charts_url = running.enter_context(_serve_files(charts))
         plurals = _install_definitions(server)
         kubeconfig = _write_kubeconfig(folder, server)
-        artifacts, *ports = _find_ports(1 + 2 * len(_CONTROLLERS))
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "KUBECONFIG": str(kubeconfig),
+            "RUNTIME_NAMESPACE": "flux-system",
+            "TUF_ROOT": str(folder / "tuf"),
+        }
+        artifacts, *ports = find_ports(1 + 2 * len(_CONTROLLERS))
         storage = folder / "artifacts"
         storage.mkdir()
         for name in _CONTROLLERS:
             arguments = [
-                *(f"--metrics-addr={_HOST}:{ports.pop()}", f"--health-addr={_HOST}:{ports.pop()}"),
+                *(f"--metrics-addr={HOST}:{ports.pop()}", f"--health-addr={HOST}:{ports.pop()}"),
                 # Told after each failure, as tests have no minutes.
                 *("--min-retry-delay=500ms", "--max-retry-delay=1s"),
             ]
             if name == "source-controller":
-                arguments += [f"--storage-path={storage}", f"--storage-addr={_HOST}:{artifacts}"]
-                arguments += [f"--storage-adv-addr={_HOST}:{artifacts}"]
+                arguments += [f"--storage-path={storage}", f"--storage-addr={HOST}:{artifacts}"]
+                arguments += [f"--storage-adv-addr={HOST}:{artifacts}"]
             else:
                 arguments += ["--requeue-dependency=1s"]
-            running.enter_context(_run(folder, kubeconfig, [name, *arguments]))
+            running.enter_context(run_program(folder, [name, *arguments], environment))
         yield RealFlux(server, repositories, git_url, charts_url, plurals)
 
 
@@ -184,38 +188,6 @@ def _write_kubeconfig(folder: Path, server: RealServer) -> Path:
     return path
 
 
-@contextmanager
-def _run(folder: Path, kubeconfig: Path, command: Sequence[str]) -> Iterator[None]:
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "KUBECONFIG": str(kubeconfig),
-        "RUNTIME_NAMESPACE": "flux-system",
-        "TUF_ROOT": str(folder / "tuf"),
-    }
-    with (folder / f"{command[0]}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command], stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=environment
-        )
-        try:
-            yield
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(_LONGEST_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _find_ports(count: int) -> list[int]:
-    sockets = [socket.create_server((_HOST, 0)) for _ in range(count)]
-    ports = [held.getsockname()[1] for held in sockets]
-    for held in sockets:
-        held.close()
-    return ports
-
-
 def _find_backend() -> str:
     found = subprocess.run(["git", "--exec-path"], check=True, capture_output=True, text=True)
     backend = Path(found.stdout.strip()) / "git-http-backend"
@@ -250,7 +222,7 @@ def _serve_git(root: Path) -> Iterator[str]:
                 "CONTENT_LENGTH": str(len(body)),
                 "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
                 "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-                "REMOTE_ADDR": _HOST,
+                "REMOTE_ADDR": HOST,
             }
             said = subprocess.run(
                 [_find_backend()], input=body, env=environment, capture_output=True, check=False
@@ -287,7 +259,7 @@ def _serve_files(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    with ThreadingHTTPServer((_HOST, 0), handler) as server:
+    with ThreadingHTTPServer((HOST, 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://{_HOST}:{server.server_port}"
+        yield f"http://{HOST}:{server.server_port}"
         server.shutdown()

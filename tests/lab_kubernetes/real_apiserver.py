@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import ssl
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +19,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from lab.kubernetes.pki import issue_certificate
 from lab.ports import KubernetesPki
+from tests.real_programs import HOST, find_ports, run_program
 
 __all__ = ["RealServer", "explain_missing", "run_real_server"]
 
 VARIABLE = "KUBEBUILDER_ASSETS"
-_HOST = "127.0.0.1"
 # Measured: 5 to 8 s on two busy cores.
 _LONGEST_START_S = 60.0
-_LONGEST_STOP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +48,10 @@ def explain_missing() -> str:
 @contextmanager
 def run_real_server(folder: Path, pki: KubernetesPki) -> Iterator[RealServer]:
     """Run etcd and kube-apiserver with their data and keys in `folder`; end both at the end."""
-    client_port, peer_port, port = _find_ports(3)
+    client_port, peer_port, port = find_ports(3)
     _write_keys(folder, pki)
-    etcd_url = f"http://{_HOST}:{client_port}"
-    peer_url = f"http://{_HOST}:{peer_port}"
+    etcd_url = f"http://{HOST}:{client_port}"
+    peer_url = f"http://{HOST}:{peer_port}"
     etcd = [
         *("etcd", "--name=real", f"--data-dir={folder / 'etcd'}", "--unsafe-no-fsync"),
         *(f"--listen-client-urls={etcd_url}", f"--advertise-client-urls={etcd_url}"),
@@ -62,7 +60,7 @@ def run_real_server(folder: Path, pki: KubernetesPki) -> Iterator[RealServer]:
     ]
     context = ssl.create_default_context(cadata=pki.ca_crt.decode())
     context.load_cert_chain(folder / "admin.crt", folder / "admin.key")
-    server = RealServer(f"https://{_HOST}:{port}", context)
+    server = RealServer(f"https://{HOST}:{port}", context)
     with _run(folder, etcd), _run(folder, _list_arguments(folder, etcd_url, port)) as process:
         _wait_until_ready(server, process, folder / "kube-apiserver.log")
         yield server
@@ -72,7 +70,7 @@ def _list_arguments(folder: Path, etcd_url: str, port: int) -> list[str]:
     return [
         "kube-apiserver",
         f"--etcd-servers={etcd_url}",
-        *(f"--bind-address={_HOST}", f"--advertise-address={_HOST}", f"--secure-port={port}"),
+        *(f"--bind-address={HOST}", f"--advertise-address={HOST}", f"--secure-port={port}"),
         *(f"--cert-dir={folder}", f"--client-ca-file={folder / 'ca.crt'}"),
         f"--tls-cert-file={folder / 'server.crt'}",
         f"--tls-private-key-file={folder / 'server.key'}",
@@ -87,21 +85,9 @@ def _list_arguments(folder: Path, etcd_url: str, port: int) -> list[str]:
     ]
 
 
-def _find_ports(count: int) -> list[int]:
-    """Find ports that are free now; all are held until all are known."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for held in sockets:
-            held.bind((_HOST, 0))
-        return [held.getsockname()[1] for held in sockets]
-    finally:
-        for held in sockets:
-            held.close()
-
-
 def _write_keys(folder: Path, pki: KubernetesPki) -> None:
     (folder / "ca.crt").write_bytes(pki.ca_crt)
-    names, usage = (_HOST, "localhost"), ExtendedKeyUsageOID.SERVER_AUTH
+    names, usage = (HOST, "localhost"), ExtendedKeyUsageOID.SERVER_AUTH
     pairs = {
         "server": issue_certificate(pki, "kube-apiserver", (), names=names, usage=usage),
         "admin": issue_certificate(pki, "admin", ("system:masters",)),
@@ -124,23 +110,10 @@ def _write_keys(folder: Path, pki: KubernetesPki) -> None:
     )
 
 
-@contextmanager
-def _run(folder: Path, arguments: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+def _run(folder: Path, arguments: Sequence[str]) -> AbstractContextManager[subprocess.Popen[bytes]]:
     program, *rest = arguments
     command = [str(Path(os.environ[VARIABLE]) / program), *rest]
-    with (folder / f"{program}.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env={"HOME": str(folder)}
-        )
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(_LONGEST_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    return run_program(folder, command, {"HOME": str(folder)})
 
 
 def _wait_until_ready(server: RealServer, process: subprocess.Popen[bytes], log: Path) -> None:

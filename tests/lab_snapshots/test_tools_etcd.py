@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.snapshots import Contents, Member, StoredKey, read_status, take_snapshot
+from tests.real_programs import HOST, find_ports, run_program
 
 pytestmark = pytest.mark.tools
 
@@ -56,30 +57,16 @@ def test_etcd_serves_what_was_written(snapshot: Path, tmp_path: Path) -> None:
     etcd, etcdctl = _find("etcd"), _find("etcdctl")
     data = tmp_path / "data"
     _run(_find("etcdutl"), "snapshot", "restore", str(snapshot), "--data-dir", str(data))
-    client, peer = (f"http://127.0.0.1:{_find_port()}" for _ in range(2))
+    client, peer = (f"http://{HOST}:{port}" for port in find_ports(2))
     urls = ("--listen-client-urls", client, "--advertise-client-urls", client)
-    with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [etcd, "--data-dir", str(data), *urls, "--listen-peer-urls", peer],
-            stdout=log,
-            stderr=log,
-        )
-    try:
+    command = [etcd, "--data-dir", str(data), *urls, "--listen-peer-urls", peer]
+    with run_program(tmp_path, command, os.environ):
         _wait_healthy(etcdctl, client)
         listed = _run(etcdctl, "--endpoints", client, "get", "--prefix", "/registry", "--keys-only")
         one = _run(etcdctl, "--endpoints", client, "get", _KEYS[600].key, "-w", "json")
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
 
     assert listed.split() == [key.key for key in _KEYS]
     assert json.loads(one)["kvs"][0]["mod_revision"] == _KEYS[600].revision
-
-
-def _find_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _wait_healthy(etcdctl: str, endpoint: str) -> None:

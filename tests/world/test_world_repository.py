@@ -11,6 +11,7 @@ import pytest
 
 from inventory import Source, SourceKey
 from lifecycle.drivers.git import Git
+from lifecycle.errors import DriverError
 from lifecycle.secrets import Redactor
 from lifecycle.world.repository import Copying, _find_encrypted, _find_tellable_urls
 
@@ -84,6 +85,7 @@ class _Cloner:
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     told: list[str] = field(default_factory=list)
+    failures: list[DriverError] = field(default_factory=list)
 
     async def copy(self, destination: Path, *, commit: str) -> Path:
         self.told.append(f"clones {commit}")
@@ -92,6 +94,8 @@ class _Cloner:
         except asyncio.CancelledError:
             self.told.append("stopped")
             raise
+        if self.failures:
+            raise self.failures.pop()
         return destination
 
 
@@ -114,6 +118,17 @@ async def test_private_copy_is_made_once(*, is_ahead: bool) -> None:
 
     assert {Path("/private/repository")} == set(paths)
     assert ["clones fbf67d2"] == cloner.told
+
+
+async def test_clone_that_failed_is_tried_again() -> None:
+    """A full disk or a slow one is no verdict for the rest of the run."""
+    cloner = _Cloner(failures=[DriverError("disk is full")])
+    cloner.gate.set()
+    copying = _copying(cloner)
+
+    with pytest.raises(DriverError, match="disk is full"):
+        await copying.ended()
+    assert Path("/private/repository") == await copying.ended()
 
 
 async def test_clone_that_nobody_needed_ends_with_the_run() -> None:
