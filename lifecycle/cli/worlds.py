@@ -39,6 +39,7 @@ from lifecycle.world.lease import RENEW_S, ClusterLease
 from lifecycle.world.machine_configs import MachineConfigs
 from lifecycle.world.repository import Repository, open_repository
 from lifecycle.world.sightings import Sightings
+from lifecycle.world.source_credentials import SourceCredentials
 
 if TYPE_CHECKING:
     from lifecycle.diagnosis import Diagnosis
@@ -105,7 +106,7 @@ async def _build_world(inputs: Inputs, clock: SystemClock, doors: AsyncExitStack
     check_allowed(
         repository.inventory, accepted=inputs.accepted, consented_disks=inputs.consented_disks
     )
-    made = _Doors(runner, patient, listener, tools, cache)
+    made = _Doors(runner, patient, listener, tools, cache, private.path)
     world = _assemble(inputs, clock, made, repository)
     await doors.enter_async_context(world.registries)
     doors.push_async_callback(world.access.close)
@@ -119,6 +120,7 @@ class _Doors:
     listener: ProcessListener
     tools: Tools
     cache: Path
+    private: Path
 
 
 def _assemble(inputs: Inputs, clock: SystemClock, doors: _Doors, repository: Repository) -> World:
@@ -129,6 +131,7 @@ def _assemble(inputs: Inputs, clock: SystemClock, doors: _Doors, repository: Rep
     helm = Helm(_program(tools, "helm"), doors.patient, cache / "helm")
     flux = Flux(_program(tools, "flux"), doors.patient)
     charts = ChartCache(site.charts, cache / "charts", helm)
+    credentials = SourceCredentials(repository.inventory, doors.private / "sources")
     control_planes = _control_planes(repository.inventory)
     access = ClusterAccess(site.state.kubeconfig, control_planes, addresses, doors.listener)
     return World(
@@ -144,10 +147,11 @@ def _assemble(inputs: Inputs, clock: SystemClock, doors: _Doors, repository: Rep
         talosctl=talosctl,
         sightings=Sightings(clock),
         git=repository.git,
+        credentials=credentials,
         machine_configs=MachineConfigs(repository, tools, runner, talosctl, site.state.talosconfig),
         access=access,
         builds=Builds(repository, Kustomize(_program(tools, "kubectl"), doors.patient), flux),
-        charts=ChartFacts(repository, charts, helm, cache / "facts"),
+        charts=ChartFacts(repository, charts, helm, cache / "facts", credentials),
         lease=ClusterLease(
             access,
             cluster=site.cluster,

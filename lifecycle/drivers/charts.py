@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from lifecycle.drivers.credentials import HelmAccess
 from lifecycle.drivers.helm import Helm
 from lifecycle.errors import CommandFailedError, DriverError
 
@@ -16,13 +17,15 @@ __all__ = ["ChartCache", "ChartMissingError", "ChartSource"]
 class ChartSource:
     """A chart in an exact version; `url` as in `Helm.pull`, empty when only folders may have it.
 
-    `is_insecure` is what the source says of its registry: plain HTTP.
+    `is_insecure` is what the source says of its registry: plain HTTP. `access` is the credential
+    that the source names.
     """
 
     name: str
     version: str
     url: str = ""
     is_insecure: bool = False
+    access: HelmAccess | None = field(default=None, repr=False)
 
 
 class ChartMissingError(DriverError):
@@ -71,6 +74,7 @@ class ChartCache:
                 await self.helm.pull(
                     *(source.url, source.name, source.version, folder),
                     plain_http=source.is_insecure,
+                    access=source.access,
                 )
             except DriverError as error:
                 raise ChartMissingError(source, _describe(error)) from error

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lifecycle.drivers.credentials import GitAccess
 from lifecycle.drivers.process import Runner
 from lifecycle.errors import CommandFailedError
 
@@ -60,17 +61,21 @@ class Git:
         )
         return completed.stdout.decode().strip()
 
-    async def remote_commit(self, url: str, branch: str) -> str:
+    async def remote_commit(self, url: str, branch: str, access: GitAccess | None = None) -> str:
         """Ask a remote, over the network, for the head of a branch; empty when it has none.
+
+        Without `access`, as the user of this machine would ask.
 
         Raises:
             CommandFailedError: The remote cannot be reached or refuses.
             CommandTimedOutError: It does not answer.
         """
+        access = access or GitAccess()
+        argv = [*access.options, "ls-remote", "--heads", "--", url, f"refs/heads/{branch}"]
         completed = await self.runner.run(
-            self._argv(["ls-remote", "--heads", url, f"refs/heads/{branch}"]),
+            self._argv(argv),
             timeout_s=_REMOTE_TIMEOUT_S,
-            env=_QUIET,
+            env={**_QUIET, **access.env},
             proxied=True,
         )
         return completed.stdout.decode().partition("\t")[0].strip()

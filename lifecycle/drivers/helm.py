@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lifecycle.drivers.credentials import HelmAccess
 from lifecycle.drivers.documents import JsonObject
 from lifecycle.drivers.process import Runner
 from lifecycle.secrets import Secret
@@ -60,7 +61,14 @@ class Helm:
         return Secret(completed.stdout)
 
     async def pull(
-        self, url: str, name: str, version: str, destination: Path, *, plain_http: bool = False
+        self,
+        url: str,
+        name: str,
+        version: str,
+        destination: Path,
+        *,
+        plain_http: bool = False,
+        access: HelmAccess | None = None,
     ) -> None:
         """Fetch a chart's archive into a folder, from an OCI or an HTTP repository.
 
@@ -70,18 +78,21 @@ class Helm:
             version: The exact version.
             destination: Folder for `<name>-<version>.tgz`.
             plain_http: The OCI registry speaks HTTP without TLS.
+            access: A credential; the source is asked without one otherwise.
 
         Raises:
             CommandFailedError: There is no such chart, or the repository cannot be reached.
         """
-        is_oci = url.startswith("oci://")
-        chart = [f"{url.rstrip('/')}/{name}"] if is_oci else [name, "--repo", url]
+        access = access or HelmAccess()
+        chart = await self._address(url, name, access)
         argv = [self.program, "pull", *chart, "--version", version]
         argv += ["--destination", str(destination)]
-        argv += ["--plain-http"] if plain_http and is_oci else []
-        await self.runner.run(argv, timeout_s=_PULL_TIMEOUT_S, env=self._env(), proxied=True)
+        argv += ["--plain-http"] if plain_http and url.startswith("oci://") else []
+        await self._ask(argv, access)
 
-    async def show(self, url: str, name: str, version: str) -> None:
+    async def show(
+        self, url: str, name: str, version: str, *, access: HelmAccess | None = None
+    ) -> None:
         """Ask a chart's repository for its Chart.yaml; keeps nothing.
 
         Arguments as of `pull`; an empty version is the newest.
@@ -89,11 +100,26 @@ class Helm:
         Raises:
             CommandFailedError: There is no such chart, or the repository cannot be reached.
         """
-        is_oci = url.startswith("oci://")
-        chart = [f"{url.rstrip('/')}/{name}"] if is_oci else [name, "--repo", url]
+        access = access or HelmAccess()
+        chart = await self._address(url, name, access)
         argv = [self.program, "show", "chart", *chart]
         argv += ["--version", version] if version else []
-        await self.runner.run(argv, timeout_s=_PULL_TIMEOUT_S, env=self._env(), proxied=True)
+        await self._ask(argv, access)
+
+    async def _address(self, url: str, name: str, access: HelmAccess) -> list[str]:
+        """Return the arguments that name a chart at its source."""
+        if access.repository:
+            # Only a repository that is listed is asked with its credential from a file.
+            await self._ask([self.program, "repo", "update", access.repository], access)
+            return [f"{access.repository}/{name}"]
+        is_oci = url.startswith("oci://")
+        return [f"{url.rstrip('/')}/{name}"] if is_oci else [name, "--repo", url]
+
+    async def _ask(self, argv: Sequence[str], access: HelmAccess) -> None:
+        env = {**self._env(), **access.env}
+        if access.ca_file and not access.repository:  # a repository's own stands in its entry
+            argv = [*argv, "--ca-file", str(access.ca_file)]
+        await self.runner.run(argv, timeout_s=_PULL_TIMEOUT_S, env=env, proxied=True)
 
     def _env(self) -> Mapping[str, str]:
         kinds = ("cache", "config", "data")

@@ -21,6 +21,7 @@ from lifecycle.world.lease import ClusterLease
 from lifecycle.world.machine_configs import MachineConfigs
 from lifecycle.world.repository import Repository
 from lifecycle.world.sightings import Sightings
+from lifecycle.world.source_credentials import SourceCredentials
 
 __all__ = ["Options", "Places", "World"]
 
@@ -66,6 +67,7 @@ class World:
     talosctl: Talosctl
     sightings: Sightings
     git: Git
+    credentials: SourceCredentials
     machine_configs: MachineConfigs
     access: ClusterAccess
     builds: Builds

@@ -6,13 +6,13 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import yaml
 
-from inventory import Inventory, Release
+from inventory import Inventory, Release, Source
 from inventory.charts import ChartError, scan_chart
 from inventory.crds import BUILT_IN_GROUPS, crd_documents, crd_key, split_manifests
 from inventory.objects import group_of
@@ -33,6 +33,7 @@ from lifecycle.drivers.files import write_private
 from lifecycle.drivers.helm import Helm, Rendering
 from lifecycle.errors import CommandFailedError, DriverError, InventoryError
 from lifecycle.world.objects import digest_of, own_by_helm
+from lifecycle.world.source_credentials import SourceCredentials
 
 __all__ = ["ChartFacts", "CrdKind", "HoldsInventory"]
 
@@ -62,33 +63,39 @@ class HoldsInventory(Protocol):
 class ChartFacts:
     """Reads charts once; what is kept on disk is public chart content, never a value.
 
-    `folder` holds scans and CRDs by the digest of chart and values.
+    `folder` holds scans and CRDs by the digest of chart and values. Without `credentials`, as
+    where no key is at hand, sources are asked as anybody may ask them.
     """
 
     repository: HoldsInventory
     charts: ChartCache
     helm: Helm
     folder: Path
+    credentials: SourceCredentials | None = None
     _kinds: dict[str, tuple[CrdKind, ...]] = field(default_factory=dict)
     _owned: dict[tuple[str, tuple[str, ...]], list[JsonObject]] = field(default_factory=dict)
     _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
     def source_of(self, release: Release) -> ChartSource:
         """Return which chart a release wants, and where its source says it is."""
-        source = next(
-            (s for s in self.repository.inventory.sources if s.key == release.source), None
-        )
-        if source is None:
+        if (source := self._declared(release)) is None:
             return ChartSource(release.chart, release.version)
         # An OCIRepository's URL ends with the chart's name; a HelmRepository's does not.
         is_chart = source.kind == "OCIRepository"
         url = source.url.rpartition("/")[0] if is_chart else source.url
-        is_insecure = flag_at(source.raw, "spec", "insecure")
-        return ChartSource(release.chart, release.version, url, is_insecure)
+        is_plain = flag_at(source.raw, "spec", "insecure")
+        return ChartSource(release.chart, release.version, url, is_plain)
 
     async def archive_of(self, release: Release) -> Path:
         """Return a release's chart archive; raises ChartMissingError."""
-        return await self.charts.fetch(self.source_of(release))
+        source, declared = self.source_of(release), self._declared(release)
+        if self.credentials and declared and self.charts.find(source) is None:
+            source = replace(source, access=await self.credentials.helm(declared))
+        return await self.charts.fetch(source)
+
+    def _declared(self, release: Release) -> Source | None:
+        sources = self.repository.inventory.sources
+        return next((source for source in sources if source.key == release.source), None)
 
     async def may_bring_crds(self, release: Release) -> bool:
         """Tell whether a chart mentions CRDs anywhere; one that is missing brings none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -14,10 +15,14 @@ import pytest
 from aiohttp import web
 
 from lifecycle.drivers.charts import ChartCache, ChartMissingError, ChartSource
+from lifecycle.drivers.credentials import Credential, make_helm_access
+from lifecycle.drivers.documents import JsonObject
 from lifecycle.drivers.helm import Helm
 from lifecycle.drivers.process import ProcessRunner
 
 NAME, VERSION = "tiny", "1.0.0"
+CREDENTIAL = Credential({"username": b"reader", "password": b"a-password"})
+BASIC = f"Basic {base64.b64encode(b'reader:a-password').decode()}"
 
 
 def make_archive() -> bytes:
@@ -67,10 +72,14 @@ def make_registry() -> Mapping[str, tuple[str, bytes]]:
 
 
 @asynccontextmanager
-async def serve(files: Mapping[str, tuple[str, bytes]]) -> AsyncIterator[str]:
-    """Serve files by path on loopback; yields `host:port`."""
+async def serve(
+    files: Mapping[str, tuple[str, bytes]], authorization: str = ""
+) -> AsyncIterator[str]:
+    """Serve files by path on loopback, to those with the credential if any; yields `host:port`."""
 
     async def answer(request: web.BaseRequest) -> web.Response:
+        if authorization and request.headers.get("Authorization") != authorization:
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="charts"'})
         if request.path not in files:
             return web.Response(status=404)
         kind, body = files[request.path]
@@ -109,6 +118,51 @@ async def test_chart_comes_from_a_registry_without_tls(cache: ChartCache) -> Non
         archive = await cache.fetch(source)
 
     assert (f"{NAME}-{VERSION}.tgz", ARCHIVE) == (archive.name, archive.read_bytes())
+
+
+async def test_chart_of_a_private_repository_is_fetched_with_its_credential(
+    cache: ChartCache, tmp_path: Path
+) -> None:
+    """The one that its Secret holds, also for the archive itself, and in no argument list."""
+    async with serve(
+        {"/index.yaml": ("text/yaml", INDEX), f"/{NAME}-{VERSION}.tgz": ("", ARCHIVE)}, BASIC
+    ) as address:
+        url = f"http://{address}"
+        access = make_helm_access(url, CREDENTIAL, tmp_path / "private")
+        archive = await cache.fetch(ChartSource(NAME, VERSION, url, access=access))
+        with pytest.raises(ChartMissingError, match="401 Unauthorized"):
+            await cache.fetch(ChartSource("other", VERSION, url))
+
+    assert (f"{NAME}-{VERSION}.tgz", ARCHIVE) == (archive.name, archive.read_bytes())
+
+
+@pytest.mark.parametrize("is_docker_config", [False, True])
+async def test_chart_of_a_private_registry_is_fetched_with_its_credential(
+    cache: ChartCache, tmp_path: Path, *, is_docker_config: bool
+) -> None:
+    """Flux takes a name with a password, and the file that `docker login` writes."""
+    async with serve(make_registry(), BASIC) as address:
+        config = json.dumps({"auths": {address: {"auth": BASIC.removeprefix("Basic ")}}})
+        secret = Credential({".dockerconfigjson": config.encode()})
+        url = f"oci://{address}/charts"
+        access = make_helm_access(
+            url, secret if is_docker_config else CREDENTIAL, tmp_path / "private"
+        )
+        source = ChartSource(NAME, VERSION, url, is_insecure=True, access=access)
+        archive = await cache.fetch(source)
+
+    assert (f"{NAME}-{VERSION}.tgz", ARCHIVE) == (archive.name, archive.read_bytes())
+
+
+def test_secret_is_read_as_the_api_server_reads_it() -> None:
+    """`stringData` wins over `data`, and what is no base64 is left out."""
+    secret: JsonObject = {
+        "data": {"username": "b2xk", "password": "cHc=", "ca.crt": "no base64!"},
+        "stringData": {"username": "new"},
+    }
+    read = Credential.of(secret)
+
+    assert ("new", "pw", "") == (read.text("username"), read.text("password"), read.ca)
 
 
 async def test_chart_that_its_source_has_not_is_named(cache: ChartCache) -> None:

@@ -245,3 +245,17 @@ def test_servers_are_asked_only_when_wanted(shell: Shell, repo: Path) -> None:
 
     assert [] == offline.ids()
     assert (2, ["remote-unreachable"]) == (online.code, online.ids())
+
+
+def test_source_whose_secret_cannot_be_read_is_not_asked(shell: Shell, repo: Path) -> None:
+    """What a server says to somebody without the credential is no finding; a note names it."""
+    entry = repo / "clusters/home/kubernetes/flux-entry.yaml"
+    private = 'secretRef: {name: deploy-key}, url: "https://127.0.0.1:9/x.git"'
+    url = 'url: "ssh://git@git.lab.example/x.git"'
+    entry.write_text(entry.read_text().replace(url, private))
+    done = shell.run("validate", "--repo", str(repo), "--json", "--online")
+
+    assert "remote-unreachable" not in done.ids()
+    assert [
+        "not asked, since the Secret that they name cannot be read: GitRepository/cluster"
+    ] == done.json()["notes"]
