@@ -52,6 +52,7 @@ class EtcdCluster:
         self.term = 2  # etcd's first election gives term 2
         self.members: dict[int, EtcdMember] = {}
         self.cause = 0  # the wait after which it could be joined (`lab.ledger`)
+        self.open_since_s = 0.0  # when that was, in simulated seconds of the lab
         self.holds_kubernetes = False  # true once Kubernetes was told to begin on it
         self.recovered: Sequence[StoredKey] | None = None  # what a snapshot gave it to begin with
 

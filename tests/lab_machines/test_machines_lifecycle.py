@@ -14,6 +14,7 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
 from lab.machines import Stage
+from lab.machines.durations import ETCD_JOIN_RETRY_S
 from lab.machines.protos import machine_pb2
 from lab.machines.protos.machine_grpc import MachineServiceStub
 from tests.lab_machines.lab_machines_world import PORT, MakeWorld, World, make_insecure_context
@@ -60,6 +61,19 @@ async def test_waits_are_in_the_ledger(make_world: MakeWorld) -> None:
         "cp1: reboot",
         "cp1: services start",
     ]
+
+
+async def test_join_that_was_tried_again_is_in_the_ledger(make_world: MakeWorld) -> None:
+    """The third member finds out late that the second is a voter; that is a wait like others."""
+    world = make_world(["cp1", "cp2", "cp3"])
+    await world.machines.start()
+    await world.configure("cp1", "cp2", "cp3")
+    await world.bootstrap("cp1")
+
+    joins = {wait.number for wait in world.ledger.waits if wait.what.endswith(": etcd join")}
+    again = [wait for wait in world.ledger.waits if wait.what.endswith("tried again")]
+    assert again[-1].cause in joins
+    assert 0 < again[-1].seconds <= ETCD_JOIN_RETRY_S
 
 
 async def test_a_cluster_forms_and_joins(make_world: MakeWorld) -> None:
