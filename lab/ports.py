@@ -8,15 +8,33 @@ from typing import Protocol
 
 from lab.snapshots import StoredKey
 
-__all__ = ["KubernetesPki", "KubernetesPlane", "NodeFacts", "StaticPod"]
+__all__ = [
+    "EtcdHost",
+    "EtcdHostError",
+    "EtcdSeat",
+    "EtcdState",
+    "KubernetesPki",
+    "KubernetesPlane",
+    "NodeFacts",
+    "StaticPod",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class KubernetesPki:
-    """The Kubernetes CA of a cluster, PEM, as the machine config's `cluster.ca` carries it."""
+    """What a cluster's control plane is made of, as the machine config's `cluster` carries it.
+
+    Certificates and keys are PEM: the Kubernetes CA, that of etcd, and the key that signs tokens
+    of service accounts; `secretbox` is the secret, base64, that Secrets are encrypted with at rest.
+    The last four are for real API servers only.
+    """
 
     ca_crt: bytes
     ca_key: bytes = field(repr=False)
+    etcd_ca_crt: bytes = b""
+    etcd_ca_key: bytes = field(default=b"", repr=False)
+    service_account_key: bytes = field(default=b"", repr=False)
+    secretbox: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +116,75 @@ class KubernetesPlane(Protocol):
     def is_node_ready(self, name: str) -> bool:
         """Tell whether Kubernetes counts the node as Ready (needs the CNI)."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class EtcdSeat:
+    """Where one member of etcd runs, and the CA that members and clients prove themselves with."""
+
+    name: str  # host name of the machine, which is the member's name
+    loopback: str
+    ca_crt: bytes  # PEM
+    ca_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EtcdState:
+    """What a member says of itself and its cluster."""
+
+    version: str
+    db_size: int  # bytes
+    db_size_in_use: int
+    leader: int  # member id; 0 for none
+    raft_index: int
+    raft_term: int
+
+
+class EtcdHost(Protocol):
+    """What runs behind the members that machines keep: real processes, or nothing.
+
+    Whoever runs nothing answers with 0 and None: the caller then has its own.
+
+    Raises:
+        EtcdHostError: what was asked cannot be done; the text is etcd's.
+    """
+
+    async def form(self, seat: EtcdSeat, snapshot: bytes | None) -> int:
+        """Begin a cluster of one member, with a snapshot's data if given; returns its id."""
+        ...
+
+    async def join(self, seat: EtcdSeat, peer: str) -> int:
+        """Add a learner by the member named `peer`, and start it; returns its id."""
+        ...
+
+    async def start(self, seat: EtcdSeat) -> None:
+        """Start a member again with the data that it has."""
+        ...
+
+    async def promote(self, name: str, member: int) -> None:
+        """Make a learner a voter, by the member named `name`, once it has caught up."""
+        ...
+
+    async def remove(self, name: str, member: int) -> None:
+        """Take a member off the list, by the member named `name`."""
+        ...
+
+    async def stop(self, name: str) -> None:
+        """End a member's process; its data stays."""
+        ...
+
+    async def wipe(self, name: str) -> None:
+        """End a member's process and delete its data."""
+        ...
+
+    async def take_snapshot(self, name: str) -> bytes | None:
+        """Read a member's database, with its checksum behind it."""
+        ...
+
+    async def describe(self, name: str) -> EtcdState | None:
+        """Ask a member for its state."""
+        ...
+
+
+class EtcdHostError(Exception):
+    """A member could not be started or asked; the text is etcd's."""

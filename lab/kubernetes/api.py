@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from weakref import WeakSet
 
+from lab.kubernetes.components import ComponentWriter, DirectWriter
 from lab.kubernetes.errors import (
     AlreadyExistsError,
     BadRequestError,
@@ -44,6 +45,7 @@ class Api:
         self.is_available = False  # whether any API server listens
         self._watches: WeakSet[Watch] = WeakSet()
         self.writer = Writer(self.store, now)
+        self.components: ComponentWriter = DirectWriter(self.store, self.writer, now)
 
     def reset(self) -> None:
         """Begin with empty data; every watch ends."""
@@ -51,6 +53,7 @@ class Api:
         self.store = Store()
         self.registry = Registry()
         self.writer = Writer(self.store, self.now)
+        self.components = DirectWriter(self.store, self.writer, self.now)
 
     def interrupt(self) -> None:
         """End every watch: the last API server stopped."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from lab.clock import LabClock
-from lab.kubernetes.api import Api
+from lab.kubernetes.backend import API_PORT, Backend, LabBackend
 from lab.kubernetes.client import KubernetesClient
 from lab.kubernetes.controllers.bootstrap import (
     plant_bootstrap,
@@ -23,12 +22,10 @@ from lab.kubernetes.controllers.longhorn import judge_again
 from lab.kubernetes.controllers.nodes import is_ready, register_node, renew_lease
 from lab.kubernetes.controllers.webhooks import Webhooks
 from lab.kubernetes.controllers.world import World
-from lab.kubernetes.durations import APISERVER_START_S, KUBELET_REGISTER_S, NODE_LEASE_S
-from lab.kubernetes.etcd import dump_store, load_store
+from lab.kubernetes.durations import KUBELET_REGISTER_S, NODE_LEASE_S
+from lab.kubernetes.errors import ApiError, UnavailableError
+from lab.kubernetes.etcd import dump_store
 from lab.kubernetes.faults import Faults, PodFault
-from lab.kubernetes.http.routes import Routes
-from lab.kubernetes.http.server import ApiServer
-from lab.kubernetes.pki import make_server_context, server_names
 from lab.kubernetes.roster import make_controllers
 from lab.kubernetes.values import Object
 from lab.ledger import CAUSE
@@ -37,34 +34,28 @@ from lab.snapshots import StoredKey
 
 __all__ = ["Kubernetes"]
 
-API_PORT = 6443
 # Wall seconds: however fast simulated time runs, one heart beat a second is all that is spent.
 _SHORTEST_BEAT_S = 1.0
-
-
-@dataclass(slots=True)
-class _ControlPlane:
-    facts: NodeFacts
-    server: ApiServer
-    routes: Routes
-    vip: ApiServer | None = field(default=None)
 
 
 class Kubernetes:
     """One cluster: API servers on loopback addresses, one store, and the controllers.
 
     Give it the lab's clock; machines call the methods of `KubernetesPlane`; `lab.flux` uses
-    `client`. `await close()` ends everything.
+    `client`. `await close()` ends everything. What is written is kept by `backend`, the lab's own
+    unless another is given.
     """
 
-    def __init__(self, clock: LabClock, *, port: int = API_PORT) -> None:
+    def __init__(
+        self, clock: LabClock, *, port: int = API_PORT, backend: Backend | None = None
+    ) -> None:
         self._clock = clock
-        self._port = port
-        self._api = Api(lambda: clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"))
+        self._backend = backend or LabBackend(clock, port=port)
+        self._api = self._backend.api
         self._world = World(self._api, clock)
         self._kubelets = Kubelets(self._world)
         self._dispatcher: Dispatcher | None = None
-        self._control_planes: dict[str, _ControlPlane] = {}
+        self._control_planes: set[str] = set()
         self._available = asyncio.Event()
         self._available_cause = 0  # the wait after which the first API server answered
         self._registrations: dict[str, asyncio.Task[None]] = {}
@@ -104,10 +95,14 @@ class Kubernetes:
         self._clock.ledger.count("kubernetes.create")
         await self._empty(pki)
         self._world.networked.clear()
-        plant_bootstrap(self._world, cni)
-        for manifest in manifests:
-            self._api.apply(manifest, manager="talos", force=True)
-        self._begin()
+
+        def begin() -> None:
+            plant_bootstrap(self._world, cni)
+            for manifest in manifests:
+                self._api.apply(manifest, manager="talos", force=True)
+            self._begin()
+
+        self._backend.when_writable(begin)
 
     async def restore(self, pki: KubernetesPki, keys: Sequence[StoredKey]) -> None:
         """Begin with the data of a snapshot: etcd was recovered; see `KubernetesPlane`.
@@ -117,8 +112,8 @@ class Kubernetes:
         """
         self._clock.ledger.count("kubernetes.restore")
         await self._empty(pki)
-        load_store(keys, self._api.store, self._api.registry)
-        self._begin()
+        self._backend.load(keys)
+        self._backend.when_writable(self._begin)
 
     def dump(self) -> Sequence[StoredKey]:
         """Read all data as etcd holds it now."""
@@ -126,13 +121,16 @@ class Kubernetes:
 
     async def _empty(self, pki: KubernetesPki) -> None:
         await self._stop_controllers()
-        self._api.reset()
+        await self._backend.empty(pki)
         self._world.pki = pki
         self._kubelets = Kubelets(self._world)
 
     def _begin(self) -> None:
         """Reconcile what is there, and hear the kubelets that run."""
-        self._dispatcher = Dispatcher(self._world, make_controllers(self._world, self._kubelets))
+        own = self._backend.make_controllers(self._world)
+        self._dispatcher = Dispatcher(
+            self._world, make_controllers(self._world, self._kubelets, own)
+        )
         self._dispatcher.start()
         self._heart = asyncio.create_task(self._beat(), name="lab kubernetes: heart beats")
         for facts in list(self._world.nodes.values()):
@@ -152,22 +150,17 @@ class Kubernetes:
             raise RuntimeError(message)
         mine = self._starting[node.name] = object()
         try:
-            await self._clock.wait(APISERVER_START_S, f"kube-apiserver of {node.name} ready")
+            await self._backend.warm_up(node)
             # Stopped meanwhile, perhaps started again: then this start is not the one any more.
             if self._starting.get(node.name) is mine:
-                await self._serve(node, self._world.pki)
+                await self._serve(node)
         finally:
             if self._starting.get(node.name) is mine:
                 del self._starting[node.name]
 
-    async def _serve(self, node: NodeFacts, pki: KubernetesPki) -> None:
-        version, ledger = node.apiserver_version, self._clock.ledger
-        routes = Routes(self._api, self._clock.now, version, ledger, CAUSE.get())
-        server = ApiServer(routes)
-        context = make_server_context(pki, server_names(node))
-        await server.listen(node.loopback, self._port, context)
-        self._control_planes[node.name] = _ControlPlane(node, server, routes)
-        await self._settle_vip()
+    async def _serve(self, node: NodeFacts) -> None:
+        await self._backend.serve(node)
+        self._control_planes.add(node.name)
         self._api.is_available = True
         if not self._available.is_set():
             self._available_cause = CAUSE.get()
@@ -179,19 +172,19 @@ class Kubernetes:
 
     async def stop_apiserver(self, name: str) -> None:
         """Stop listening for that node; the VIP moves to another control plane."""
-        self._starting.pop(name, None)
-        stopped = self._control_planes.pop(name, None)
-        if stopped is None:
+        is_starting = self._starting.pop(name, None) is not None
+        if name not in self._control_planes:
+            if is_starting:
+                await self._backend.stop(name)
             return
+        self._control_planes.discard(name)
         if not self._control_planes:
             self._api.is_available = False
             self._available.clear()
             self._api.interrupt()
-        await stopped.server.close()
-        if stopped.vip is not None:
-            await stopped.vip.close()
-        remove_static_pods(self._world, name)
-        await self._settle_vip()
+        await self._backend.stop(name)
+        with contextlib.suppress(UnavailableError):
+            remove_static_pods(self._world, name)
 
     async def start_kubelet(self, node: NodeFacts) -> None:
         """Register or refresh the Node once an API server answers, and run its pods.
@@ -201,8 +194,7 @@ class Kubernetes:
         if node.name not in self._world.nodes:
             self._booted.add(node.name)
         self._world.nodes[node.name] = node
-        if node.name in self._control_planes:
-            self._control_planes[node.name].routes.version = node.apiserver_version
+        self._backend.refresh(node)
         self._register_soon(node)
 
     async def stop_kubelet(self, name: str) -> None:
@@ -212,7 +204,8 @@ class Kubernetes:
             registration.cancel()
         self._world.nodes.pop(name, None)
         self._world.forget(f"csr/{name}")
-        self._kubelets.stop_pods(name)
+        with contextlib.suppress(UnavailableError):  # then nobody hears that it stopped, as in life
+            self._kubelets.stop_pods(name)
         self._touch_node(name)
 
     def is_node_ready(self, name: str) -> bool:
@@ -224,6 +217,7 @@ class Kubernetes:
         for name in list(self._control_planes):
             await self.stop_apiserver(name)
         await self._stop_controllers()
+        await self._backend.close()
 
     async def _stop_controllers(self) -> None:
         tasks = [*self._registrations.values()]
@@ -236,18 +230,6 @@ class Kubernetes:
         if self._dispatcher is not None:
             await self._dispatcher.close()
         await self._world.close()
-
-    async def _settle_vip(self) -> None:
-        """Have one control plane of each VIP hold it."""
-        held = {plane.facts.vip_loopback for plane in self._control_planes.values() if plane.vip}
-        for plane in self._control_planes.values():
-            address = plane.facts.vip_loopback
-            if not address or address in held or self._world.pki is None:
-                continue
-            held.add(address)
-            plane.vip = ApiServer(plane.routes)
-            context = make_server_context(self._world.pki, server_names(plane.facts))
-            await plane.vip.listen(address, self._port, context)
 
     def _register_soon(self, node: NodeFacts) -> None:
         before = self._registrations.pop(node.name, None)
@@ -285,5 +267,5 @@ class Kubernetes:
             quarter_s = NODE_LEASE_S / len(names) / self._clock.speed
             await asyncio.sleep(max(quarter_s, _SHORTEST_BEAT_S))
             turn += 1
-            with contextlib.suppress(KeyError):
+            with contextlib.suppress(KeyError, ApiError):
                 renew_lease(self._world, names[turn % len(names)])

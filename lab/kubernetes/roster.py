@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lab.kubernetes.controllers.balancers import LoadBalancers
 from lab.kubernetes.controllers.budgets import Budgets
 from lab.kubernetes.controllers.certificates import CertManager
@@ -9,7 +11,6 @@ from lab.kubernetes.controllers.claims import Claims
 from lab.kubernetes.controllers.csrs import CertificateSigner, InClusterApprover
 from lab.kubernetes.controllers.deployments import Deployments, ReplicaSets
 from lab.kubernetes.controllers.housekeeping import (
-    CrdController,
     GarbageController,
     NamespaceController,
 )
@@ -26,12 +27,14 @@ from lab.kubernetes.controllers.world import Controller, World
 __all__ = ["make_controllers"]
 
 
-def make_controllers(world: World, kubelets: Kubelets) -> tuple[Controller, ...]:
-    """Make every controller of a cluster."""
+def make_controllers(
+    world: World, kubelets: Kubelets, own: Sequence[Controller]
+) -> tuple[Controller, ...]:
+    """Make every controller of a cluster; `own` are those of the API server itself."""
     return (
         NamespaceController(world),
         GarbageController(world),
-        CrdController(world),
+        *own,
         Nodes(world),
         CertificateSigner(world),
         InClusterApprover(world),

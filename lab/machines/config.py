@@ -42,6 +42,9 @@ class MachineConfig:
     kubernetes_ca_crt: bytes = b""
     kubernetes_ca_key: bytes = field(default=b"", repr=False)
     etcd_ca_crt: bytes = b""
+    etcd_ca_key: bytes = field(default=b"", repr=False)
+    service_account_key: bytes = field(default=b"", repr=False)
+    secretbox_secret: str = field(default="", repr=False)
     cert_sans: tuple[str, ...] = ()
     api_cert_sans: tuple[str, ...] = ()
     hostname: str = ""
@@ -151,6 +154,9 @@ def _read(raw: bytes, main: Tree, others: Mapping[str, Tree]) -> MachineConfig:
         kubernetes_ca_crt=_decode(cluster.at("ca", "crt")),
         kubernetes_ca_key=_decode(cluster.at("ca", "key")),
         etcd_ca_crt=_decode(cluster.at("etcd", "ca", "crt")),
+        etcd_ca_key=_decode(cluster.at("etcd", "ca", "key")),
+        service_account_key=_decode(cluster.at("serviceAccount", "key")),
+        secretbox_secret=cluster.at("secretboxEncryptionSecret").text(),
         cert_sans=machine.at("certSANs").texts(),
         api_cert_sans=cluster.at("apiServer", "certSANs").texts(),
         hostname=machine.at("network", "hostname").text()

@@ -6,6 +6,7 @@ follows etcd; a kubelet registers its node once any API server of the cluster ru
 
 from __future__ import annotations
 
+import logging
 from typing import NoReturn
 
 from lab.ledger import CAUSE
@@ -13,11 +14,13 @@ from lab.machines import durations
 from lab.machines.etcd import UNHEALTHY, EtcdCluster, EtcdData
 from lab.machines.faults import Fault
 from lab.machines.machine import Machine
-from lab.machines.recovery import RecoveryError, recover
+from lab.machines.recovery import RecoveryError, form_cluster, recover
 from lab.machines.table import MachineTable
-from lab.ports import KubernetesPki
+from lab.ports import EtcdHostError, KubernetesPki
 
 __all__ = ["leave_etcd", "prepare_leave", "start_services", "stop", "tend"]
+
+_log = logging.getLogger(__name__)
 
 
 async def start_services(machine: Machine, table: MachineTable) -> None:
@@ -51,6 +54,7 @@ async def stop(machine: Machine, table: MachineTable) -> None:
     if machine.boot.apiserver_runs:
         machine.boot.apiserver_runs = False
         await table.plane.stop_apiserver(machine.hostname)
+    await table.etcd.stop(machine.hostname)
     if machine.boot.node_told is not None:
         await table.plane.stop_kubelet(machine.boot.node_told.name)
         machine.boot.node_told = None
@@ -76,16 +80,31 @@ async def prepare_leave(machine: Machine) -> str:
         waited_s += durations.ETCD_LEAVE_RETRY_S
 
 
-def leave_etcd(machine: Machine) -> None:
+async def leave_etcd(machine: Machine, table: MachineTable) -> None:
     """Take the machine's member off the list and delete its data."""
     data = machine.etcd
     if data is not None and data.is_member:
+        if data.member.is_started:
+            await table.etcd.remove(data.member.name, data.member.id)
         data.cluster.remove(data.member.id)
         machine.count("etcd.leave")
     machine.etcd = None
+    await table.etcd.wipe(machine.hostname)
 
 
 async def _start_etcd(machine: Machine, table: MachineTable) -> None:
+    """Run etcd, however often its process fails to start."""
+    while True:
+        try:
+            return await _run_etcd(machine, table)
+        except EtcdHostError as error:
+            machine.log(f"service[etcd](Failed): {error}")
+            machine.boot.services.set("etcd", "Failed", str(error))
+            _log.warning("%s: etcd: %s", machine.name, error)
+            await machine.clock.pause(durations.ETCD_JOIN_RETRY_S)
+
+
+async def _run_etcd(machine: Machine, table: MachineTable) -> None:
     services = machine.boot.services
     services.set("etcd", "Preparing", "Running pre state")
     data = machine.etcd
@@ -98,7 +117,10 @@ async def _start_etcd(machine: Machine, table: MachineTable) -> None:
         return
     if not joins:
         await machine.wait(durations.ETCD_START_S, "etcd start")
+    await table.etcd.start(machine.describe_etcd_seat())
     if data.member.is_learner and not machine.has_fault(Fault.ETCD_LEARNER):
+        voter = next(m for m in data.cluster.members.values() if m.is_started)
+        await table.etcd.promote(voter.name, data.member.id)
         data.cluster.promote(data.member)
     data.member.is_started = True
     data.cluster.cause = machine.cause
@@ -109,39 +131,45 @@ async def _start_etcd(machine: Machine, table: MachineTable) -> None:
 
 async def _form_or_join(machine: Machine, table: MachineTable) -> EtcdData:
     while True:
-        if machine.boot.bootstrap_asked and (data := _form(machine, table)):
+        if machine.boot.bootstrap_asked and (data := await _form(machine, table)):
             return data
         if (cluster := table.find_etcd_cluster(machine)) and (
-            data := await _join(machine, cluster)
+            data := await _join(machine, cluster, table)
         ):
             return data
         await machine.changed.wait(machine.poll_s())
 
 
-def _form(machine: Machine, table: MachineTable) -> EtcdData | None:
+async def _form(machine: Machine, table: MachineTable) -> EtcdData | None:
     """Begin a cluster, empty or from a snapshot; None when the snapshot is no good."""
     if machine.boot.recovery is not None:
         how, machine.boot.recovery = machine.boot.recovery, None
         try:
-            machine.etcd = recover(machine, table, how)
+            machine.etcd = await recover(machine, table, how)
         except RecoveryError as error:
             # The service waits for the next Bootstrap, which stops and loads it anew.
             machine.boot.bootstrap_asked = False
             machine.log(f"service[etcd](Failed): Failed to run pre stage: {error}")
             machine.boot.services.set("etcd", "Failed", f"Failed to run pre stage: {error}")
         return machine.etcd
+    data = await form_cluster(machine, table)
     machine.clock.ledger.count("etcd.bootstrap")
-    cluster = table.make_etcd_cluster(machine)
-    member = cluster.add(machine.hostname, machine.spec.address, is_learner=False)
-    machine.etcd = EtcdData(cluster, member)
-    return machine.etcd
+    machine.etcd = data
+    return data
 
 
 async def _begin_kubernetes(machine: Machine, table: MachineTable, cluster: EtcdCluster) -> None:
     config = machine.config
     if config is not None and not cluster.holds_kubernetes:
         cluster.holds_kubernetes = True
-        pki = KubernetesPki(config.kubernetes_ca_crt, config.kubernetes_ca_key)
+        pki = KubernetesPki(
+            config.kubernetes_ca_crt,
+            config.kubernetes_ca_key,
+            config.etcd_ca_crt,
+            config.etcd_ca_key,
+            config.service_account_key,
+            config.secretbox_secret,
+        )
         if cluster.recovered is None:
             await table.plane.create(pki)
         else:
@@ -149,15 +177,23 @@ async def _begin_kubernetes(machine: Machine, table: MachineTable, cluster: Etcd
             await table.plane.restore(pki, keys)
 
 
-async def _join(machine: Machine, cluster: EtcdCluster) -> EtcdData | None:
+async def _join(machine: Machine, cluster: EtcdCluster, table: MachineTable) -> EtcdData | None:
+    peer = cluster.leader.name if cluster.leader else ""
     # A member of its own name is in the way: Talos removes it before it adds itself.
     for stale in [m for m in cluster.members.values() if m.name == machine.hostname]:
         if not cluster.find_removal_problem(stale.id, 0):
+            await table.etcd.remove(peer, stale.id)
             cluster.remove(stale.id)
     if not cluster.takes_members:
         await machine.clock.pause(durations.ETCD_JOIN_RETRY_S)
         return None
     member = cluster.add(machine.hostname, machine.spec.address, is_learner=True)
+    try:
+        identity = await table.etcd.join(machine.describe_etcd_seat(), peer)
+    except EtcdHostError:
+        cluster.remove(member.id)
+        raise
+    cluster.rename(member, identity)
     machine.etcd = EtcdData(cluster, member)
     _follow(machine, cluster)
     await machine.wait(durations.ETCD_JOIN_S, "etcd join")

@@ -10,9 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from lab.ports import EtcdSeat
 from lab.snapshots import StoredKey
 
-__all__ = ["NOT_ENOUGH_STARTED", "UNHEALTHY", "EtcdCluster", "EtcdData", "EtcdMember"]
+__all__ = [
+    "NOT_ENOUGH_STARTED",
+    "UNHEALTHY",
+    "EtcdCluster",
+    "EtcdData",
+    "EtcdMember",
+    "NoEtcdProcesses",
+]
 
 NOT_ENOUGH_STARTED = "etcdserver: re-configuration failed due to not enough started members"
 UNHEALTHY = "etcdserver: unhealthy cluster"
@@ -80,15 +88,22 @@ class EtcdCluster:
         """Size of the database in bytes."""
         return _DB_SIZE
 
-    def add(self, name: str, address: str, *, is_learner: bool) -> EtcdMember:
-        """Add a member to the list."""
+    def add(self, name: str, address: str, *, is_learner: bool, identity: int = 0) -> EtcdMember:
+        """Add a member to the list, under an id of its own unless it has one."""
         self._added += 1
         self._changes += 1
         seed = f"{self._number}/{self._added}/{name}/{address}"
-        identity = int.from_bytes(sha256(seed.encode()).digest()[:8], "big")
+        identity = identity or int.from_bytes(sha256(seed.encode()).digest()[:8], "big")
         member = EtcdMember(identity, name, address, is_learner=is_learner)
         self.members[identity] = member
         return member
+
+    def rename(self, member: EtcdMember, identity: int) -> None:
+        """Give a member the id that etcd itself gave it; 0 leaves it as it is."""
+        if identity:
+            del self.members[member.id]
+            member.id = identity
+            self.members[identity] = member
 
     def promote(self, member: EtcdMember) -> None:
         """Make a learner a voter."""
@@ -145,3 +160,36 @@ class EtcdData:
     def is_member(self) -> bool:
         """Tell whether the cluster still lists this member."""
         return self.member.id in self.cluster.members
+
+
+class NoEtcdProcesses:
+    """Nothing runs behind the members: what a machine notes of them is all there is."""
+
+    async def form(self, _seat: EtcdSeat, _snapshot: bytes | None) -> int:
+        """Leave the id to the caller."""
+        return 0
+
+    async def join(self, _seat: EtcdSeat, _peer: str) -> int:
+        """Leave the id to the caller."""
+        return 0
+
+    async def start(self, _seat: EtcdSeat) -> None:
+        """Do nothing."""
+
+    async def promote(self, _name: str, _member: int) -> None:
+        """Do nothing."""
+
+    async def remove(self, _name: str, _member: int) -> None:
+        """Do nothing."""
+
+    async def stop(self, _name: str) -> None:
+        """Do nothing."""
+
+    async def wipe(self, _name: str) -> None:
+        """Do nothing."""
+
+    async def take_snapshot(self, _name: str) -> None:
+        """Leave the database to the caller."""
+
+    async def describe(self, _name: str) -> None:
+        """Leave the state to the caller."""

@@ -195,7 +195,7 @@ async def _perform(machine: Machine, table: MachineTable, request: PowerRequest)
     machine.publish(_start_of(request.verb), request.actor)
     machine.set_stage(_STAGES[request.verb])
     if request.leaves_etcd:
-        controlplane.leave_etcd(machine)
+        await controlplane.leave_etcd(machine, table)
     machine.publish(machine_pb2.TaskEvent(task="stopAllServices", action="START"), request.actor)
     machine.boot.services.stop_all(keep=_KEPT_SERVICES)
     await controlplane.stop(machine, table)
@@ -205,6 +205,8 @@ async def _perform(machine: Machine, table: MachineTable, request: PowerRequest)
         await machine.wait(durations.UPGRADE_WRITE_S, "write the other slot")
         machine.install.write(request.image)
     _wipe(machine, request)
+    if machine.etcd is None:
+        await table.etcd.wipe(machine.hostname)
     await _set_api(machine, ApiMode.DOWN)
     if not request.reboots:
         machine.boot.stage = Stage.UNKNOWN

@@ -24,7 +24,7 @@ from lab.machines.hardware import Hardware
 from lab.machines.images import InstallerImage
 from lab.machines.services import ServiceTable
 from lab.machines.signal import Signal
-from lab.ports import NodeFacts, StaticPod
+from lab.ports import EtcdSeat, NodeFacts, StaticPod
 
 __all__ = ["Changes", "Machine"]
 
@@ -240,6 +240,14 @@ class Machine:
                 StaticPod(item.name, item.image, versions[item.name]) for item in config.components
             ),
         )
+
+    def describe_etcd_seat(self) -> EtcdSeat:
+        """Tell where its member of etcd runs, and under which CA."""
+        config = self.config
+        if config is None:
+            message = f"{self.name} has no machine config"
+            raise RuntimeError(message)
+        return EtcdSeat(self.hostname, self.spec.loopback, config.etcd_ca_crt, config.etcd_ca_key)
 
     def _make_boot(self) -> Boot:
         events = EventBus()

@@ -24,7 +24,7 @@ from lab.machines.rpc import (
 )
 from lab.machines.rpc.dispatch import make_handlers
 from lab.machines.table import MachineTable
-from lab.ports import KubernetesPlane
+from lab.ports import EtcdHost, KubernetesPlane
 
 __all__ = ["Machines"]
 
@@ -48,12 +48,18 @@ class Machines:
         clock: simulated time, with the ledger that counts acts and waits.
         plane: the cluster's Kubernetes, driven as machines come and go.
         specs: the machines to make; names and loopback addresses are unique.
+        etcd: what runs behind the members of etcd; nothing unless given.
     """
 
     def __init__(
-        self, clock: LabClock, plane: KubernetesPlane, specs: Sequence[MachineSpec]
+        self,
+        clock: LabClock,
+        plane: KubernetesPlane,
+        specs: Sequence[MachineSpec],
+        *,
+        etcd: EtcdHost | None = None,
     ) -> None:
-        self._table = MachineTable(plane)
+        self._table = MachineTable(plane, etcd)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         for spec in specs:
             self._table.add(self._make(spec, clock))

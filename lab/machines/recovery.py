@@ -7,7 +7,7 @@ What the database holds is the cluster's Kubernetes and its membership. Texts ar
 from __future__ import annotations
 
 from lab.machines.boot import Recovery
-from lab.machines.etcd import EtcdCluster, EtcdData
+from lab.machines.etcd import EtcdCluster, EtcdData, EtcdMember
 from lab.machines.machine import Machine
 from lab.machines.table import MachineTable
 from lab.snapshots import (
@@ -20,15 +20,17 @@ from lab.snapshots import (
     verify_checksum,
 )
 
-__all__ = ["RecoveryError", "dump_database", "recover"]
+__all__ = ["RecoveryError", "dump_database", "form_cluster", "recover"]
 
 
 class RecoveryError(Exception):
     """The uploaded snapshot cannot be begun from; the text is what the etcd service says."""
 
 
-def dump_database(cluster: EtcdCluster, table: MachineTable) -> bytes:
-    """Take a snapshot of a cluster, its checksum behind it."""
+async def dump_database(member: EtcdMember, cluster: EtcdCluster, table: MachineTable) -> bytes:
+    """Take a snapshot of a member's database, its checksum behind it."""
+    if (taken := await table.etcd.take_snapshot(member.name)) is not None:
+        return taken
     members = [
         Member(m.id, m.name, m.peer_url, m.client_url, m.is_learner)
         for m in cluster.members.values()
@@ -37,11 +39,12 @@ def dump_database(cluster: EtcdCluster, table: MachineTable) -> bytes:
     return take_snapshot(Contents(keys, members, cluster.revision, cluster.term))
 
 
-def recover(machine: Machine, table: MachineTable, how: Recovery) -> EtcdData:
+async def recover(machine: Machine, table: MachineTable, how: Recovery) -> EtcdData:
     """Begin a new cluster of one member with the data of the snapshot on the machine's disk.
 
     Raises:
         RecoveryError: there is none, or it is damaged.
+        EtcdHostError: its process does not start.
     """
     snapshot = machine.snapshot
     if snapshot is None:
@@ -59,9 +62,24 @@ def recover(machine: Machine, table: MachineTable, how: Recovery) -> EtcdData:
             verify_checksum(snapshot)
     except DamagedError as error:
         raise RecoveryError(f"error recovering from the snapshot: {error}") from error
+    data = await form_cluster(machine, table, snapshot)
     machine.clock.ledger.count("etcd.recover")
     machine.snapshot = None
+    data.cluster.recovered = contents.keys
+    return data
+
+
+async def form_cluster(
+    machine: Machine, table: MachineTable, snapshot: bytes | None = None
+) -> EtcdData:
+    """Begin a cluster of one member.
+
+    Raises:
+        EtcdHostError: its process does not start.
+    """
+    identity = await table.etcd.form(machine.describe_etcd_seat(), snapshot)
     cluster = table.make_etcd_cluster(machine)
-    cluster.recovered = contents.keys
-    member = cluster.add(machine.hostname, machine.spec.address, is_learner=False)
+    member = cluster.add(
+        machine.hostname, machine.spec.address, is_learner=False, identity=identity
+    )
     return EtcdData(cluster, member)

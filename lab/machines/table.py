@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from lab.machines import pki
-from lab.machines.etcd import EtcdCluster
+from lab.machines.etcd import EtcdCluster, NoEtcdProcesses
 from lab.machines.machine import Changes, Machine
-from lab.ports import KubernetesPlane
+from lab.ports import EtcdHost, KubernetesPlane
 
 __all__ = ["MachineTable"]
 
@@ -16,8 +16,9 @@ __all__ = ["MachineTable"]
 class MachineTable:
     """Looks machines up by name and address, and by the cluster that they belong to."""
 
-    def __init__(self, plane: KubernetesPlane) -> None:
+    def __init__(self, plane: KubernetesPlane, etcd: EtcdHost | None = None) -> None:
         self.plane = plane
+        self.etcd = etcd or NoEtcdProcesses()
         self.machines: dict[str, Machine] = {}
         self._clusters = 0
         self._changes = Changes()

@@ -99,7 +99,7 @@ def plant_static_pods(world: World, facts: NodeFacts) -> None:
         if known is not None:
             if text(known, "metadata", "annotations", "talos.dev/config-version") == version:
                 continue
-            world.store.remove(place.resource, place.namespace, place.name)
+            world.remove(place)
         labels: Object = {
             "component": component,
             "k8s-app": component,
@@ -140,7 +140,7 @@ def plant_static_pods(world: World, facts: NodeFacts) -> None:
 def remove_static_pods(world: World, name: str) -> None:
     """Remove the mirror pods of a control plane that stopped."""
     for component in _STATIC:
-        world.store.remove("pods", "kube-system", f"{component}-{name}")
+        world.remove(Place("pods", "kube-system", f"{component}-{name}"))
 
 
 def _rbac() -> list[Object]:

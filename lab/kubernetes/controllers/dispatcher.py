@@ -20,6 +20,9 @@ _log = logging.getLogger(__name__)
 # Wall seconds of reconciling after which other coroutines get their turn: this process also
 # serves gRPC and HTTP.
 _TURN_S = 0.01
+# Simulated seconds until what was refused is tried again; a real controller's first waits are
+# shorter, and grow. Estimate.
+_AGAIN_S = 5.0
 
 
 class Dispatcher:
@@ -91,8 +94,10 @@ class Dispatcher:
         try:
             controller.reconcile(place)
         except ApiError as error:
-            # Refused as any client may be: the next change brings the place back.
+            # Refused as any client may be: controllers try again, too.
             _log.debug("%s: %s", place, error)
+            key = f"again/{id(controller)}/{place}"
+            self._world.expire(key, _AGAIN_S, lambda: self.queue(controller, place))
         except Exception:  # noqa: BLE001  see below
             # One broken controller must not stop the cluster; tests turn this into a failure.
             _log.exception("%s failed on %s", type(controller).__name__, place)

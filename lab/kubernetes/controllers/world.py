@@ -12,16 +12,12 @@ from typing import Protocol
 
 from lab.clock import LabClock
 from lab.kubernetes.api import Api
-from lab.kubernetes.defaults import fill_in, fill_in_new
-from lab.kubernetes.errors import ApiError
+from lab.kubernetes.errors import ApiError, UnavailableError
 from lab.kubernetes.faults import Faults
 from lab.kubernetes.store import Change, Place, Store
-from lab.kubernetes.users import ADMIN
 from lab.kubernetes.values import (
     Json,
     Object,
-    at,
-    clone_map,
     grow,
     maps,
     name_of,
@@ -43,6 +39,8 @@ __all__ = [
 
 # Simulated seconds in which the same event again is not worth a write.
 _SAME_EVENT_S = 60.0
+# Simulated seconds between two attempts to write while no API server answers.
+_API_AWAY_S = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -98,15 +96,25 @@ class World:
 
         async def run() -> None:
             await wait()
-            self._timers.pop(key, None)
-            try:
-                then()
-            except ApiError as error:
-                _log.debug("%s: %s", key, error)
-            except Exception:  # noqa: BLE001  one broken controller must not stop the cluster
-                _log.exception("timer failed: %s", key)
+            while not self._do(key, then):
+                await self.clock.pause(_API_AWAY_S)
 
         self._timers[key] = asyncio.create_task(run(), name=f"lab kubernetes: {key}")
+
+    def _do(self, key: str, then: Callable[[], None]) -> bool:
+        """Call what was due; tell whether it could be done: no API server, and it is due still."""
+        own = self._timers.pop(key, None)
+        try:
+            then()
+        except UnavailableError:
+            if own is not None:
+                self._timers.setdefault(key, own)
+            return False
+        except ApiError as error:
+            _log.debug("%s: %s", key, error)
+        except Exception:  # noqa: BLE001  one broken controller must not stop the cluster
+            _log.exception("timer failed: %s", key)
+        return True
 
     def forget(self, key: str) -> None:
         """Call off what `later` was told for `key`."""
@@ -138,30 +146,14 @@ class World:
             space = self.store.get("namespaces", "", namespace)
             if space is None or text(space, "status", "phase") == "Terminating":
                 return None
-        status = obj.get("status")
-        self.api.writer.stamp(served.kind, obj)
-        fill_in(resource, obj)
-        fill_in_new(resource, obj, ADMIN, self.api.now())
-        if status is not None:
-            obj["status"] = status
-        return self.store.put(resource, obj)
+        return self.api.components.plant(served.kind, obj)
 
     def edit(self, place: Place, change: Callable[[Object], None]) -> Object | None:
         """Change a copy of an object and store it if it differs; None when it is gone."""
-        live = self.find(place)
-        if live is None:
-            return None
-        changed = clone_map(live)
-        change(changed)
         kind = self.api.registry.of_resource(place.resource)
-        if changed == live or kind is None:
-            return live
-        before, after = live.get("spec"), changed.get("spec")
-        if before != after and "generation" in at(changed, "metadata"):
-            metadata = grow(changed, "metadata")
-            generation = metadata["generation"]
-            metadata["generation"] = generation + 1 if isinstance(generation, int) else 1
-        return self.api.writer.write(kind, changed, live)
+        if kind is None:
+            return self.find(place)
+        return self.api.components.edit(kind, place, change)
 
     def set_status(self, place: Place, status: Object) -> None:
         """Put these fields into an object's status."""
@@ -172,7 +164,13 @@ class World:
         kind = self.api.registry.of_resource(place.resource)
         live = self.find(place)
         if kind is not None and live is not None:
-            self.api.writer.delete(kind, live, "", grace_s)
+            self.api.components.delete(kind, live, grace_s)
+
+    def remove(self, place: Place) -> None:
+        """Take an object away at once, whatever holds it."""
+        kind = self.api.registry.of_resource(place.resource)
+        if kind is not None and self.find(place) is not None:
+            self.api.components.remove(kind, place)
 
     def tell(self, about: Object, reason: str, message: str, *, warning: bool = True) -> None:
         """Record an Event about an object; the same one again is counted."""

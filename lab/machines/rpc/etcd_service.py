@@ -27,6 +27,7 @@ from lab.machines.rpc.route import (
     unary,
     upload,
 )
+from lab.ports import EtcdHostError, EtcdState
 
 __all__ = ["ROUTES"]
 
@@ -80,16 +81,24 @@ async def _list_members(
 async def _status(call: Call, _: Empty) -> machine_pb2.EtcdStatusResponse:
     data = _require_etcd(call, "etcd status")
     cluster, leader = data.cluster, data.cluster.leader
-    status = machine_pb2.EtcdMemberStatus(
-        protocol_version="3.6.5",
-        storage_version="3.6.0",
+    state = await call.table.etcd.describe(data.member.name) or EtcdState(
+        version="3.6.5",
         db_size=cluster.db_size,
         db_size_in_use=cluster.db_size // 2,
         leader=leader.id if leader else 0,
         raft_index=cluster.revision,
         raft_term=cluster.term,
-        raft_applied_index=cluster.revision,
-        errors=[] if leader else ["etcdserver: no leader"],
+    )
+    status = machine_pb2.EtcdMemberStatus(
+        protocol_version=state.version,
+        storage_version="3.6.0",
+        db_size=state.db_size,
+        db_size_in_use=state.db_size_in_use,
+        leader=state.leader,
+        raft_index=state.raft_index,
+        raft_term=state.raft_term,
+        raft_applied_index=state.raft_index,
+        errors=[] if state.leader else ["etcdserver: no leader"],
         is_learner=data.member.is_learner,
         member_id=data.member.id,
     )
@@ -107,6 +116,10 @@ async def _remove_member(
     if problem:
         # An error of etcd's client has no code of gRPC's: it arrives as Unknown.
         raise GRPCError(Status.UNKNOWN, f"failed to remove member: {prefix}: {problem}")
+    try:
+        await call.table.etcd.remove(data.member.name, request.member_id)
+    except EtcdHostError as error:
+        raise GRPCError(Status.UNKNOWN, f"failed to remove member: {prefix}: {error}") from error
     data.cluster.remove(request.member_id)
     call.machine.changed.ring()
     return machine_pb2.EtcdRemoveMemberByIDResponse(messages=[machine_pb2.EtcdRemoveMemberByID()])
@@ -119,7 +132,7 @@ async def _leave(
     problem = await prepare_leave(call.machine)
     if problem:
         raise GRPCError(Status.UNKNOWN, problem)
-    leave_etcd(call.machine)
+    await leave_etcd(call.machine, call.table)
     call.machine.boot.services.set("etcd", "Finished", "Service finished successfully")
     return machine_pb2.EtcdLeaveClusterResponse(messages=[machine_pb2.EtcdLeaveCluster()])
 
@@ -159,7 +172,8 @@ async def _snapshot(
     call: Call, _: machine_pb2.EtcdSnapshotRequest
 ) -> AsyncIterator[common_pb2.Data]:
     # Of the member's own database: no quorum is asked.
-    database = dump_database(_require_etcd(call, "etcd snapshot").cluster, call.table)
+    data = _require_etcd(call, "etcd snapshot")
+    database = await dump_database(data.member, data.cluster, call.table)
     call.machine.count("etcd.snapshot")
     for start in range(0, len(database), _CHUNK):
         yield common_pb2.Data(bytes=database[start : start + _CHUNK])

@@ -46,7 +46,7 @@ async def _list(
 
 
 async def _read(call: Call, request: machine_pb2.ReadRequest) -> AsyncIterator[common_pb2.Data]:
-    content = _read_file(call, request.path)
+    content = await _read_file(call, request.path)
     if content is None:
         raise GRPCError(Status.UNKNOWN, f"stat {request.path}: no such file or directory")
     for start in range(0, len(content), _CHUNK):
@@ -56,7 +56,7 @@ async def _read(call: Call, request: machine_pb2.ReadRequest) -> AsyncIterator[c
 async def _copy(call: Call, request: machine_pb2.CopyRequest) -> AsyncIterator[common_pb2.Data]:
     """Stream one file as tar.gz; a failure is the last message, as the archive has begun."""
     path = request.root_path
-    content = _read_file(call, path)
+    content = await _read_file(call, path)
     if content is None:
         missing = common_pb2.Metadata(error=f"lstat {path}: no such file or directory")
         yield common_pb2.Data(metadata=missing)
@@ -66,14 +66,15 @@ async def _copy(call: Call, request: machine_pb2.CopyRequest) -> AsyncIterator[c
         yield common_pb2.Data(bytes=packed[start : start + _CHUNK])
 
 
-def _read_file(call: Call, path: str) -> bytes | None:
+async def _read_file(call: Call, path: str) -> bytes | None:
     """Read a file of the machine; None when there is none."""
     machine = call.machine
     if path == _BOOT_ID:
         return f"{machine.boot.id}\n".encode()
     if path == _DATABASE and machine.etcd is not None:
         # What a data directory holds has no checksum behind it, unlike a snapshot.
-        return dump_database(machine.etcd.cluster, call.table)[:-CHECKSUM_SIZE]
+        database = await dump_database(machine.etcd.member, machine.etcd.cluster, call.table)
+        return database[:-CHECKSUM_SIZE]
     return None
 
 
