@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from typing import NoReturn
 
-from lab.ledger import CAUSE
 from lab.machines import durations
 from lab.machines.etcd import UNHEALTHY, EtcdCluster, EtcdData
 from lab.machines.faults import Fault
@@ -130,11 +129,12 @@ async def _run_etcd(machine: Machine, table: MachineTable) -> None:
 
 
 async def _form_or_join(machine: Machine, table: MachineTable) -> EtcdData:
+    since_s = machine.clock.elapsed_s()
     while True:
         if machine.boot.bootstrap_asked and (data := await _form(machine, table)):
             return data
         if (cluster := table.find_etcd_cluster(machine)) and (
-            data := await _join(machine, cluster, table)
+            data := await _join(machine, cluster, table, since_s)
         ):
             return data
         await machine.changed.wait(machine.poll_s())
@@ -177,7 +177,9 @@ async def _begin_kubernetes(machine: Machine, table: MachineTable, cluster: Etcd
             await table.plane.restore(pki, keys)
 
 
-async def _join(machine: Machine, cluster: EtcdCluster, table: MachineTable) -> EtcdData | None:
+async def _join(
+    machine: Machine, cluster: EtcdCluster, table: MachineTable, since_s: float
+) -> EtcdData | None:
     peer = cluster.leader.name if cluster.leader else ""
     # A member of its own name is in the way: Talos removes it before it adds itself.
     for stale in [m for m in cluster.members.values() if m.name == machine.hostname]:
@@ -195,21 +197,20 @@ async def _join(machine: Machine, cluster: EtcdCluster, table: MachineTable) -> 
         raise
     cluster.rename(member, identity)
     machine.etcd = EtcdData(cluster, member)
-    _follow(machine, cluster)
+    _follow(machine, cluster, since_s)
     await machine.wait(durations.ETCD_JOIN_S, "etcd join")
     machine.count("etcd.join")
     return machine.etcd
 
 
-def _follow(machine: Machine, cluster: EtcdCluster) -> None:
-    """Let a join follow from what it waited for; trying again now and then is a wait, too."""
-    ledger, clock = machine.clock.ledger, machine.clock
-    late_s = clock.elapsed_s() - cluster.open_since_s
-    was_waiting = ledger.choose_cause(CAUSE.get(), cluster.cause) == cluster.cause
-    if was_waiting and 0 < late_s <= durations.ETCD_JOIN_RETRY_S:
-        clock.note_wait(late_s, f"{machine.name}: etcd join tried again", cluster.cause)
+def _follow(machine: Machine, cluster: EtcdCluster, since_s: float) -> None:
+    """Let a join follow from what it waited for since then: it finds out late, by trying again."""
+    if since_s < cluster.open_since_s:
+        late_s = machine.clock.elapsed_s() - cluster.open_since_s
+        meant_s = min(late_s, durations.ETCD_JOIN_RETRY_S)
+        machine.clock.note_wait(meant_s, f"{machine.name}: etcd join tried again", cluster.cause)
     else:
-        ledger.follow(cluster.cause)
+        machine.clock.ledger.follow(cluster.cause)
 
 
 async def _tend_apiserver(machine: Machine, table: MachineTable) -> None:
