@@ -42,6 +42,9 @@ spec:
   interval: 10m
   wait: true
   prune: true
+  postBuild:
+    substitute: {{APP: {name}}}
+    substituteFrom: [{{kind: ConfigMap, name: cluster-config}}]
 """,
     "app/kustomization.yaml": "resources: [namespace.yaml, helm-release.yaml]\n",
     "app/namespace.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n",
@@ -61,6 +64,8 @@ spec:
       main:
         containers: {{main: {{image: {{repository: registry.example/{name}, tag: v1.2.3}}}}}}
     service: {{app: {{ports: {{http: {{port: 8080}}}}}}}}
+    ingress: {{app: {{hosts: [{{host: "${{APP}}.${{DOMAIN}}"}}]}}}}
+    env: {{TZ: "${{TIMEZONE:=Etc/UTC}}"}}
     persistence: {{config: {{enabled: true, storageClass: longhorn, size: 5Gi}}}}
 """,
 }
@@ -85,6 +90,11 @@ spec: {type: oci, url: "oci://registry.example/charts"}
 apiVersion: v1
 kind: Namespace
 metadata: {name: flux-system}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cluster-config, namespace: flux-system}
+data: {DOMAIN: cluster.example, LOAD_BALANCER_RANGE: 10.0.0.10-10.0.0.90}
 """
 _LAYERS = ("system", "core", "networking", "observability", "apps")
 
@@ -142,7 +152,10 @@ def draw_readings(readings: Sequence[Reading]) -> str:
 
 
 def generate(root: Path, size: int) -> None:
-    """Write a repository of `size` Kustomizations in five layers; each waits for the one before."""
+    """Write a repository of `size` Kustomizations in five layers; each waits for the one before.
+
+    Each substitutes variables of its own, of the cluster's ConfigMap, and one with a default.
+    """
     base = root / "clusters/main/kubernetes"
     names = [f"app-{number}" for number in range(size)]
     layer_of: Callable[[int], str] = lambda number: _LAYERS[number * len(_LAYERS) // size]  # noqa: E731
