@@ -19,7 +19,10 @@ _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity
 
 
 def build_sarif(
-    findings: Iterable[Finding], version: str, accepted: Iterable[Finding] = ()
+    findings: Iterable[Finding],
+    version: str,
+    accepted: Iterable[Finding] = (),
+    reasons: Iterable[str] = (),
 ) -> JsonObject:
     """Return one SARIF log with one run.
 
@@ -27,11 +30,16 @@ def build_sarif(
         findings: What is to be shown.
         version: The tool's own version.
         accepted: Findings that the user accepts; they are listed as suppressed.
+        reasons: Why, one for each of `accepted`.
     """
     seen: Counter[str] = Counter()
     shown = [_result(finding, seen) for finding in findings]
     suppressed: list[Json] = [
-        {**_result(finding, seen), "suppressions": [{"kind": "external"}]} for finding in accepted
+        {
+            **_result(finding, seen),
+            "suppressions": [{"kind": "external", "justification": reason}],
+        }
+        for finding, reason in zip(accepted, reasons, strict=True)
     ]
     rules: list[Json] = [_rule(rule) for rule in RULES.values()]
     driver = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from inventory.addresses import lies_in, parse_address, parse_network, parse_pool
@@ -48,9 +49,9 @@ def _mention(facts: Facts, talos: TalosConfig, text: str) -> Position:
     document = facts.document(talos.position)
     lines = document.text.splitlines() if document is not None else []
     for number, line in enumerate(lines, 1):
-        column = line.find(text)
-        if column >= 0:
-            return Position(talos.path, number, column + 1)
+        found = re.search(rf"{re.escape(text)}(?!\d)", line)  # 10.0.0.2 is not in 10.0.0.21
+        if found:
+            return Position(talos.path, number, found.start() + 1)
     return talos.position
 
 
@@ -89,7 +90,9 @@ def _addresses(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
                 message = f"address of {node.hostname} lies in METALLB_RANGE: `{address}`"
                 yield make_finding("node-in-pool", message, place)
     if vip is not None and lies_in(vip, pool):
-        place = _variable(facts, "VIP") or talos.position
+        is_named = parse_address(facts.inventory.variables.get("VIP")) == vip
+        named = _variable(facts, "VIP") if is_named else None
+        place = named or _mention(facts, talos, str(vip))
         yield make_finding("vip-in-pool", f"VIP lies in METALLB_RANGE: `{vip}`", place)
     gateway = parse_address(facts.inventory.variables.get("GATEWAY"))
     if gateway is not None and lies_in(gateway, pool):

@@ -108,7 +108,7 @@ def validate(
 
     Read from files alone: no cluster is needed, and nothing is written to the repository. A file
     of accepted findings is a YAML list of items with `id` and `reason`, and where wanted `path`
-    (a glob) and `message` (a part of it).
+    (a glob), `message` (a part of it) and `until` (the last day on which it counts, 2027-03-31).
 
     Exit codes: 0 nothing worse than an info is open, 10 a warning is, or a rebuild lacks
     something (--seed-kit), 2 an error is, or the request is wrong.

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from inventory import Finding, Inventory, Severity, judge_rendered, read_repository
-from inventory.acceptance import FILE_NAME, AcceptanceError, Judged, judge, read_acceptances
+from inventory.acceptance import (
+    FILE_NAME,
+    Acceptance,
+    AcceptanceError,
+    Judged,
+    judge,
+    read_acceptances,
+)
 from inventory.seed_kit import Item, Place
 from inventory.summary import describe_finding
 from lifecycle.cli.console import Terminal
@@ -91,7 +99,7 @@ def examine(arguments: ReadingArguments, environ: Mapping[str, str], redactor: R
             clusters[finding] = (*clusters.get(finding, ()), inventory.cluster)
     for finding in reader.findings:
         clusters.setdefault(_clean(finding, redactor), names)
-    judged = judge(sorted(clusters, key=_order), acceptances)
+    judged = judge(sorted(clusters, key=_order), acceptances, datetime.now(UTC).date())
     notes = tuple(redactor.redact(note) for note in reader.notes)
     return Verdict(names, judged, clusters, kits, notes)
 
@@ -211,7 +219,8 @@ def _print_sarif(verdict: Verdict, terminal: Terminal) -> None:
     from inventory.sarif import build_sarif  # noqa: PLC0415 (start-up)
 
     judged = verdict.judged
-    log = build_sarif(judged.open, version("talos-lifecycle"), judged.accepted)
+    own = version("talos-lifecycle")
+    log = build_sarif(judged.open, own, judged.accepted, judged.reasons)
     terminal.print_json(clean_json(log))
 
 
@@ -222,13 +231,24 @@ def _describe(verdict: Verdict, code: int) -> Json:
         "exit_code": code,
         "counts": {s.value: sum(f.severity is s for f in judged.open) for s in Severity},
         "findings": [_describe_one(finding, verdict) for finding in judged.open],
-        "accepted": [_describe_one(finding, verdict) for finding in judged.accepted],
-        "accepted_in_vain": [
-            {"id": item.id, "reason": item.reason, "position": str(item.position)}
-            for item in judged.unused
+        "accepted": [
+            {**_describe_one(finding, verdict), "reason": reason}
+            for finding, reason in zip(judged.accepted, judged.reasons, strict=True)
         ],
+        "accepted_in_vain": [_describe_acceptance(item) for item in judged.unused],
+        "accepted_no_more": [_describe_acceptance(item) for item in judged.expired],
         "seed_kit": {name: [_describe_item(i) for i in kit] for name, kit in _kits(verdict)},
         "notes": list(verdict.notes),
+    }
+
+
+def _describe_acceptance(item: Acceptance) -> Json:
+    until = item.until.isoformat() if item.until else ""
+    return {
+        "id": item.id,
+        "reason": item.reason,
+        "position": str(item.position),
+        "until": until,
     }
 
 
@@ -236,7 +256,7 @@ def _kits(verdict: Verdict) -> Iterable[tuple[str, tuple[Item, ...]]]:
     return verdict.seed_kit.items()
 
 
-def _describe_one(finding: Finding, verdict: Verdict) -> Json:
+def _describe_one(finding: Finding, verdict: Verdict) -> dict[str, Json]:
     return {**describe_finding(finding), "clusters": list(verdict.clusters[finding])}
 
 

@@ -47,6 +47,10 @@ def draw_verdict(verdict: Verdict) -> RenderableType:
     lines += [
         f"note: {item.position}: accepts nothing any more: {item.id}" for item in judged.unused
     ]
+    lines += [
+        f"note: {item.position}: was accepted until {item.until}: {item.id}: {item.reason}"
+        for item in judged.expired
+    ]
     return Group(*parts, *(Text(clean(line)) for line in lines), Text(_sum_up(verdict)))
 
 

@@ -94,6 +94,13 @@ def test_doubtful_talconfigs_are_reported(
     assert [found] == described(talos_findings(write, TALCONFIG.replace(old, new)))
 
 
+def test_vip_of_talconfig_itself_is_blamed_where_it_stands(write: Write) -> None:
+    """A variable of the usual name that holds another address has nothing to do with it."""
+    talconfig = TALCONFIG.replace('vip: {ip: "${VIP}"}', "vip: {ip: 10.0.0.150}")
+
+    assert [("vip-in-pool", "talconfig.yaml:12")] == described(talos_findings(write, talconfig))
+
+
 def test_even_and_doubled_control_planes_are_reported(write: Write) -> None:
     """Two control planes are worth a warning, two of one name an error."""
     node = TALCONFIG[TALCONFIG.index("  - hostname") :]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -103,7 +104,8 @@ def test_sarif_has_rules_places_and_stable_fingerprints() -> None:
     """Code hosts find each result's rule and line, and know it again when lines move."""
     finding = make_finding("disk-by-size-only", "chosen by size", HERE)
     moved = make_finding("disk-by-size-only", "chosen by size", Position("a/b.yaml", 9, 1))
-    log = json.loads(json.dumps(build_sarif([finding, moved], "1.0.0", [finding])))
+    built = build_sarif([finding, moved], "1.0.0", [finding], ["one disk each"])
+    log = json.loads(json.dumps(built))
     later = json.loads(json.dumps(build_sarif([moved], "1.0.0")))["runs"][0]["results"][0]
     run = log["runs"][0]
     first, second, accepted = run["results"]
@@ -114,9 +116,10 @@ def test_sarif_has_rules_places_and_stable_fingerprints() -> None:
     assert {"startLine": 3, "startColumn": 5} == first["locations"][0]["physicalLocation"]["region"]
     assert first["partialFingerprints"] == later["partialFingerprints"]
     assert first["partialFingerprints"] != second["partialFingerprints"]
-    assert [{"kind": "external"}] == accepted["suppressions"]
+    assert [{"kind": "external", "justification": "one disk each"}] == accepted["suppressions"]
 
 
+TODAY = date(2026, 12, 24)
 ACCEPTED = """\
 - id: disk-by-size-only
   path: a/**
@@ -134,16 +137,31 @@ def test_accepted_findings_are_told_apart() -> None:
         make_finding("disk-by-size-only", "x", Position("c.yaml")),
         make_finding("suspended", "x", HERE),
     ]
-    judged = judge(findings, read_acceptances("f.yaml", ACCEPTED))
+    judged = judge(findings, read_acceptances("f.yaml", ACCEPTED), TODAY)
 
-    assert (findings[0],) == judged.accepted
+    assert ((findings[0],), ("one disk each",)) == (judged.accepted, judged.reasons)
     assert (findings[1], findings[2]) == judged.open
     assert [("suspended", 4)] == [(item.id, item.position.line) for item in judged.unused]
+
+
+@pytest.mark.parametrize(("until", "is_open"), [("2026-12-24", False), ("2026-12-23", True)])
+def test_acceptance_ends_after_its_last_day(until: str, *, is_open: bool) -> None:
+    """What was put off comes back by itself, and says that it had been accepted."""
+    finding = make_finding("suspended", "x", HERE)
+    text = f"- {{id: suspended, reason: moving house, until: {until}}}"
+    judged = judge([finding], read_acceptances("f.yaml", text), TODAY)
+
+    assert is_open == (judged.open == (finding,))
+    assert is_open == (not judged.accepted)
+    assert is_open == bool(judged.expired)
+    assert () == judged.unused
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("- {id: suspended, reason: x, until: soon}", "no date: `soon`"),
+        ("- {id: suspended, reason: x, until: }", "no date: ``"),
         ("id: x", "no list"),
         ("- 1", "no mapping"),
         ("- {id: suspendd, reason: x}", "did you mean `suspended`"),
