@@ -194,7 +194,7 @@ def _read_accepted(repo: Path, given: str) -> tuple[Acceptance, ...]:
             path=place.path,
             line=place.line,
             column=place.column,
-            hint="each item needs `id` and `reason`, and may have `path` and `message`",
+            hint="each item needs `id` and `reason`, and may have `path`, `message` and `until`",
         ) from error
 
 
