@@ -8,6 +8,22 @@ from inventory.drawings._edges import clean, find_waves, join_edges
 from inventory.model import Edge, Inventory
 from inventory.ranks import rank_edges
 
+# What Mermaid draws by default; a diagram cannot raise them itself (`maxEdges`, `maxTextSize`).
+_MOST_EDGES = 500
+_MOST_CHARACTERS = 50_000
+# Its `%%{ }%%` configures whatever draws it, `#1;` is a character, a backtick begins Markdown.
+_OWN_SIGNS = str.maketrans({"#": "#35;", "%": "#37;", "`": "#96;"})
+
+
+def find_excess(drawing: str) -> str:
+    """Return what of a drawing is more than Mermaid draws by default; empty when nothing is."""
+    edges = sum("-->" in line or "-.->" in line or "==>" in line for line in drawing.splitlines())
+    if edges > _MOST_EDGES:
+        return f"{edges} edges, and Mermaid draws {_MOST_EDGES}"
+    if len(drawing) > _MOST_CHARACTERS:
+        return f"{len(drawing)} characters, and Mermaid draws {_MOST_CHARACTERS}"
+    return ""
+
 
 def draw_mermaid(inventory: Inventory, edges: Iterable[Edge]) -> str:
     """Return a flowchart: layers as boxes, declared edges solid, inferred ones dotted.
@@ -50,4 +66,5 @@ def _key(name: str, names: dict[str, str]) -> str:
 
 
 def _escape(text: str) -> str:
-    return clean(text).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    plain = clean(text).translate(_OWN_SIGNS)
+    return plain.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

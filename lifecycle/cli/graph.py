@@ -36,6 +36,8 @@ def _draw(arguments: ReadingArguments, environ: Mapping[str, str], terminal: Ter
     repo, target = read_target(arguments, environ)
     text = _draw_as(kind, repo, target, environ)
     text = text.encode("utf-8", "backslashreplace").decode()
+    if kind == "mermaid":
+        _warn_of_limits(text, terminal)
     if output is None:
         terminal.stdout.write(text)
         terminal.stdout.flush()
@@ -43,6 +45,14 @@ def _draw(arguments: ReadingArguments, environ: Mapping[str, str], terminal: Ter
         _write(output, text)
         terminal.say(f"written: {output}")
     return 0
+
+
+def _warn_of_limits(text: str, terminal: Terminal) -> None:
+    from inventory.drawings import find_excess  # noqa: PLC0415 (start-up)
+
+    excess = find_excess(text)
+    if excess:
+        terminal.say(f"note: {excess} unless it is configured for more: try --format svg")
 
 
 def _choose_format(name: str, output: Path | None) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from inventory import Edge, EdgeKind, Finding, Inventory, Layer, Position, Severity, Variables
 from inventory.acceptance import AcceptanceError, judge, read_acceptances
-from inventory.drawings import draw_mermaid, draw_svg, draw_text
+from inventory.drawings import draw_mermaid, draw_svg, draw_text, find_excess
 from inventory.rules import RULES, make_finding
 from inventory.sarif import build_sarif
 
@@ -70,6 +70,26 @@ def test_mermaid_escapes_names_and_marks_cycles() -> None:
     )
 
     assert wanted == draw_mermaid(INVENTORY, EDGES)
+
+
+def test_mermaid_takes_nothing_of_a_name_for_its_own() -> None:
+    """`%%{init: {}}%%` would configure whoever draws it; seen with Mermaid 11."""
+    layers = (Layer("%%{init: {}}%%", "apps", 90, ("`#35;`",), ()),)
+    text = draw_mermaid(replace(INVENTORY, layers=layers), ())
+
+    assert '["#37;#37;{init: {}}#37;#37;"]' in text
+    assert '["#96;#35;35;#96;"]' in text
+
+
+def test_drawing_that_mermaid_refuses_is_known() -> None:
+    """It draws 500 edges, and 50,000 characters, unless whoever draws it says more."""
+    few, many = "a --> b\n" * 500, "a --> b\n" * 501
+
+    assert ("", "501 edges, and Mermaid draws 500") == (
+        find_excess(few),
+        find_excess(many),
+    )
+    assert find_excess("x" * 50_001).startswith("50001 characters")
 
 
 def test_svg_is_a_picture_without_scripts() -> None:
