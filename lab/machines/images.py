@@ -17,6 +17,11 @@ class InstallerImage:
     version: str
     schematic: str = ""
 
+    @property
+    def minor(self) -> int | None:
+        """The minor version; None when it cannot be read."""
+        return _read_minor(self.version)
+
     def find_hop_problem(self, host: str) -> str:
         """Find why a machine that runs version `host` cannot be upgraded to this; "" if it can.
 

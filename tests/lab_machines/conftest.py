@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from tests.lab_machines.lab_machines_world import SPEED, MakeWorld, World, make_world_of
+from tests.lab_machines.lab_machines_world import SPEED, TALOS, MakeWorld, World, make_world_of
 
 
 @pytest.fixture
@@ -14,8 +14,8 @@ async def make_world() -> AsyncIterator[MakeWorld]:
     """Make worlds of machines by name; they are switched off when the test ends."""
     worlds: list[World] = []
 
-    def make(names: Sequence[str], speed: float = SPEED) -> World:
-        world = make_world_of(names, speed)
+    def make(names: Sequence[str], speed: float = SPEED, *, talos_version: str = TALOS) -> World:
+        world = make_world_of(names, speed, talos_version=talos_version)
         worlds.append(world)
         return world
 

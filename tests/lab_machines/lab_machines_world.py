@@ -24,6 +24,7 @@ from lab.snapshots import StoredKey
 
 SPEED = 2000.0
 PORT = 50000
+TALOS = "v1.13.9"
 # Test processes that run side by side get loopback networks of their own.
 _NET = f"127.{100 + os.getpid() % 100}.{os.getpid() // 100 % 250}"
 
@@ -198,7 +199,9 @@ class World:
 class MakeWorld(Protocol):
     """Makes worlds that are switched off when the test ends."""
 
-    def __call__(self, names: Sequence[str], speed: float = SPEED) -> World:
+    def __call__(
+        self, names: Sequence[str], speed: float = SPEED, *, talos_version: str = TALOS
+    ) -> World:
         """Make machines by name."""
         ...
 
@@ -212,14 +215,16 @@ def make_insecure_context() -> ssl.SSLContext:
     return context
 
 
-def make_world_of(names: Sequence[str], speed: float = SPEED) -> World:
+def make_world_of(
+    names: Sequence[str], speed: float = SPEED, *, talos_version: str = TALOS
+) -> World:
     """Make machines by name; those beginning with `cp` are meant to become control planes."""
     plane = FakePlane()
     clock = LabClock(Ledger(), speed=speed)
-    return World(Machines(clock, plane, make_specs(names)), plane, Cluster(), clock)
+    return World(Machines(clock, plane, make_specs(names, talos_version)), plane, Cluster(), clock)
 
 
-def make_specs(names: Sequence[str]) -> list[MachineSpec]:
+def make_specs(names: Sequence[str], talos_version: str = TALOS) -> list[MachineSpec]:
     """Describe machines by name, with the VIP that their cluster's endpoint names."""
     return [
         MachineSpec(
@@ -230,6 +235,7 @@ def make_specs(names: Sequence[str]) -> list[MachineSpec]:
             hardware=derive_hardware(name),
             vip="10.77.0.10" if name.startswith("cp") else "",
             vip_loopback=f"{_NET}.10" if name.startswith("cp") else "",
+            talos_version=talos_version,
         )
         for number, name in enumerate(names, 11)
     ]

@@ -112,15 +112,19 @@ def make_standin(home: Path) -> Talosctl:
 
 
 def write_talosconfig(
-    talosctl: Talosctl, cluster: Cluster, *endpoints: str, role: str = "os:admin"
+    talosctl: Talosctl,
+    cluster: Cluster,
+    *endpoints: str,
+    role: str = "os:admin",
+    trusted: bytes = b"",
 ) -> None:
-    """Write the talosconfig of a cluster's admin, or of somebody with another role."""
+    """Write a talosconfig: of a cluster's admin, unless another role or CA is given."""
     client = pki.mint_client(cluster.talos, role)
     # Talos' own label, which Go's and our readers must accept.
     key = client.key.replace(b"PRIVATE KEY", b"ED25519 PRIVATE KEY")
     context = {
         "endpoints": [*endpoints],
-        "ca": base64.b64encode(cluster.talos.crt).decode(),
+        "ca": base64.b64encode(trusted or cluster.talos.crt).decode(),
         "crt": base64.b64encode(client.crt).decode(),
         "key": base64.b64encode(key).decode(),
     }

@@ -18,6 +18,7 @@ from grpclib.server import Stream
 
 from lab.machines.listener import API_PORT
 from lab.machines.machine import Machine
+from lab.machines.rpc.maintenance import find_refusal
 from lab.machines.rpc.route import Call, Route
 from lab.machines.table import MachineTable
 
@@ -148,6 +149,8 @@ async def _ask(
 ) -> AsyncIterator[Message]:
     if isinstance(call, GRPCError):
         raise call
+    if refusal := find_refusal(call.machine, route.path):
+        raise refusal
     if not call.roles & route.roles:
         raise GRPCError(Status.PERMISSION_DENIED, "not authorized")
     call.machine.clock.ledger.note_seen(call.machine.cause)

@@ -12,6 +12,7 @@ from grpclib.exceptions import GRPCError
 from lab.machines.config import ConfigError, MachineConfig, parse_config, write_problems
 from lab.machines.kubeconfig import pack_kubeconfig
 from lab.machines.protos import common_pb2, machine_pb2
+from lab.machines.rpc.maintenance import OLD_DRY_RUN, check_old_mode, is_old
 from lab.machines.rpc.route import (
     ADMINS,
     META_WRITERS,
@@ -95,6 +96,8 @@ async def _apply(
         )
     if not call.in_maintenance and "os:admin" not in call.roles:
         raise GRPCError(Status.PERMISSION_DENIED, "not authorized")
+    if is_old(machine):
+        return _apply_in_old_maintenance(call, request)
     config = _check_config(call, request.data)
     mode, details = _choose_mode(call, request.mode, config)
     if request.dry_run:
@@ -104,6 +107,19 @@ async def _apply(
     else:
         _store(call, config, mode)
     message = machine_pb2.ApplyConfiguration(mode=mode, mode_details=details)
+    return machine_pb2.ApplyConfigurationResponse(messages=[message])
+
+
+def _apply_in_old_maintenance(
+    call: Call, request: machine_pb2.ApplyConfigurationRequest
+) -> machine_pb2.ApplyConfigurationResponse:
+    """Answer as Talos 1.12 and older do: the only detail is that a dry run was one."""
+    check_old_mode(request.mode)
+    config = _check_config(call, request.data)
+    if not request.dry_run:
+        _store(call, config, request.mode)
+    details = OLD_DRY_RUN if request.dry_run else ""
+    message = machine_pb2.ApplyConfiguration(mode_details=details)
     return machine_pb2.ApplyConfigurationResponse(messages=[message])
 
 
