@@ -21,8 +21,10 @@ from lab.faults import FaultBoard, FaultRequest, Hands, RepositoryFault, find_fa
 from lab.flux import Flux
 from lab.hardware_file import HARDWARE_FILE, read_hardware
 from lab.kubernetes import Kubernetes
+from lab.kubernetes.backend import LabBackend
 from lab.ledger import Ledger
 from lab.machines import DiskSelector, Hardware, Machines, MachineSpec, derive_hardware
+from lab.network import Lines
 from lab.operating import Operator
 from lab.registry import Registry
 from lab.repository import (
@@ -97,11 +99,14 @@ class LabWorld:
         charts = request.folder / "charts"
         build_charts(find_wanted_charts(made.path), charts, request.charts)
         clock = LabClock(self.ledger, speed=request.speed)
-        kubernetes = Kubernetes(clock)
+        lines = Lines(clock)
+        kubernetes = Kubernetes(clock, backend=LabBackend(clock, lines=lines))
         reserved = reserve_loopbacks(_find_addresses(inventory))
         addresses = reserved.loopback
         described = source / "clusters" / cluster / HARDWARE_FILE
-        machines = Machines(clock, kubernetes, _make_specs(inventory, addresses, described))
+        machines = Machines(
+            clock, kubernetes, _make_specs(inventory, addresses, described), lines=lines
+        )
         registry = Registry()
         flux = Flux(
             clock,
@@ -128,7 +133,7 @@ class LabWorld:
             operator=Operator(kubernetes.client, clock),
         )
         await control.start()
-        self._parts = _Parts(kubernetes, machines, flux, control, registry, reserved, faults)
+        self._parts = _Parts(kubernetes, machines, flux, control, registry, reserved, faults, lines)
         registries = dict.fromkeys(_find_registries(inventory), registry.address)
         made = replace(made, env={**made.env, SOPS_VARIABLE: str(tools.find("sops"))})
         self._announce(made, cluster, {**addresses, **registries}, charts, socket)
@@ -143,6 +148,7 @@ class LabWorld:
             await parts.registry.stop()
             await parts.machines.stop()
             await parts.kubernetes.close()
+            parts.lines.close()
             parts.reserved.close()
 
     def _announce(
@@ -179,6 +185,7 @@ class _Parts:
     registry: Registry
     reserved: Addresses
     faults: FaultBoard
+    lines: Lines
 
 
 def _make_hands(

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from lab.faults.values import Answer, Hands, RunningFault, Strike, Target
+from lab.faults.answers import by_diagnosis, by_gate, by_step
+from lab.faults.machines import MACHINE_FAULTS
+from lab.faults.values import Hands, RunningFault, Strike, Target
 from lab.flux.faults import SourceFault
 from lab.kubernetes.faults import PodFault
-from lab.machines.faults import Fault
 
 __all__ = ["RUNNING_FAULTS"]
-
-_TALOS = "https://github.com/siderolabs/talos/issues/"
-
-
-def _step(name: str) -> Answer:
-    return Answer("step", name)
-
-
-def _gate(name: str) -> Answer:
-    return Answer("gate", name)
-
-
-def _diagnosis(name: str) -> Answer:
-    return Answer("diagnosis", name)
-
-
-def _of_machine(fault: Fault) -> Strike:
-    def strike(hands: Hands, target: str, on: bool) -> None:  # noqa: FBT001 (a `Strike`)
-        hands.machines[target].set_fault(fault, on=on)
-
-    return strike
 
 
 def _of_pods(fault: PodFault) -> Strike:
@@ -42,32 +22,11 @@ def _strike_installer(hands: Hands, target: str, on: bool) -> None:  # noqa: FBT
     hands.registry.set_absent(target, on=on)
 
 
-def _machine(
-    fault: Fault,
-    does: str,
-    origin: str,
-    *answers: Answer,
-    target: Target = Target.WORKER,
-    leaves_data: bool = False,
-    fewest_planes: int = 1,
-) -> RunningFault:
-    return RunningFault(
-        fault.value,
-        target,
-        does,
-        origin,
-        _of_machine(fault),
-        answers,
-        leaves_data=leaves_data,
-        fewest_planes=fewest_planes,
-    )
-
-
 def _pods(
     fault: PodFault, does: str, origin: str, signature: str, *, target: Target = Target.POD
 ) -> RunningFault:
     """Make one that breaks a component: its layer's gate waits, and a diagnosis says why."""
-    answers = (_gate("layer-is-ready"), _diagnosis(signature))
+    answers = (by_gate("layer-is-ready"), by_diagnosis(signature))
     return RunningFault(fault.value, target, does, origin, _of_pods(fault), answers)
 
 
@@ -78,106 +37,19 @@ def _source(fault: SourceFault, does: str, origin: str, signature: str) -> Runni
         hands.sources.set_fault(target, fault, on=on)
 
     # Of the cluster's own repository the commit is missed first.
-    answers = (_step("fetch-commit"), _gate("sources-are-ready"), _diagnosis(signature))
+    answers = (by_step("fetch-commit"), by_gate("sources-are-ready"), by_diagnosis(signature))
     return RunningFault(fault.value, Target.SOURCE, does, origin, strike, answers)
 
 
 RUNNING_FAULTS = (
-    _machine(
-        Fault.UNREACHABLE,
-        "Nothing listens: connection refused.",
-        f"{_TALOS}8955",
-        _gate("machine-is-known"),
-    ),
-    _machine(
-        Fault.SILENT,
-        "The connection is accepted and nothing ever answers: a handshake that times out.",
-        f"{_TALOS}11830",
-        _gate("machine-is-known"),
-    ),
-    _machine(
-        Fault.FOREIGN_CLUSTER,
-        "It runs as a member of another cluster, under that cluster's CA.",
-        "https://github.com/freed-dev-llc/turing-rk1-cluster/issues/39",
-        _gate("machine-is-known"),
-    ),
-    _machine(
-        Fault.TWO_DISKS,
-        "A second disk like the first: a selector by size, model or type matches both.",
-        f"{_TALOS}12370",
-        _gate("machine-is-known"),
-    ),
-    _machine(
-        Fault.NO_DISK,
-        "Only the boot medium is there: no disk selector matches.",
-        f"{_TALOS}14228",
-        _gate("machine-is-known"),
-    ),
-    _machine(
-        Fault.DISK_WITH_DATA,
-        "The disk to install to holds somebody's partitions.",
-        f"{_TALOS}9647",
-        _gate("machine-is-known"),
-    ),
-    _machine(
-        Fault.TIME_NOT_SYNCED,
-        "The clock has no server to follow.",
-        "https://www.talos.dev/latest/talos-guides/configuration/time-sync/",
-        _gate("clocks-agree"),
-    ),
-    _machine(
-        Fault.CLOCK_AHEAD,
-        "The clock is a day ahead, and so is the certificate of maintenance mode.",
-        "https://www.talos.dev/latest/talos-guides/configuration/time-sync/",
-        _gate("clocks-agree"),
-    ),
-    _machine(
-        Fault.SLOW_INSTALL,
-        "Pulling the installer takes ten times as long; a run waits, since it sees it go on.",
-        f"{_TALOS}11219",
-    ),
-    _machine(
-        Fault.INSTALL_FAILS,
-        "The installer fails: back to maintenance; an upgrade ends with exit code 1.",
-        f"{_TALOS}7986",
-        _step("apply-machine-config"),
-    ),
-    _machine(
-        Fault.SLOW_BOOTSTRAP,
-        "`bootstrap is not available yet` for two minutes after boot; a run tries again.",
-        f"{_TALOS}12533",
-        target=Target.CONTROL_PLANE,
-    ),
-    _machine(
-        Fault.OLD_VERSION,
-        "A reboot into another version falls back to the old one, silently."
-        " Upgrades are to answer it; a bootstrap does not meet it.",
-        f"{_TALOS}10364",
-    ),
-    _machine(
-        Fault.LOST_STATE,
-        "A reboot finds no machine config and ends in maintenance, with a disk that holds data:"
-        " the next run asks for consent before it installs again.",
-        "https://github.com/onedr0p/cluster-template/pull/1438",
-        _step("apply-machine-config"),
-        leaves_data=True,
-    ),
-    _machine(
-        Fault.ETCD_LEARNER,
-        "The member joins and is never promoted; it takes two control planes.",
-        f"{_TALOS}7903",
-        _gate("etcd-is-healthy"),
-        _diagnosis("etcd-learner"),
-        target=Target.CONTROL_PLANE,
-        fewest_planes=2,
-    ),
+    *MACHINE_FAULTS,
     RunningFault(
         "absent-installer",
         Target.INSTALLER,
         "The registry has no such installer image.",
         "https://github.com/siderolabs/image-factory/issues/456",
         _strike_installer,
-        (_gate("installer-images-exist"),),
+        (by_gate("installer-images-exist"),),
     ),
     _pods(
         PodFault.UNPULLABLE,
@@ -253,7 +125,7 @@ RUNNING_FAULTS = (
         "Longhorn volumes of pods whose `namespace/name` begins with the target lack replicas.",
         "https://github.com/postfinance/topf/issues/135",
         _of_pods(PodFault.VOLUMES_DEGRADED),
-        (_gate("layer-keeps-promises"), _diagnosis("volume-unhealthy")),
+        (by_gate("layer-keeps-promises"), by_diagnosis("volume-unhealthy")),
     ),
     _source(
         SourceFault.GIT_DENIED,

@@ -14,6 +14,10 @@ __all__ = ["PASSING", "make_schedule"]
 PASSING = (
     "unreachable",
     "silent",
+    "partitioned",
+    "slowed",
+    "cut",
+    "flapping",
     "slow-install",
     "install-fails",
     "slow-bootstrap",

@@ -16,6 +16,7 @@ from lab.kubernetes.http.routes import Routes
 from lab.kubernetes.http.server import ApiServer
 from lab.kubernetes.pki import make_server_context, server_names
 from lab.ledger import CAUSE
+from lab.network import Lines
 from lab.ports import KubernetesPki, NodeFacts
 from lab.snapshots import StoredKey
 
@@ -84,7 +85,10 @@ class _Serving:
 class LabBackend:
     """The lab's own: one store, and an aiohttp server a control plane."""
 
-    def __init__(self, clock: LabClock, *, port: int = API_PORT) -> None:
+    def __init__(
+        self, clock: LabClock, *, port: int = API_PORT, lines: Lines | None = None
+    ) -> None:
+        self._lines = lines or Lines(clock)
         self.api = Api(lambda: clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"))
         self._clock = clock
         self._port = port
@@ -121,7 +125,7 @@ class LabBackend:
         routes = Routes(self.api, self._clock.now, version, ledger, CAUSE.get())
         server = ApiServer(routes)
         context = make_server_context(self._pki, server_names(node))
-        await server.listen(node.loopback, self._port, context)
+        await server.listen(self._lines[node.loopback], self._port, context)
         self._serving[node.name] = _Serving(node, server, routes)
         await self._settle_vip(self._pki)
 
@@ -155,5 +159,6 @@ class LabBackend:
                 continue
             held.add(address)
             serving.vip = ApiServer(serving.routes)
+            self._lines[address].follow(self._lines[serving.facts.loopback])
             context = make_server_context(pki, server_names(serving.facts))
-            await serving.vip.listen(address, self._port, context)
+            await serving.vip.listen(self._lines[address], self._port, context)

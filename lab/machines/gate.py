@@ -12,6 +12,7 @@ from lab.machines import pki
 from lab.machines.config import MachineConfig
 from lab.machines.listener import Listener
 from lab.machines.signal import Signal
+from lab.network import Line
 
 __all__ = ["ApiGate", "ApiMode"]
 
@@ -52,6 +53,11 @@ class ApiGate:
         self._lock = asyncio.Lock()
         self._state = (ApiMode.DOWN, "")
         self._cut = Signal()
+
+    @property
+    def line(self) -> Line:
+        """The machine's line."""
+        return self._listener.line
 
     @property
     def is_open(self) -> bool:

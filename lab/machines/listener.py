@@ -1,4 +1,4 @@
-"""The socket of a machine's API: opened, cut, and opened again with other certificates."""
+"""The API of a machine on its line: opened, cut, and opened again with other certificates."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from weakref import WeakSet
 from grpclib.const import Handler
 from grpclib.protocol import H2Protocol
 from grpclib.server import Server
+
+from lab.network import Line, Served
 
 __all__ = ["API_PORT", "Listener"]
 
@@ -52,7 +54,7 @@ class _AlertingTls(SSLProtocol):
 
 
 class _CuttableServer(Server):
-    """A grpclib server with TLS of its own, that remembers its connections to cut them."""
+    """A grpclib server on a line, with TLS of its own, that can drop its connections."""
 
     def __init__(
         self, handlers: Mapping[str, Handler], find_context: Callable[[], ssl.SSLContext]
@@ -61,33 +63,44 @@ class _CuttableServer(Server):
         self._find_context = find_context
         self._protocols: WeakSet[H2Protocol] = WeakSet()
 
-    def _protocol_factory(self) -> H2Protocol:
-        protocol = super()._protocol_factory()
-        self._protocols.add(protocol)
-        loop = asyncio.get_running_loop()
-        # No waiter: nobody waits for the handshake of an accepted connection.
-        waiter: asyncio.Future[None] = None  # type: ignore[assignment]
-        return _AlertingTls(  # type: ignore[return-value]  # wraps the protocol, is one itself
-            loop, protocol, self._find_context(), waiter, server_side=True
-        )
+    def listen(self, line: Line) -> Served:
+        """Serve the line's port.
 
-    def cut(self) -> None:
+        Raises:
+            OSError: somebody else listens there.
+        """
+        return line.serve(API_PORT, self._make_tls)
+
+    async def stop(self) -> None:
         """Drop every connection without a goodbye: a rebooting machine sends no GOAWAY."""
+        handlers = list(self._handlers)
+        for handler in handlers:
+            handler.close()
         for protocol in list(self._protocols):
             connection = getattr(protocol, "connection", None)
             transport = getattr(connection, "_transport", None)
             if transport is not None:
                 transport.abort()
+        for handler in handlers:
+            await handler.wait_closed()
+
+    def _make_tls(self) -> SSLProtocol:
+        protocol = self._protocol_factory()
+        self._protocols.add(protocol)
+        loop = asyncio.get_running_loop()
+        # No waiter: nobody waits for the handshake of an accepted connection.
+        waiter: asyncio.Future[None] = None  # type: ignore[assignment]
+        return _AlertingTls(loop, protocol, self._find_context(), waiter, server_side=True)
 
 
 class Listener:
-    """Listens on one loopback address; closed until `open`."""
+    """Listens on one machine's line; closed until `open`."""
 
-    def __init__(self, host: str, handlers: Mapping[str, Handler]) -> None:
-        self._host = host
+    def __init__(self, line: Line, handlers: Mapping[str, Handler]) -> None:
+        self.line = line
         self._handlers = handlers
         self._server: _CuttableServer | None = None
-        self._mute: asyncio.Server | None = None
+        self._served: Served | None = None
 
     @property
     def is_open(self) -> bool:
@@ -102,30 +115,28 @@ class Listener:
         """
         await self.close()
         server = _CuttableServer(self._handlers, cache(make_context))
-        await server.start(self._host, API_PORT, reuse_address=True)
+        self._served = server.listen(self.line)
         self._server = server
 
     async def open_mute(self) -> None:
         """Accept connections and never answer, as a machine that hangs does."""
         await self.close()
-        self._mute = await asyncio.start_server(_hold, self._host, API_PORT, reuse_address=True)
+        self._served = self.line.serve(API_PORT, _Mute)
 
     async def close(self) -> None:
         """Stop listening and cut every connection, without a goodbye."""
-        if self._mute is not None:
-            self._mute.close()
-            self._mute = None
+        served, self._served = self._served, None
+        if served is not None:
+            served.close()
         server, self._server = self._server, None
-        if server is None:
-            return
-        server.close()
-        server.cut()
-        await server.wait_closed()
+        if server is not None:
+            await server.stop()
 
 
-async def _hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while await reader.read(4096):
-            continue
-    finally:
-        writer.close()
+class _Mute(asyncio.BufferedProtocol):
+    """Reads and says nothing."""
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Lend a buffer that nobody looks into."""
+        del sizehint
+        return bytearray(4096)

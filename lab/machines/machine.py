@@ -24,6 +24,7 @@ from lab.machines.hardware import Hardware
 from lab.machines.images import InstallerImage
 from lab.machines.services import ServiceTable
 from lab.machines.signal import Signal
+from lab.network import LineFault
 from lab.ports import EtcdSeat, NodeFacts, StaticPod
 
 __all__ = ["Changes", "Machine"]
@@ -118,11 +119,14 @@ class Machine:
         return fault in self._faults
 
     def set_fault(self, name: str, *, on: bool = True) -> None:
-        """Turn a fault on or off by name; see `Fault` for the names.
+        """Turn a fault on or off by name; see `Fault` and `LineFault` for the names.
 
         Raises:
             ValueError: no fault has that name.
         """
+        if name in {fault.value for fault in LineFault}:
+            self.gate.line.set_fault(LineFault(name), on=on)
+            return
         fault = Fault(name)
         if on:
             self._faults.add(fault)

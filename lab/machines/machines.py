@@ -24,6 +24,7 @@ from lab.machines.rpc import (
 )
 from lab.machines.rpc.dispatch import make_handlers
 from lab.machines.table import MachineTable
+from lab.network import Lines
 from lab.ports import EtcdHost, KubernetesPlane
 
 __all__ = ["Machines"]
@@ -49,6 +50,7 @@ class Machines:
         plane: the cluster's Kubernetes, driven as machines come and go.
         specs: the machines to make; names and loopback addresses are unique.
         etcd: what runs behind the members of etcd; nothing unless given.
+        lines: where they listen; on loopback unless told otherwise.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class Machines:
         specs: Sequence[MachineSpec],
         *,
         etcd: EtcdHost | None = None,
+        lines: Lines | None = None,
     ) -> None:
+        self._lines = lines or Lines(clock)
         self._table = MachineTable(plane, etcd)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         for spec in specs:
@@ -118,7 +122,8 @@ class Machines:
 
     def _make(self, spec: MachineSpec, clock: LabClock) -> Machine:
         machine = Machine(spec, clock)
-        listener = Listener(spec.loopback, make_handlers(machine, self._table, _ROUTES))
+        handlers = make_handlers(machine, self._table, _ROUTES)
+        listener = Listener(self._lines[spec.loopback], handlers)
         names = (spec.address, spec.loopback)
         machine.gate = ApiGate(listener, names, lambda: self._table.find_authority(machine))
         return machine

@@ -1,12 +1,15 @@
-"""One API server: an aiohttp application behind TLS on one or two loopback addresses."""
+"""One API server: an aiohttp application behind TLS on the lines of one or two addresses."""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from asyncio.sslproto import SSLProtocol
 
 from aiohttp import web
 
 from lab.kubernetes.http.routes import Routes
+from lab.network import Line, Served
 
 __all__ = ["ApiServer"]
 
@@ -22,10 +25,10 @@ class ApiServer:
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
         self._runner: web.AppRunner | None = None
-        self._sites: dict[str, web.TCPSite] = {}
+        self._served: list[Served] = []
 
-    async def listen(self, host: str, port: int, context: ssl.SSLContext) -> None:
-        """Begin to answer on `host`:`port`.
+    async def listen(self, line: Line, port: int, context: ssl.SSLContext) -> None:
+        """Begin to answer on a line's port.
 
         Raises:
             OSError: somebody else listens there.
@@ -40,13 +43,22 @@ class ApiServer:
                 handler_cancellation=True,
             )
             await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, ssl_context=context, reuse_address=True)
-        await site.start()
-        self._sites[host] = site
+        answering = self._runner.server
+        assert answering is not None  # noqa: S101 # it is there once the runner is set up
+        loop = asyncio.get_running_loop()
+        # No waiter: nobody waits for the handshake of an accepted connection.
+        waiter: asyncio.Future[None] = None  # type: ignore[assignment]
+
+        def make() -> SSLProtocol:
+            return SSLProtocol(loop, answering(), context, waiter, server_side=True)
+
+        self._served.append(line.serve(port, make))
 
     async def close(self) -> None:
         """Stop answering; open connections are cut."""
-        self._sites.clear()
+        for served in self._served:
+            served.close()
+        self._served.clear()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

@@ -113,9 +113,9 @@ def _forward(
 
 def _find_dial_problem(machine: Machine, target: Machine | None, name: str) -> str:
     dialing = f"Error while dialing: dial tcp {name}:{API_PORT}"
-    if target is None:
+    if target is None or target.gate.line.condition.is_silent:
         return f"{dialing}: i/o timeout"
-    if not target.is_reachable:
+    if not target.is_reachable or target.gate.line.condition.is_cut:
         return f"{dialing}: connect: connection refused"
     if target.authority != machine.authority:
         return (
