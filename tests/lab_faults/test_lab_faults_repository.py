@@ -55,7 +55,7 @@ _PLACES = {
     "values-absent": f"{_APP}/helm-release.yaml:65:5",
     "api-removed": f"{_APP}/lab-old.yaml:1:13",
     "vip-of-node": f"{_TALOS}:22:14",
-    "vip-of-pool": "clusters/main/clusterenv.yaml:1:6",
+    "vip-of-pool": "clusters/main/talos/talconfig.yaml:36:11",
     "node-of-pool": f"{_TALOS}:38:14",
     "address-of-two-nodes": f"{_TALOS}:37:3",
     "networks-overlapping": f"{_TALOS}:15:1",

@@ -115,6 +115,19 @@ class Watcher:
                 return
 
 
+_SIGNS = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 def make_pki() -> KubernetesPki:
     """Make a cluster's CA as Talos does: ECDSA P-256, O=kubernetes."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -129,6 +142,7 @@ def make_pki() -> KubernetesPki:
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(days=3650))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_SIGNS, critical=True)  # Python 3.13 takes no CA without it
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
