@@ -94,6 +94,14 @@ class MachineIsKnown:
                 "this cluster, reset it with its own talosconfig: "
                 f"talosctl reset -n {self.node.address}",
             )
+        if error.failure is Failure.NOT_IMPLEMENTED:
+            # talosctl 1.14 asks for the version first, which Talos 1.12 does not tell here.
+            return Blocked(
+                f"machine runs a Talos that this talosctl cannot look at: `{self.node.address}`: "
+                f"{error.message}",
+                "boot it from an image of the cluster's version, or put a talosctl of the "
+                "machine's own version on PATH",
+            )
         return Unknown(f"{self.node.address} does not answer: {error.failure}")
 
     async def _judge_hardware(self) -> Answer:

@@ -64,6 +64,12 @@ class StepWorld:
         talosctl = replace(declared.talosctl, timeout_s=timeout_s)
         return cast("World", replace(declared, talosctl=talosctl))
 
+    def with_talosctl(self, program: str) -> World:
+        """Return the same world with another talosctl."""
+        declared = cast("_Declared", self.world)
+        talosctl = replace(declared.talosctl, program=program)
+        return cast("World", replace(declared, talosctl=talosctl))
+
     async def wipe(self, name: str) -> None:
         """Wipe a machine's disk as `talosctl reset --graceful=false` does; it is bare again."""
         machine = self.lab.machines[name]

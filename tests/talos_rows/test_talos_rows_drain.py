@@ -199,8 +199,11 @@ async def test_a_budget_blocks_the_drain(
     )
 
     assert result.code == 1
+    draining = 'error draining node "w1"'
+    if talosctl.asks_each:
+        draining = f'error draining nodes: {draining}: failed to drain node "w1"'
     assert result.error.splitlines()[-1].startswith(
-        f'error draining node "w1": error when evicting pods/"{name_of(pod)}" -n "default": '
+        f'{draining}: error when evicting pods/"{name_of(pod)}" -n "default": '
     )
     assert world.machines["w1"].boot.id == before
     assert await _is_cordoned(plane, "w1")

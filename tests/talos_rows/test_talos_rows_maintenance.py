@@ -8,7 +8,7 @@ import ssl
 import pytest
 
 from tests.lab_machines.lab_machines_world import PORT, MakeWorld, World
-from tests.talos_rows.talos_rows_tool import NODES, Talosctl, address_of, write_talosconfig
+from tests.talos_rows.talos_rows_tool import NODES, Result, Talosctl, address_of, write_talosconfig
 
 pytestmark = pytest.mark.tools
 
@@ -19,7 +19,7 @@ async def test_maintenance_is_for_readers(make_world: MakeWorld, talosctl: Talos
     world = make_world(["cp1"])
     await world.machines.start()
 
-    result = await talosctl.run("meta", "write", "10", "x", "-i", "-n", address_of(world, "cp1"))
+    result = await _write_meta(world, talosctl, "cp1")
 
     assert result.code == 1
     assert "code = PermissionDenied desc = not authorized" in result.error
@@ -35,7 +35,7 @@ async def test_maintenance_of_older_talos(make_world: MakeWorld, talosctl: Talos
     apply = ("apply-config", *node, "-f", config)
 
     version = await talosctl.run("version", "--short", *node)
-    meta = await talosctl.run("meta", "write", "10", "x", *node)
+    meta = await _write_meta(world, talosctl, "cp1")
     disks = await talosctl.run("get", "disks", *node)
     staged = await talosctl.run(*apply, "--mode", "staged")
     tried = await talosctl.run(*apply, "--dry-run")
@@ -48,7 +48,10 @@ async def test_maintenance_of_older_talos(make_world: MakeWorld, talosctl: Talos
     refused = "code = Unimplemented desc = "
     assert version.error.endswith(f"{refused}API is not implemented in maintenance mode")
     assert meta.error.endswith(f"{refused}API is not implemented in maintenance mode")
-    assert "sda" in disks.stdout
+    if talosctl.asks_each:  # it wants to know the version first, so it cannot look at all
+        assert disks.error.endswith(f"{refused}API is not implemented in maintenance mode")
+    else:
+        assert "sda" in disks.stdout
     assert staged.error.endswith(
         f"{refused}apply configuration --mode='staged' is not supported in maintenance mode"
     )
@@ -58,7 +61,8 @@ async def test_maintenance_of_older_talos(make_world: MakeWorld, talosctl: Talos
     assert begin.error.endswith(f"{refused}method Bootstrap not implemented")
     assert health.error.endswith(f"{refused}unknown service cluster.ClusterService")
     assert (version.code, meta.code, staged.code, begin.code, health.code) == (1, 1, 1, 1, 1)
-    assert (disks.code, tried.code, applied.code, applied.stderr) == (0, 0, 0, "")
+    assert (disks.code, tried.code, applied.code) == (int(talosctl.asks_each), 0, 0)
+    assert applied.stderr == ""
 
 
 @pytest.mark.row("control-plane call in maintenance")
@@ -82,6 +86,15 @@ async def test_a_control_plane_call_in_maintenance(
     assert health.error.endswith(f"{early} cluster health check API")
     assert begin.error.endswith("code = PermissionDenied desc = not authorized")
     assert (members.code, health.code, begin.code) == (1, 1, 1)
+
+
+async def _write_meta(world: World, talosctl: Talosctl, name: str) -> Result:
+    """Write META of a machine in maintenance; from 1.14 on, talosctl has no --insecure for it."""
+    words = ("meta", "write", "10", "x", "-n")
+    if not talosctl.asks_each:
+        return await talosctl.run(*words, address_of(world, name), "-i")
+    await _trust_maintenance(world, talosctl, name)
+    return await talosctl.run(*words, NODES[name])
 
 
 async def _trust_maintenance(world: World, talosctl: Talosctl, name: str) -> None:

@@ -93,7 +93,11 @@ async def test_upgrade_and_rollback(make_world: MakeWorld, talosctl: Talosctl) -
     await world.until(lambda: machine.boot.id != before and machine.is_reachable)
 
     said = result.stderr.splitlines()
-    assert (nothing.code, nothing.error.startswith("error executing rollback: ")) == (1, True)
+    where = f" on node {NODES['cp1']}" if talosctl.asks_each else ""
+    assert (nothing.code, nothing.error.startswith(f"error executing rollback{where}: ")) == (
+        1,
+        True,
+    )
     assert nothing.error.endswith("rpc error: code = Unknown desc = previous UKI not found")
     assert (result.code, result.stdout) == (0, "")
     assert said[0] == f"{NODES['cp1']}: pulled image {_NEXT}"
