@@ -109,8 +109,11 @@ class KubernetesPlane(Protocol):
         """Register or refresh the Node, ask for its serving certificate, run its pods."""
         ...
 
-    async def stop_kubelet(self, name: str) -> None:
-        """Stop the node's heart beat and pods: rebooting, reset or cut off."""
+    async def stop_kubelet(self, name: str, *, is_lost: bool = False) -> None:
+        """Stop the node's heart beat and pods: rebooting or reset; `is_lost`: cut off.
+
+        The pods of a node that was only lost go on when it is heard of again.
+        """
         ...
 
     def is_node_ready(self, name: str) -> bool:

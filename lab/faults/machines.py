@@ -132,9 +132,11 @@ MACHINE_FAULTS = (
     _machine(
         LineFault.PARTITIONED,
         "Nothing reaches the machine and nothing comes back, of the Talos API and the Kubernetes"
-        " API alike: no answer, no refusal. Connections hang, and go on when it ends.",
+        " API alike: no answer, no refusal. Connections hang, and go on when it ends; the cluster"
+        " misses its node after 50 s and its etcd member at once.",
         f"{_TALOS}10697",
         by_gate("machine-is-known"),
+        by_diagnosis("kubelet-silent"),
     ),
     _machine(
         LineFault.SLOWED,
@@ -145,9 +147,10 @@ MACHINE_FAULTS = (
     _machine(
         LineFault.CUT,
         "Connections to the machine break, and new ones are refused, of the Talos API and the"
-        " Kubernetes API alike.",
+        " Kubernetes API alike; the cluster misses it as under `partitioned`.",
         "https://github.com/siderolabs/talos/pull/5146",
         by_gate("machine-is-known"),
+        by_diagnosis("kubelet-silent"),
     ),
     _machine(
         LineFault.FLAPPING,

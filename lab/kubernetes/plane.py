@@ -63,6 +63,7 @@ class Kubernetes:
         self._api.admission.append(Webhooks(self._world))
         self._starting: dict[str, object] = {}
         self._booted: set[str] = set()  # nodes whose pods must be started again
+        self._returned: set[str] = set()  # nodes that were lost, and whose pods go on
         self.client = KubernetesClient(self._api)
 
     @property
@@ -191,18 +192,27 @@ class Kubernetes:
 
         Called for a kubelet that runs, it only refreshes: pods survive a kubelet's restart.
         """
-        if node.name not in self._world.nodes:
+        if node.name in self._world.lost:
+            self._returned.add(node.name)
+        elif node.name not in self._world.nodes:
             self._booted.add(node.name)
+        self._world.lost.discard(node.name)
         self._world.nodes[node.name] = node
         self._backend.refresh(node)
         self._register_soon(node)
 
-    async def stop_kubelet(self, name: str) -> None:
-        """Stop the node's heart beat and pods."""
+    async def stop_kubelet(self, name: str, *, is_lost: bool = False) -> None:
+        """Stop the node's heart beat and pods; those of a lost node may go on later."""
         registration = self._registrations.pop(name, None)
         if registration is not None:
             registration.cancel()
         self._world.nodes.pop(name, None)
+        self._returned.discard(name)
+        if is_lost:
+            self._world.lost.add(name)
+        elif name in self._world.lost:
+            self._world.lost.discard(name)
+            self._booted.add(name)
         self._world.forget(f"csr/{name}")
         with contextlib.suppress(UnavailableError):  # then nobody hears that it stopped, as in life
             self._kubelets.stop_pods(name)
@@ -249,6 +259,9 @@ class Kubernetes:
         if node.name in self._booted:
             self._booted.discard(node.name)
             self._kubelets.restart_pods(node.name)
+        elif node.name in self._returned:
+            self._kubelets.resume_pods(node.name)
+        self._returned.discard(node.name)
         if node.name in self._control_planes:
             plant_static_pods(self._world, node)
         self._touch_node(node.name)

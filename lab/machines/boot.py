@@ -131,6 +131,8 @@ class Boot:
     bootstrap_asked: bool = False
     components: ComponentVersions = field(default_factory=ComponentVersions)
     kubelet_version: str = ""  # of the kubelet that runs, or ran last
+    lost_as: str = ""  # the node that it was until nothing was heard of it any more
+    unheard_since_s: float | None = None  # since when no API server hears of its kubelet
     recovery: Recovery | None = None  # asked for with the bootstrap
     apiserver_runs: bool = False
     node_told: NodeFacts | None = None  # what Kubernetes knows, once the kubelet has registered

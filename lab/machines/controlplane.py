@@ -13,6 +13,7 @@ from lab.machines import durations
 from lab.machines.etcd import UNHEALTHY, EtcdCluster, EtcdData
 from lab.machines.faults import Fault
 from lab.machines.machine import Machine
+from lab.machines.reach import tend_reach
 from lab.machines.recovery import RecoveryError, form_cluster, recover
 from lab.machines.table import MachineTable
 from lab.ports import EtcdHostError, KubernetesPki
@@ -40,6 +41,7 @@ async def tend(machine: Machine, table: MachineTable) -> NoReturn:
     while True:
         if machine.is_control_plane:
             await _tend_apiserver(machine, table)
+        await tend_reach(machine, table)
         await _tend_kubelet(machine, table)
         await machine.changed.wait(machine.poll_s())
 
@@ -54,9 +56,9 @@ async def stop(machine: Machine, table: MachineTable) -> None:
         machine.boot.apiserver_runs = False
         await table.plane.stop_apiserver(machine.hostname)
     await table.etcd.stop(machine.hostname)
-    if machine.boot.node_told is not None:
-        await table.plane.stop_kubelet(machine.boot.node_told.name)
-        machine.boot.node_told = None
+    told, machine.boot.node_told = machine.boot.node_told, None
+    if name := told.name if told else machine.boot.lost_as:
+        await table.plane.stop_kubelet(name)
 
 
 async def prepare_leave(machine: Machine) -> str:
@@ -246,5 +248,5 @@ async def _tend_kubelet(machine: Machine, table: MachineTable) -> None:
         return
     if machine.boot.node_told != facts:
         await table.plane.start_kubelet(facts)
-        machine.boot.node_told = facts
+        machine.boot.node_told, machine.boot.lost_as = facts, ""
         machine.changed.ring()

@@ -59,6 +59,9 @@ ETCD_LEAVE_PATIENCE_S: Final = 5 * 60.0
 KUBELET_RESTART_S: Final = 10.0
 # kube-apiserver image pull and start as a static pod. Estimate.
 STATIC_PODS_S: Final = 15.0
+# What kube-controller-manager waits for a silent kubelet (--node-monitor-grace-period, 50 s since
+# Kubernetes 1.32).
+NODE_GRACE_S = 50.0
 # The server gives the clock 5 s to be in sync before Bootstrap is refused (v1alpha1_server.go).
 BOOTSTRAP_TIME_SYNC_S: Final = 5.0
 # ClusterService/HealthCheck polls every 5 s (pkg/cluster/check).

@@ -37,6 +37,12 @@ class EtcdMember:
     address: str
     is_learner: bool = False
     is_started: bool = False
+    is_cut_off: bool = False  # follows the machine's network
+
+    @property
+    def runs(self) -> bool:
+        """Tell whether the other members hear of it."""
+        return self.is_started and not self.is_cut_off
 
     @property
     def peer_url(self) -> str:
@@ -68,7 +74,8 @@ class EtcdCluster:
     def has_quorum(self) -> bool:
         """Tell whether more than half of the voters run."""
         voters = [member for member in self.members.values() if not member.is_learner]
-        return sum(member.is_started for member in voters) > len(voters) // 2
+        heard = [m for m in voters if m.runs or (m.is_started and len(voters) == 1)]
+        return len(heard) > len(voters) // 2
 
     @property
     def leader(self) -> EtcdMember | None:
@@ -76,6 +83,7 @@ class EtcdCluster:
         if not self.has_quorum:
             return None
         voters = [m for m in self.members.values() if m.is_started and not m.is_learner]
+        voters.sort(key=lambda member: member.is_cut_off)
         return voters[0] if voters else None
 
     @property
@@ -135,7 +143,7 @@ class EtcdCluster:
         The latter is strict reconfiguration again (`isConnectedFullySince`), the former
         `--max-learners`, 1 by default.
         """
-        return all(m.is_started and not m.is_learner for m in self.members.values())
+        return all(m.runs and not m.is_learner for m in self.members.values())
 
     def remove(self, member_id: int) -> None:
         """Take a member off the list."""

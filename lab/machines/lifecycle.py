@@ -18,6 +18,7 @@ from lab.machines.faults import Fault
 from lab.machines.gate import ApiMode
 from lab.machines.machine import Machine
 from lab.machines.protos import common_pb2, machine_pb2
+from lab.machines.reach import wait_connected
 from lab.machines.table import MachineTable
 
 __all__ = ["run_machine"]
@@ -158,6 +159,7 @@ async def _install(machine: Machine) -> PowerRequest:
     async with _sequence(machine, "install"):
         machine.publish(machine_pb2.PhaseEvent(phase="install", action="START"))
         factor = durations.SLOW_INSTALL_FACTOR if machine.has_fault(Fault.SLOW_INSTALL) else 1.0
+        await wait_connected(machine)  # the installer is an image
         await machine.wait(durations.INSTALL_S * factor, "install")
         disks = config.find_install_disks(machine.hardware.disks)
         if not disks or machine.has_fault(Fault.INSTALL_FAILS):

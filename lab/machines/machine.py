@@ -107,6 +107,11 @@ class Machine:
         return self.gate.is_open
 
     @property
+    def is_cut_off(self) -> bool:
+        """Tell whether its network keeps it from everybody."""
+        return self.gate.line.is_cut_off
+
+    @property
     def hardware(self) -> Hardware:
         """Hardware as faults and resets leave it."""
         hardware = change_hardware(self.spec.hardware, self._faults)
@@ -126,6 +131,7 @@ class Machine:
         """
         if name in {fault.value for fault in LineFault}:
             self.gate.line.set_fault(LineFault(name), on=on)
+            self.changed.ring()
             return
         fault = Fault(name)
         if on:

@@ -62,7 +62,7 @@ class Machines:
         etcd: EtcdHost | None = None,
         lines: Lines | None = None,
     ) -> None:
-        self._lines = lines or Lines(clock)
+        self._lines, self._owns_lines = lines or Lines(clock), lines is None
         self._table = MachineTable(plane, etcd)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         for spec in specs:
@@ -100,6 +100,8 @@ class Machines:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._owns_lines:
+            self._lines.close()
 
     async def _wait_powered(self, machine: Machine) -> None:
         """Wait until a machine is up, or raise what keeps it from it."""

@@ -96,15 +96,23 @@ class MachineTable:
         """Find the etcd cluster to join: of the same etcd CA, with a quorum."""
         for peer in self._list_control_planes(machine):
             data = peer.etcd
-            if peer is machine or data is None or not data.member.is_started:
+            if peer is machine or data is None or not data.member.runs:
                 continue
             if data.cluster.authority == _identify_etcd(machine) and data.cluster.has_quorum:
                 return data.cluster
         return None
 
     def has_apiserver(self, machine: Machine) -> bool:
-        """Tell whether a kube-apiserver of the machine's cluster runs anywhere."""
-        return any(peer.boot.apiserver_runs for peer in self._list_control_planes(machine))
+        """Tell whether a kube-apiserver of its cluster runs where the machine reaches it."""
+        peers = self._list_control_planes(machine)
+        return not self.is_missed(machine) and any(peer.boot.apiserver_runs for peer in peers)
+
+    def is_missed(self, machine: Machine) -> bool:
+        """Tell whether its cluster goes on, and the machine's network keeps it away."""
+        return machine.is_cut_off and any(
+            peer.boot.apiserver_runs and peer is not machine and not peer.is_cut_off
+            for peer in self._list_control_planes(machine)
+        )
 
 
 def _identify_etcd(machine: Machine) -> str:

@@ -60,6 +60,11 @@ class Line:
         """Simulated seconds a second."""
         return self.clock.speed
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Tell whether nothing passes for longer than a moment."""
+        return bool(self._faults & {LineFault.PARTITIONED, LineFault.CUT})
+
     def serve(self, port: int, factory: Factory) -> Served:
         """Listen on a port; each connection gets a protocol of the factory.
 

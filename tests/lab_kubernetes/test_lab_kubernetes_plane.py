@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 from lab.kubernetes.controllers.bootstrap import make_open_crd
-from lab.kubernetes.values import Json, Object, dig, grow, maps, name_of, text
+from lab.kubernetes.values import Json, Object, dig, grow, maps, name_of, number, text
 from tests.lab_kubernetes.lab_kubernetes_cluster import (
     CONTROL_PLANE,
     PORT,
@@ -184,6 +184,29 @@ async def test_a_reboot_is_seen(ready: Cluster) -> None:
     assert was_ready is False
     assert "node is shutting down" in str(dig(down, "status", "conditions"))
     assert "v1.36.4" == text(up, "status", "nodeInfo", "kubeletVersion")
+
+
+async def test_a_lost_node_is_seen_and_goes_on(ready: Cluster) -> None:
+    """Of a node that is cut off nothing is known; found again, its pods go on as they were."""
+    await ready.client.apply(deployment("web"), manager="m")
+    pods = ready.see("apps/v1", "Deployment", "web", "default")
+    await pods.until(lambda obj: number(obj, "status", "readyReplicas") == 1)
+    await ready.plane.stop_kubelet("worker-1", is_lost=True)
+    node = ready.see("v1", "Node", "worker-1")
+    lost = await node.until(lambda obj: condition(obj, "Ready") == "Unknown")
+    await pods.until(lambda obj: number(obj, "status", "readyReplicas") == 0)
+    await ready.plane.start_kubelet(WORKER)
+    await node.until(lambda obj: condition(obj, "Ready") == "True")
+    await pods.until(lambda obj: number(obj, "status", "readyReplicas") == 1)
+    restarts = [
+        number(container, "restartCount")
+        for pod in await ready.client.list("v1", "Pod")
+        for container in maps(pod, "status", "containerStatuses")
+    ]
+
+    assert "Kubelet stopped posting node status." in str(dig(lost, "status", "conditions"))
+    assert "node.kubernetes.io/unreachable" in str(dig(lost, "spec", "taints"))
+    assert {0} == set(restarts)
 
 
 async def test_logs_need_a_serving_certificate(cluster: Cluster) -> None:

@@ -64,9 +64,9 @@ class FakePlane:
         self.calls.append(f"start_kubelet {node.name}")
         self.nodes[node.name] = node
 
-    async def stop_kubelet(self, name: str) -> None:
+    async def stop_kubelet(self, name: str, *, is_lost: bool = False) -> None:
         """Note it."""
-        self.calls.append(f"stop_kubelet {name}")
+        self.calls.append(f"{'lose' if is_lost else 'stop'}_kubelet {name}")
         self.nodes.pop(name, None)
 
     def is_node_ready(self, name: str) -> bool:

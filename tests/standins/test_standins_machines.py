@@ -48,8 +48,9 @@ class FakePlane:
         """Remember the node."""
         self.nodes.add(node.name)
 
-    async def stop_kubelet(self, name: str) -> None:
+    async def stop_kubelet(self, name: str, *, is_lost: bool = False) -> None:
         """Forget the node."""
+        del is_lost
         self.nodes.discard(name)
 
     def is_node_ready(self, name: str) -> bool:

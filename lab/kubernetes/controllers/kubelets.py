@@ -89,6 +89,20 @@ class Kubelets:
                 place = Place("pods", namespace_of(pod), name_of(pod))
                 self._world.edit(place, lambda obj: podstatus.mark_unready(obj, now=now))
 
+    def resume_pods(self, node: str) -> None:
+        """Go on with what was on a node: it was only not heard of."""
+        for pod in self._world.store.all("pods"):
+            if text(pod, "spec", "nodeName") != node or podstatus.is_crashing(pod):
+                continue
+            place = Place("pods", namespace_of(pod), name_of(pod))
+            self._world.queue(self, place)
+            if text(pod, "status", "phase") != "Running":
+                continue
+            if text(pod, "spec", "restartPolicy") == "Always":
+                self._ready(place, uid_of(pod))
+            else:
+                self._finished(place, uid_of(pod))
+
     def try_again(self) -> None:
         """Start again what could not be pulled, and what crashed: a fault is over."""
         for place in list(self._blocked):

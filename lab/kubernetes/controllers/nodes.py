@@ -19,6 +19,9 @@ NO_NETWORK = (
     "message:Network plugin returns error: cni plugin not initialized"
 )
 GOING_DOWN = "node is shutting down"
+# kube-controller-manager's (pkg/controller/nodelifecycle).
+_SILENT = "Kubelet stopped posting node status."
+_UNREACHABLE = "node.kubernetes.io/unreachable"
 
 
 class Nodes:
@@ -55,10 +58,12 @@ class Nodes:
             if ready:
                 message = "kubelet is posting ready status"
                 set_condition(status, "Ready", "True", "KubeletReady", message, now=now)
+            elif place.name in self._world.lost:
+                set_condition(status, "Ready", "Unknown", "NodeStatusUnknown", _SILENT, now=now)
             else:
                 message = NO_NETWORK if running else GOING_DOWN
                 set_condition(status, "Ready", "False", "KubeletNotReady", message, now=now)
-            _taint(obj, ready=ready)
+            _taint(obj, ready=ready, lost=place.name in self._world.lost)
 
         self._world.edit(place, change)
 
@@ -152,12 +157,14 @@ def describe_node(facts: NodeFacts) -> Object:
     }
 
 
-def _taint(node: Object, *, ready: bool) -> None:
+def _taint(node: Object, *, ready: bool, lost: bool) -> None:
+    own = {_NOT_READY, _UNREACHABLE}
     taints: list[Json] = [
-        taint for taint in maps(node, "spec", "taints") if text(taint, "key") != _NOT_READY
+        taint for taint in maps(node, "spec", "taints") if text(taint, "key") not in own
     ]
     if not ready:
-        taints.append({"key": _NOT_READY, "effect": "NoSchedule"})
+        key = _UNREACHABLE if lost else _NOT_READY
+        taints.append({"key": key, "effect": "NoSchedule"})
     spec = grow(node, "spec")
     if taints:
         spec["taints"] = taints

@@ -70,6 +70,7 @@ class World:
         self.clock = clock
         self.pki: KubernetesPki | None = None
         self.nodes: dict[str, NodeFacts] = {}  # whose kubelet runs
+        self.lost: set[str] = set()  # nodes that nothing is heard of
         self.networked: set[str] = set()  # nodes whose pod network works
         self.faults = Faults()
         self.queue: Callable[[Controller, Place], None] = lambda _controller, _place: None
