@@ -85,6 +85,8 @@ class AtomicRelease:
             action = self._choose(request, next(iter(await storage.list()), None), forced=forced)
         if action in COUNTERS:
             await self._act(request, storage, action)
+        elif not action:
+            self._summarize(request.obj)
 
     async def uninstall(self, obj: Object) -> None:
         """Remove the release and its records."""
@@ -129,6 +131,16 @@ class AtomicRelease:
         if is_exhausted(obj, action) and remedies_last is not True:
             self._stall(obj)
         return "remediate"
+
+    def _summarize(self, obj: Object) -> None:
+        """Say of a release with nothing to do what became of it, as `summarize` does.
+
+        It may have been said to be not ready meanwhile: its source was away.
+        """
+        conditions = self._context.conditions(obj)
+        if conditions.is_status("Released", "True"):
+            reason, message = conditions.reason("Released"), conditions.message("Released")
+            conditions.mark("Ready", "True", reason, message)
 
     async def _act(self, request: ReleaseRequest, storage: ReleaseStorage, action: str) -> None:
         obj, conditions = request.obj, self._context.conditions(request.obj)

@@ -19,6 +19,7 @@ from tests.lab_flux.flux_world import (
     is_ready,
     make_helm_release,
     make_helm_repository,
+    plant_flux,
 )
 
 pytestmark = pytest.mark.usefixtures("helm_tools")
@@ -275,3 +276,21 @@ async def test_flux_rests_while_its_deployments_are_away(world: FluxWorld) -> No
     untouched = await world.client.get(*HELM_RELEASE, "app", "apps")
 
     assert "status" not in untouched
+
+
+async def test_release_that_was_in_sync_is_ready_again(world: FluxWorld) -> None:
+    """A source that is away makes a release not ready; when it is back, nothing is left to do."""
+    await world.apply(make_helm_release("app", "apps", "app-template"))
+    before = await world.until(HELM_RELEASE, "app", "apps", is_ready)
+    await world.client.delete("apps/v1", "Deployment", "source-controller", "flux-system")
+    await asyncio.sleep(0.05)
+    await world.request(HELM_RELEASE, "app", "apps", "1")
+    await world.until(
+        HELM_RELEASE, "app", "apps", lambda obj: condition(obj, "Ready")[1] == "SourceNotReady"
+    )
+    await plant_flux(world)
+    after = await world.until(HELM_RELEASE, "app", "apps", is_ready)
+
+    assert condition(before, "Ready") == condition(after, "Ready")
+    assert world.ledger.acts["helm.install/apps/app"] == 1
+    assert "helm.upgrade/apps/app" not in world.ledger.acts
