@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from inventory.checks.backups import check_backups
+from inventory.checks.clusterenv import check_clusterenv
 from inventory.checks.endpoints import check_endpoints
 from inventory.checks.facts import Facts
 from inventory.checks.flux import check_flux
@@ -32,6 +33,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_leftovers,
     check_variables,
     check_talos,
+    check_clusterenv,
     check_machines,
     check_endpoints,
     check_secrets,

@@ -18,6 +18,15 @@ TALOS = (
         "define it in clusterenv.yaml",
     ),
     rule(
+        "clusterenv-refused",
+        WARNING,
+        "ClusterTool 4 refuses clusterenv.yaml: a name that it wants is absent or empty, a number "
+        "is not quoted, HEADLAMP_IP lies outside METALLB_RANGE, or an address or the range lies in "
+        "PODNET or SVCNET. It then generates no machine config, so a bootstrap ends in preflight. "
+        "Older versions ask for less: HEADLAMP_IP was DASHBOARD_IP.",
+        "add or correct the value; HEADLAMP_IP is a free address of METALLB_RANGE",
+    ),
+    rule(
         "duplicate-node",
         ERROR,
         "Two nodes have the same host name or address.",

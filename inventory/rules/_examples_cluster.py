@@ -11,6 +11,10 @@ ipAddress: ${MASTER2IP_IP}     # clusterenv.yaml has MASTER1IP only
 nodes:
   - {hostname: k8s-1, ipAddress: 10.0.0.11}
   - {hostname: k8s-2, ipAddress: 10.0.0.11}
+=== clusterenv-refused
+VIP: 10.0.0.5
+DASHBOARD_IP: 10.0.0.22      # and no HEADLAMP_IP
+PORT: 8080                   # ClusterTool wants "8080"
 === vip-is-node
 ipAddress: 10.0.0.10
 networkInterfaces:

@@ -29,6 +29,8 @@ _OFFLINE_HINT = (
     "clustertool asks the internet for time, its registry and the image factory: connect this "
     "computer; a rehearsal without network uses the lab's stand-in when no clustertool is on PATH"
 )
+# What its check of clusterenv.yaml says (`pkg/initfiles/clusterenv.go`).
+_REFUSED = re.compile(r"cannot be empty|Cannot proceed|against METALLB_RANGE|Unquoted number")
 _TROUBLE = re.compile(r"\b(?:ERR|FTL|error|failed|issues|cannot)\b", re.IGNORECASE)
 
 
@@ -94,6 +96,11 @@ class Clustertool:
         failure = self.runner.failure(completed, said=said or "it did not complete")
         if _OFFLINE.search(said):
             failure.hint = _OFFLINE_HINT
+        elif _REFUSED.search(said):
+            failure.hint = (
+                f"correct clusters/{self.cluster}/clusterenv.yaml; "
+                "invoke validate names each place (clusterenv-refused)"
+            )
         return failure
 
     def _place_key(self, age_key: Secret) -> None:

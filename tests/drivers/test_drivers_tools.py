@@ -207,6 +207,20 @@ async def test_generated_files_are_found_by_host(scripted: ScriptedRunner, tmp_p
     assert stat.S_IMODE((tmp_path / "age.agekey").stat().st_mode) == 0o600
 
 
+async def test_clustertool_that_refuses_clusterenv_says_where_to_look(
+    scripted: ScriptedRunner, tmp_path: Path
+) -> None:
+    """It says one thing at a time and no place; `validate` knows all of them."""
+    said = "2026-01-01T00:00:00Z INF HEADLAMP_IP cannot be empty\n"
+    scripted.answer("clustertool --cluster home genconfig", said, returncode=1)
+
+    with pytest.raises(CommandFailedError, match="HEADLAMP_IP cannot be empty") as caught:
+        await Clustertool("clustertool", scripted, tmp_path, "home").generate(AGE_KEY)
+
+    assert "invoke validate names each place (clusterenv-refused)" in caught.value.hint
+    assert "clusters/home/clusterenv.yaml" in caught.value.hint
+
+
 async def test_clustertool_without_network_says_what_it_needs(
     scripted: ScriptedRunner, tmp_path: Path
 ) -> None:

@@ -32,6 +32,12 @@ VIP: 10.0.0.5
 MASTER1IP: 10.0.0.11/24
 GATEWAY: 10.0.0.1
 METALLB_RANGE: 10.0.0.130-10.0.0.250
+HEADLAMP_IP: 10.0.0.200
+PODNET: 172.16.0.0/16
+SVCNET: 172.17.0.0/16
+DOMAIN_0: lab.example
+DOMAIN_0_EMAIL: ops@lab.example
+DOMAIN_0_CLOUDFLARE_TOKEN: none
 """
 
 
@@ -74,7 +80,34 @@ def test_wrong_addresses_block_a_bootstrap(
     findings = talos_findings(write, TALCONFIG, CLUSTERENV.replace(old, new))
 
     assert found in described(findings)
-    assert all(refuses(finding) for finding in findings)
+    assert all(refuses(finding) for finding in findings if finding.id != "clusterenv-refused")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("HEADLAMP_IP", "DASHBOARD_IP", 1, "clusterenv.yaml lacks names: `HEADLAMP_IP`"),
+        ("10.0.0.200", "10.0.0.20", 5, "HEADLAMP_IP lies outside METALLB_RANGE: `10.0.0.20`"),
+        ("DOMAIN_0: lab.example", 'DOMAIN_0: ""', 8, "value is empty: `DOMAIN_0`"),
+        ("TOKEN: none", "TOKEN: 1234", 10, "number is not quoted: `DOMAIN_0_CLOUDFLARE_TOKEN`"),
+        ("GATEWAY: 10.0.0.1", "GATEWAY: 172.17.0.1", 3, "GATEWAY lies in SVCNET: `172.17.0.1`"),
+        (
+            "PODNET: 172.16.0.0/16",
+            "PODNET: 10.0.0.192/26",
+            4,
+            "METALLB_RANGE reaches into PODNET: `10.0.0.192/26`",
+        ),
+    ],
+)
+def test_what_clustertool_would_refuse_is_found_before(
+    write: Write, old: str, new: str, line: int, message: str
+) -> None:
+    """It says so itself only when machine configs are to be generated, and then one at a time."""
+    findings = talos_findings(write, TALCONFIG, CLUSTERENV.replace(old, new))
+
+    assert [("clusterenv-refused", line, message)] == [
+        (finding.id, finding.position.line, finding.message) for finding in findings
+    ]
 
 
 @pytest.mark.parametrize(
