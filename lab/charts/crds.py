@@ -11,6 +11,10 @@ from lab.kubernetes.values import Object
 
 __all__ = ["Crd", "describe_crd", "make_crd", "make_crds"]
 
+# Groups of Kubernetes' own community: a real API server wants to know who approved (KEP-1111).
+_PROTECTED = (".k8s.io", ".kubernetes.io")
+_APPROVAL = "api-approved.kubernetes.io"
+
 
 @dataclass(frozen=True, slots=True)
 class Crd:
@@ -44,7 +48,7 @@ def make_crd(crd: Crd) -> Object:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": crd.name},
+        "metadata": _make_metadata(crd),
         "spec": {
             "group": crd.group,
             "names": {
@@ -71,6 +75,12 @@ def make_crd(crd: Crd) -> Object:
             ],
         },
     }
+
+
+def _make_metadata(crd: Crd) -> Object:
+    if not crd.group.endswith(_PROTECTED):
+        return {"name": crd.name}
+    return {"name": crd.name, "annotations": {_APPROVAL: "unapproved, made by the lab"}}
 
 
 def describe_crd(crds: Iterable[Crd], *, labels: bool) -> str:
