@@ -1,5 +1,7 @@
 """`python -m lab serve`: one simulated world in one process, until it is told to end.
 
+With `--assets`, a real kube-apiserver and etcd of that folder run in it.
+
 `python -m lab break` breaks a private copy of a repository, as `lab/mending.py` says.
 """
 
@@ -77,6 +79,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     serve.add_argument(
         "--faults", type=Path, action="append", default=[], help="file of faults; may be repeated"
     )
+    serve.add_argument(
+        "--assets", type=Path, help="folder with a real kube-apiserver and etcd to run"
+    )
     return parser.parse_args(arguments)
 
 
@@ -109,6 +114,7 @@ def _make_request(given: argparse.Namespace) -> LabRequest:
             *map(parse_fault, given.fault),
             *(fault for path in given.faults for fault in read_fault_file(path)),
         ),
+        assets=given.assets,
     )
 
 

@@ -29,10 +29,11 @@ class Addresses:
             reservation.close()
 
 
-def reserve_loopbacks(declared: Sequence[str]) -> Addresses:
+def reserve_loopbacks(declared: Sequence[str], more_ports: Sequence[int] = ()) -> Addresses:
     """Map each declared address to a loopback address on which the lab's ports are free.
 
     10.41.0.11 becomes 127.41.0.11; when another lab listens there, the whole set moves on.
+    `more_ports` must be free beside those that every lab listens on.
 
     Raises:
         OSError: no set is free.
@@ -41,7 +42,7 @@ def reserve_loopbacks(declared: Sequence[str]) -> Addresses:
         mapping = {address: _shift(address, shift, index) for index, address in enumerate(declared)}
         if len(set(mapping.values())) < len(mapping):
             continue
-        held = _reserve([*mapping.values()])
+        held = _reserve([*mapping.values()], (*_PORTS, *more_ports))
         if held is not None:
             return Addresses(mapping, held)
     raise OSError(f"no free loopback addresses for {', '.join(declared)}")
@@ -55,13 +56,13 @@ def _shift(address: str, shift: int, index: int) -> str:
     return f"127.{second}.{octets[2]}.{octets[3]}"
 
 
-def _reserve(addresses: Sequence[str]) -> list[socket.socket] | None:
+def _reserve(addresses: Sequence[str], ports: Sequence[int]) -> list[socket.socket] | None:
     """Hold all of the addresses, or none."""
     held: list[socket.socket] = []
     try:
         for address in addresses:
             held.append(_bind(address, _RESERVATION_PORT))
-            for port in _PORTS:
+            for port in ports:
                 _bind(address, port).close()
     except OSError:
         for reservation in held:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -26,6 +27,7 @@ from lab.ledger import Ledger
 from lab.machines import DiskSelector, Hardware, Machines, MachineSpec, derive_hardware
 from lab.network import Lines
 from lab.operating import Operator
+from lab.real import ETCD_PORTS, Programs, RealBackend, RealEtcd, find_programs
 from lab.registry import Registry
 from lab.repository import (
     MaterializedRepository,
@@ -40,6 +42,8 @@ from lab.standins.install import install_standins
 from lab.tools import LabTools
 
 __all__ = ["DEFAULT_SPEED", "LabRequest", "LabWorld"]
+
+_log = logging.getLogger(__name__)
 
 # The sample in well under a minute on two cores, also on a busy machine. Faster, and real work
 # (helm, kustomize, starting tools) would no longer be small against the waits that it is part of.
@@ -56,6 +60,7 @@ class LabRequest:
 
     `tools` are folders to search for sops, kubectl and helm before PATH; `charts` hold real
     charts, which are used as they are; `speed` is how much faster than the wall time passes.
+    `assets` is a folder with a real kube-apiserver and etcd to run; without, the lab has its own.
     """
 
     folder: Path
@@ -65,6 +70,7 @@ class LabRequest:
     tools: tuple[Path, ...] = ()
     speed: float = DEFAULT_SPEED
     faults: tuple[FaultRequest, ...] = ()
+    assets: Path | None = None
 
 
 @dataclass(slots=True)
@@ -81,9 +87,11 @@ class LabWorld:
         Raises:
             ToolFailedError, ToolMissingError: the repository could not be made.
             ValueError: the repository has no cluster that fits.
+            ProgramsError: `assets` lacks a program.
             HardwareFileError: the user's hardware file does not describe machines.
         """
         request = self.request
+        programs = find_programs(request.assets) if request.assets else None
         request.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         tools = LabTools(request.tools)
         source = request.repository or find_sample()
@@ -100,13 +108,12 @@ class LabWorld:
         build_charts(find_wanted_charts(made.path), charts, request.charts)
         clock = LabClock(self.ledger, speed=request.speed)
         lines = Lines(clock)
-        kubernetes = Kubernetes(clock, backend=LabBackend(clock, lines=lines))
-        reserved = reserve_loopbacks(_find_addresses(inventory))
+        kubernetes, etcd = _make_kubernetes(request.folder, clock, programs, lines)
+        reserved = reserve_loopbacks(_find_addresses(inventory), ETCD_PORTS if etcd else ())
         addresses = reserved.loopback
         described = source / "clusters" / cluster / HARDWARE_FILE
-        machines = Machines(
-            clock, kubernetes, _make_specs(inventory, addresses, described), lines=lines
-        )
+        specs = _make_specs(inventory, addresses, described)
+        machines = Machines(clock, kubernetes, specs, lines=lines, etcd=etcd)
         registry = Registry()
         flux = Flux(
             clock,
@@ -133,10 +140,15 @@ class LabWorld:
             operator=Operator(kubernetes.client, clock),
         )
         await control.start()
-        self._parts = _Parts(kubernetes, machines, flux, control, registry, reserved, faults, lines)
+        self._parts = _Parts(
+            kubernetes, etcd, machines, flux, control, registry, reserved, faults, lines
+        )
         registries = dict.fromkeys(_find_registries(inventory), registry.address)
         made = replace(made, env={**made.env, SOPS_VARIABLE: str(tools.find("sops"))})
-        self._announce(made, cluster, {**addresses, **registries}, charts, socket)
+        described_pair = programs.describe() if programs else ""
+        self._announce(
+            made, cluster, {**addresses, **registries}, charts, socket, kubernetes=described_pair
+        )
 
     async def stop(self) -> None:
         """End everything; the folder stays."""
@@ -149,6 +161,8 @@ class LabWorld:
             await parts.machines.stop()
             await parts.kubernetes.close()
             parts.lines.close()
+            if parts.etcd is not None:
+                await parts.etcd.close()
             parts.reserved.close()
 
     def _announce(
@@ -158,6 +172,8 @@ class LabWorld:
         addresses: Mapping[str, str],
         charts: Path,
         socket: Path,
+        *,
+        kubernetes: str,
     ) -> None:
         folder = self.request.folder
         described = {
@@ -170,6 +186,7 @@ class LabWorld:
             "charts": [str(charts)],
             "speed": self.request.speed,
             "control": str(socket),
+            "kubernetes": kubernetes,
         }
         part = folder / "lab.json.part"
         part.write_text(json.dumps(described, indent=2), encoding="utf-8")
@@ -179,6 +196,7 @@ class LabWorld:
 @dataclass(frozen=True, slots=True)
 class _Parts:
     kubernetes: Kubernetes
+    etcd: RealEtcd | None
     machines: Machines
     flux: Flux
     control: Control
@@ -186,6 +204,17 @@ class _Parts:
     reserved: Addresses
     faults: FaultBoard
     lines: Lines
+
+
+def _make_kubernetes(
+    folder: Path, clock: LabClock, programs: Programs | None, lines: Lines
+) -> tuple[Kubernetes, RealEtcd | None]:
+    """Make the cluster's Kubernetes and etcd: the lab's own, or a real pair's."""
+    if programs is None:
+        return Kubernetes(clock, backend=LabBackend(clock, lines=lines)), None
+    _log.warning("Kubernetes is real: %s", programs.describe())
+    backend = RealBackend(clock, programs, folder / "kubernetes")
+    return Kubernetes(clock, backend=backend), RealEtcd(programs, folder / "etcd")
 
 
 def _make_hands(

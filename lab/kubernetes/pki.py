@@ -36,7 +36,7 @@ def make_server_context(pki: KubernetesPki, names: Sequence[str]) -> ssl.SSLCont
     A client without a certificate gets through TLS and then 401, as with the real one.
     """
     certificate, key = issue_certificate(
-        pki, "kube-apiserver", (), names=names, usage=ExtendedKeyUsageOID.SERVER_AUTH
+        pki, "kube-apiserver", (), names=names, usages=(ExtendedKeyUsageOID.SERVER_AUTH,)
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -77,11 +77,11 @@ def issue_certificate(
     groups: Sequence[str],
     *,
     names: Sequence[str] = (),
-    usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH,
+    usages: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.CLIENT_AUTH,),
 ) -> tuple[bytes, bytes]:
     """Issue a certificate with CN `user` and O `groups`; returns it and its key, both PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _begin(pki, _subject(user, groups), key.public_key(), usage)
+    builder = _begin(pki, _subject(user, groups), key.public_key(), usages)
     if names:
         builder = builder.add_extension(_alternatives(names), critical=False)
     pem = key.private_bytes(
@@ -113,7 +113,7 @@ def sign_request(pki: KubernetesPki, request_pem: bytes) -> bytes:
     if not isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey):
         message = f"the key of the request is of an unknown kind: `{type(key).__name__}`"
         raise TypeError(message)
-    builder = _begin(pki, request.subject, key, ExtendedKeyUsageOID.SERVER_AUTH)
+    builder = _begin(pki, request.subject, key, (ExtendedKeyUsageOID.SERVER_AUTH,))
     for extension in request.extensions:
         if isinstance(extension.value, x509.SubjectAlternativeName):
             builder = builder.add_extension(extension.value, critical=False)
@@ -140,7 +140,7 @@ def _begin(
     pki: KubernetesPki,
     subject: x509.Name,
     key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey,
-    usage: x509.ObjectIdentifier,
+    usages: Sequence[x509.ObjectIdentifier],
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     authority = x509.load_pem_x509_certificate(pki.ca_crt)
@@ -153,7 +153,7 @@ def _begin(
         .not_valid_before(now - _BACKDATED)
         .not_valid_after(now + _LIFETIME)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         .add_extension(_authority_identifier(authority), critical=False)
     )
 

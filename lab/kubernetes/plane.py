@@ -250,11 +250,18 @@ class Kubernetes:
         )
 
     async def _register(self, node: NodeFacts) -> None:
-        await self._available.wait()
-        self._clock.ledger.follow(self._available_cause)
-        await self._clock.wait(KUBELET_REGISTER_S, f"kubelet of {node.name} registered")
-        if node.name not in self._world.nodes:
-            return
+        is_told = False
+        while not is_told:
+            await self._available.wait()
+            self._clock.ledger.follow(self._available_cause)
+            await self._clock.wait(KUBELET_REGISTER_S, f"kubelet of {node.name} registered")
+            if node.name not in self._world.nodes:
+                return
+            with contextlib.suppress(UnavailableError):  # it went again: the kubelet tries on
+                self._tell_of(node)
+                is_told = True
+
+    def _tell_of(self, node: NodeFacts) -> None:
         register_node(self._world, node)
         if node.name in self._booted:
             self._booted.discard(node.name)

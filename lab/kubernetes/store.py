@@ -85,12 +85,16 @@ class Store:
 
     def put(self, resource: str, obj: Object) -> Object:
         """Store `obj` (which now belongs to the store) under a new resourceVersion."""
-        names = self._objects.setdefault(resource, {}).setdefault(namespace_of(obj), {})
-        before = names.get(name_of(obj))
         self.version += 1
         metadata = obj["metadata"]
         if isinstance(metadata, dict):
             metadata["resourceVersion"] = str(self.version)
+        return self.keep(resource, obj)
+
+    def keep(self, resource: str, obj: Object) -> Object:
+        """Store `obj` as it is, as the newest change."""
+        names = self._objects.setdefault(resource, {}).setdefault(namespace_of(obj), {})
+        before = names.get(name_of(obj))
         names[name_of(obj)] = obj
         self._index(resource, before, obj)
         cause = self._causes[Place(resource, namespace_of(obj), name_of(obj))] = CAUSE.get()

@@ -27,7 +27,7 @@ from lab.kubernetes.values import (
     texts,
 )
 
-__all__ = ["Writer", "random_suffix"]
+__all__ = ["Writer", "is_held", "random_suffix"]
 
 _IMMUTABLE = ("uid", "creationTimestamp", "generation", "deletionTimestamp")
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # k8s.io/apimachinery/pkg/util/rand
@@ -137,7 +137,7 @@ class Writer:
     def write(self, kind: Kind, obj: Object, live: Object | None) -> Object:
         """Store the object unless it is as before; remove it when its last finalizer went."""
         if live is not None:
-            if "deletionTimestamp" in at(obj, "metadata") and not _is_held(kind, obj):
+            if "deletionTimestamp" in at(obj, "metadata") and not is_held(kind, obj):
                 return self._store.remove(kind.resource, namespace_of(obj), name_of(obj)) or obj
             grow(obj, "metadata")["resourceVersion"] = at(live, "metadata")["resourceVersion"]
             if obj == live:
@@ -160,7 +160,7 @@ class Writer:
             held = [*finalizers, "customresourcecleanup.apiextensions.k8s.io"]
             grow(marked, "metadata")["finalizers"] = held
         grace = _find_grace(kind, live, grace_s)
-        if not grace and not _is_held(kind, marked):
+        if not grace and not is_held(kind, marked):
             return self._store.remove(kind.resource, namespace_of(live), name_of(live)) or live
         metadata = grow(marked, "metadata")
         if "deletionTimestamp" in metadata and metadata.get("deletionGracePeriodSeconds") == grace:
@@ -247,7 +247,8 @@ def _content(kind: Kind, obj: Object) -> Object:
     return {key: value for key, value in obj.items() if key not in apart}
 
 
-def _is_held(kind: Kind, obj: Object) -> bool:
+def is_held(kind: Kind, obj: Object) -> bool:
+    """Tell whether an object that is being deleted stays for now."""
     if texts(obj, "metadata", "finalizers"):
         return True
     if kind.resource == "namespaces":

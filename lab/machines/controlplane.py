@@ -120,8 +120,8 @@ async def _run_etcd(machine: Machine, table: MachineTable) -> None:
         await machine.wait(durations.ETCD_START_S, "etcd start")
     await table.etcd.start(machine.describe_etcd_seat())
     if data.member.is_learner and not machine.has_fault(Fault.ETCD_LEARNER):
-        voter = next(m for m in data.cluster.members.values() if m.is_started)
-        await table.etcd.promote(voter.name, data.member.id)
+        if (leader := data.cluster.leader) is not None:
+            await table.etcd.promote(leader.name, data.member.id)
         data.cluster.promote(data.member)
     data.member.is_started = True
     data.cluster.cause = machine.cause

@@ -7,7 +7,7 @@ here imports more than the standard library.
 
 from __future__ import annotations
 
-from lab.snapshots.bolt import DamagedError
+from lab.snapshots.bolt import DamagedError, read_buckets, write_buckets
 from lab.snapshots.etcd import (
     CHECKSUM_SIZE,
     Contents,
@@ -26,8 +26,10 @@ __all__ = [
     "Member",
     "Status",
     "StoredKey",
+    "read_buckets",
     "read_contents",
     "read_status",
     "take_snapshot",
     "verify_checksum",
+    "write_buckets",
 ]

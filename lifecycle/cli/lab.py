@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StandingLab",
-    "check_speed",
     "clear_state",
     "find_lab",
     "find_lab_folder",
@@ -62,6 +61,7 @@ class StandingLab:
     charts: tuple[Path, ...]
     speed: float
     control: Path
+    kubernetes: str  # which real pair it runs; "" for its own
 
 
 def find_lab_folder(state: ClusterState) -> Path:
@@ -134,20 +134,6 @@ def clear_state(state: ClusterState) -> None:
     state.create()
 
 
-def check_speed(lab: StandingLab, target: ClusterRequest) -> None:
-    """Refuse another speed than the standing lab's.
-
-    Raises:
-        PlanError: time cannot change its speed.
-    """
-    wanted = target.lab.speed if target.lab else None
-    if wanted is not None and wanted != lab.speed:
-        raise PlanError(
-            f"lab runs at another speed: `{lab.speed:g}`, wanted {wanted:g}",
-            hint="stop it with `invoke lab.down` first, or leave --speed out",
-        )
-
-
 def value_of_lab(lab: StandingLab, state: ClusterState) -> Json:
     """Return a standing lab for machines: what tools need to reach its cluster."""
     return {
@@ -158,6 +144,7 @@ def value_of_lab(lab: StandingLab, state: ClusterState) -> Json:
         "addresses": dict(lab.addresses),
         "path": [str(folder) for folder in lab.path],
         "speed": lab.speed,
+        "kubernetes": lab.kubernetes or "the lab's own",
         "kubeconfig": str(state.kubeconfig),
         "talosconfig": str(state.talosconfig),
     }
@@ -190,6 +177,8 @@ def _make_argv(folder: Path, target: ClusterRequest, tools: Sequence[Path]) -> l
         argv += ["--fault", fault]
     for path in target.lab.fault_files if target.lab else ():
         argv += ["--faults", str(path)]
+    if target.lab and target.lab.assets:
+        argv += ["--assets", str(target.lab.assets)]
     return argv
 
 
@@ -241,6 +230,7 @@ def _read(path: Path) -> StandingLab | None:
             charts=tuple(map(Path, raw["charts"])),
             speed=float(raw["speed"]),
             control=Path(raw["control"]),
+            kubernetes=str(raw["kubernetes"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None  # not there, or being written

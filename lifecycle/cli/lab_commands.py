@@ -63,7 +63,6 @@ def _guard(arguments: Arguments, environ: Mapping[str, str], command: Command) -
 
 def _bring_up(state: ClusterState, target: ClusterRequest, terminal: Terminal) -> None:
     from lifecycle.cli.lab import find_lab  # noqa: PLC0415 (start-up)
-    from lifecycle.cli.lab_faults import tell_schedule  # noqa: PLC0415 (start-up)
     from lifecycle.cli.place import open_site  # noqa: PLC0415 (start-up)
 
     if find_lab(state) is None:
@@ -72,7 +71,7 @@ def _bring_up(state: ClusterState, target: ClusterRequest, terminal: Terminal) -
             site = open_site(state, target)
     else:
         site = open_site(state, target)
-    tell_schedule(site.schedule, terminal.say)
+    site.tell(terminal.say)
     _show(state, target, terminal)
 
 
@@ -100,6 +99,7 @@ def _show(state: ClusterState, _target: ClusterRequest, terminal: Terminal) -> N
             ("lab", f"process {lab.pid}, {lab.speed:g} times as fast as the wall clock"),
             ("cluster", lab.cluster),
             ("repository", str(lab.repo)),
+            ("kubernetes", lab.kubernetes or "the lab's own"),
             *(("address", machine) for machine in machines),
             *_describe_use(lab, state),
         ]

@@ -44,6 +44,10 @@ VARIABLES = (
     Variable("XDG_CACHE_HOME", "Folder that holds `talos-lifecycle` with fetched files"),
     Variable("XDG_CONFIG_HOME", "Folder that holds `sops/age/keys.txt`, the last place of a key"),
     Variable("XDG_RUNTIME_DIR", "Folder in memory for what must not reach a disk; else /dev/shm"),
+    Variable(
+        "KUBEBUILDER_ASSETS",
+        "Folder with a real kube-apiserver and etcd, which a lab that starts then runs",
+    ),
     Variable("NO_COLOR", "Any value: no colours"),
     Variable("COLUMNS", "Width of tables when the output is no terminal"),
 )
@@ -118,7 +122,7 @@ def read_cluster(arguments: Arguments, environ: Mapping[str, str]) -> ClusterReq
     return ClusterRequest(
         repo=_find_folder("cluster repository", repo) if repo else None,
         cluster=arguments.cluster or environ.get("TALOS_LIFECYCLE_CLUSTER", ""),
-        lab=_read_lab(arguments) if arguments.is_lab else None,
+        lab=_read_lab(arguments, environ) if arguments.is_lab else None,
         age_key_file=_find_file("age key", key) if key else None,
         charts=tuple(_find_folder("chart cache", folder) for folder in folders if folder),
     )
@@ -152,12 +156,14 @@ def check_name(what: str, name: str, known: Iterable[str]) -> None:
     )
 
 
-def _read_lab(arguments: Arguments) -> LabRequest:
+def _read_lab(arguments: Arguments, environ: Mapping[str, str]) -> LabRequest:
+    assets = environ.get("KUBEBUILDER_ASSETS", "")
     return LabRequest(
         _parse_speed(arguments.speed),
         tuple(arguments.faults),
         tuple(_find_file("file of faults", path) for path in arguments.fault_files),
         _parse_seed(arguments.fault_seed),
+        _find_folder("KUBEBUILDER_ASSETS", assets) if assets else None,
     )
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lifecycle.cli.lab import StandingLab, check_speed, find_lab, find_lab_folder, start_lab
-from lifecycle.cli.lab_faults import Schedule, follow_seed, set_faults
+from lifecycle.cli.lab import StandingLab, find_lab, find_lab_folder, start_lab
+from lifecycle.cli.lab_faults import Schedule, follow_seed, set_faults, tell_schedule
 from lifecycle.cli.options import check_name
 from lifecycle.cli.requests import ClusterRequest, Settings
 from lifecycle.errors import PlanError
 from lifecycle.store import ClusterState, identify_repository, make_cluster_key
 
-__all__ = ["Site", "find_state", "open_site"]
+__all__ = ["Site", "check_lab", "find_state", "open_site"]
 
 _SAMPLE = "sample"
 _KEY_FILE = "SOPS_AGE_KEY_FILE"
@@ -26,7 +26,7 @@ class Site:
     `addresses` maps declared addresses to those that are dialled, `path` holds folders to search
     before PATH, `env` is for tools; all are empty on real machines, where `speed` is 1.
     `control` is the socket of a lab, over which things are made to go wrong; `schedule` what a
-    seed made of that.
+    seed made of that; `kubernetes` which real pair a lab runs, if any.
     """
 
     repo: Path
@@ -41,6 +41,13 @@ class Site:
     is_lab: bool = False
     control: Path | None = None
     schedule: Schedule | None = None
+    kubernetes: str = ""
+
+    def tell(self, say: Callable[[str], None]) -> None:
+        """Say what about a lab is not as usual."""
+        if self.kubernetes:
+            say(f"lab: Kubernetes is real: {self.kubernetes}")
+        tell_schedule(self.schedule, say)
 
 
 def find_state(settings: Settings, target: ClusterRequest) -> ClusterState:
@@ -98,13 +105,32 @@ def open_site(state: ClusterState, target: ClusterRequest) -> Site:
         lab = start_lab(state, target, _find_tools())
     else:
         set_faults(lab.control, target.lab.faults, target.lab.fault_files)
-    check_speed(lab, target)
+    check_lab(lab, target)
     if target.cluster:
         check_name("cluster", target.cluster, [lab.cluster])
     site = _site_of(lab, state, target)
     if target.lab.seed is None:
         return site
     return replace(site, schedule=follow_seed(lab.control, target.lab.seed))
+
+
+def check_lab(lab: StandingLab, target: ClusterRequest) -> None:
+    """Refuse another speed than the standing lab's, and a real pair where it runs its own.
+
+    Raises:
+        PlanError: neither can change while it stands.
+    """
+    if target.lab and target.lab.assets and not lab.kubernetes:
+        raise PlanError(
+            f"lab runs Kubernetes of its own, not the pair of `{target.lab.assets}`",
+            hint="stop it with `invoke lab.down` first, or unset KUBEBUILDER_ASSETS",
+        )
+    wanted = target.lab.speed if target.lab else None
+    if wanted is not None and wanted != lab.speed:
+        raise PlanError(
+            f"lab runs at another speed: `{lab.speed:g}`, wanted {wanted:g}",
+            hint="stop it with `invoke lab.down` first, or leave --speed out",
+        )
 
 
 def _find_tools() -> tuple[Path, ...]:
@@ -132,4 +158,5 @@ def _site_of(lab: StandingLab, state: ClusterState, target: ClusterRequest) -> S
         speed=lab.speed,
         is_lab=True,
         control=lab.control,
+        kubernetes=lab.kubernetes,
     )

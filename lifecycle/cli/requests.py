@@ -23,13 +23,15 @@ class Settings:
 class LabRequest:
     """How fast simulated time runs, None leaves it to the lab, and what shall go wrong.
 
-    `seed` makes a random schedule of faults.
+    `seed` makes a random schedule of faults; `assets` is a folder with a real kube-apiserver and
+    etcd, which the lab runs in place of its own.
     """
 
     speed: float | None = None
     faults: tuple[str, ...] = ()
     fault_files: tuple[Path, ...] = ()
     seed: int | None = None
+    assets: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from lifecycle.cli.console import Terminal
 from lifecycle.cli.diagnosing import Causes, find_causes, keep_causes, tell_causes
 from lifecycle.cli.guard import make_bug_error
 from lifecycle.cli.interrupt import Interrupts
-from lifecycle.cli.lab_faults import tell_schedule, tell_steps
+from lifecycle.cli.lab_faults import tell_steps
 from lifecycle.cli.meanwhile import look_meanwhile
 from lifecycle.cli.place import Site, find_state, open_site
 from lifecycle.cli.requests import RunRequest
@@ -75,7 +75,7 @@ def run_in_frame(frame: RunFrame, prepare: Prepare) -> int:
         if request.target.lab:
             frame.terminal.say("lab: looking for one that stands, or starting it")
         site = open_site(state, request.target)
-        tell_schedule(site.schedule, frame.terminal.say)
+        site.tell(frame.terminal.say)
         with SqliteJournal(
             state.journal,
             kind=frame.kind,

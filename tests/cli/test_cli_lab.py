@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lifecycle.cli import lab
+from lifecycle.cli.place import check_lab
 from lifecycle.cli.requests import ClusterRequest, LabRequest
 from lifecycle.errors import LifecycleError, PlanError
 from lifecycle.store import ClusterState
@@ -23,7 +25,7 @@ server.bind("control.sock")
 server.listen()
 value = {"pid": os.getpid(), "repo": folder, "cluster": "main", "path": [], "env": {},
          "addresses": {"10.1.0.1": "127.1.0.1"}, "charts": [], "speed": 20,
-         "control": sys.argv[2]}
+         "control": sys.argv[2], "kubernetes": ""}
 with open("lab.json.new", "w") as file:
     json.dump(value, file)
 os.rename("lab.json.new", "lab.json")
@@ -132,6 +134,21 @@ def test_speed_of_a_standing_lab_cannot_change(
     standing = lab.start_lab(state, TARGET)
     lab.stop_lab(state)
     with pytest.raises(PlanError) as caught:
-        lab.check_speed(standing, ClusterRequest(None, "", LabRequest(speed=5.0)))
+        check_lab(standing, ClusterRequest(None, "", LabRequest(speed=5.0)))
 
     assert "invoke lab.down" in caught.value.hint
+
+
+def test_kubernetes_of_a_standing_lab_cannot_change(
+    monkeypatch: pytest.MonkeyPatch, state: ClusterState
+) -> None:
+    """A real pair is asked for and the lab that stands runs its own: refused, not passed over."""
+    serve(monkeypatch, SERVES)
+    standing = lab.start_lab(state, TARGET)
+    lab.stop_lab(state)
+    wanted = ClusterRequest(None, "", LabRequest(assets=Path("/pair")))
+    with pytest.raises(PlanError, match="not the pair of `/pair`") as caught:
+        check_lab(standing, wanted)
+
+    assert "invoke lab.down" in caught.value.hint
+    check_lab(replace(standing, kubernetes="kube-apiserver v1.35.4"), wanted)

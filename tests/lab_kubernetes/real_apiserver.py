@@ -87,9 +87,9 @@ def _list_arguments(folder: Path, etcd_url: str, port: int) -> list[str]:
 
 def _write_keys(folder: Path, pki: KubernetesPki) -> None:
     (folder / "ca.crt").write_bytes(pki.ca_crt)
-    names, usage = (HOST, "localhost"), ExtendedKeyUsageOID.SERVER_AUTH
+    names, usages = (HOST, "localhost"), (ExtendedKeyUsageOID.SERVER_AUTH,)
     pairs = {
-        "server": issue_certificate(pki, "kube-apiserver", (), names=names, usage=usage),
+        "server": issue_certificate(pki, "kube-apiserver", (), names=names, usages=usages),
         "admin": issue_certificate(pki, "admin", ("system:masters",)),
     }
     for name, (certificate, key) in pairs.items():

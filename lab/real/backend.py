@@ -1,0 +1,184 @@
+"""The real pair as what the lab's Kubernetes is kept by (`lab.kubernetes.backend`)."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lab.clock import LabClock
+from lab.kubernetes.backend import API_PORT
+from lab.kubernetes.controllers.world import Controller, World
+from lab.kubernetes.pki import issue_certificate
+from lab.kubernetes.registry import is_established, read_crd
+from lab.kubernetes.store import Change
+from lab.ports import KubernetesPki, NodeFacts
+from lab.real.api import RealApi
+from lab.real.apiserver import RealApiServer, StartError
+from lab.real.channel import Channel
+from lab.real.discovery import list_followed, read_kinds
+from lab.real.feed import Feed
+from lab.real.forwarder import Forwarder
+from lab.real.programs import Programs
+from lab.snapshots import StoredKey
+
+__all__ = ["RealBackend"]
+
+_log = logging.getLogger(__name__)
+
+_CRDS = "customresourcedefinitions.apiextensions.k8s.io"
+# Simulated seconds until a kubelet starts a static pod again that ended. Estimate.
+_RESTART_S = 20.0
+
+
+class RealBackend:
+    """A kube-apiserver a control plane, and a mirror of what they hold in etcd."""
+
+    def __init__(
+        self, clock: LabClock, programs: Programs, folder: Path, *, port: int = API_PORT
+    ) -> None:
+        self._clock = clock
+        self._programs = programs
+        self._folder = folder
+        self._port = port
+        self._channel = Channel(port)
+        self._real = RealApi(lambda: clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"), self._channel)
+        self._pki: KubernetesPki | None = None
+        self._servers: dict[str, RealApiServer] = {}
+        self._vips: dict[str, tuple[str, Forwarder]] = {}  # address: who holds it, and how
+        self._feed: Feed | None = None
+        self._then: Callable[[], None] | None = None
+
+    @property
+    def api(self) -> RealApi:
+        """Reads from the mirror and writes through."""
+        return self._real
+
+    def make_controllers(self, world: World) -> tuple[Controller, ...]:
+        """Make none: the real API server establishes CRDs itself."""
+        del world
+        return ()
+
+    async def empty(self, pki: KubernetesPki) -> None:
+        """Begin with what etcd holds by now, under this PKI."""
+        await self.close()
+        self._real.reset()
+        self._pki = pki
+        self._channel.context = _make_context(pki)
+
+    def load(self, keys: Sequence[StoredKey]) -> None:
+        """Do nothing: etcd itself began with them."""
+        del keys
+
+    def when_writable(self, then: Callable[[], None]) -> None:
+        """Call `then` once the first API server answers."""
+        self._then = then
+
+    async def warm_up(self, node: NodeFacts) -> None:
+        """Start a control plane's API server and wait until it is ready or stopped again."""
+        async with self._clock.span(f"kube-apiserver of {node.name} ready"):
+            while not await self._start(node):
+                await self._clock.pause(_RESTART_S)
+
+    async def serve(self, node: NodeFacts) -> None:
+        """Let everybody use an API server that is ready."""
+        self._channel.add(node.name, node.loopback)
+        if self._feed is None:
+            await self._begin_feed()
+        await self._settle_vip()
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+
+    async def stop(self, name: str) -> None:
+        """End a control plane's API server."""
+        self._channel.remove(name)
+        server = self._servers.pop(name, None)
+        for address, (holder, forwarder) in list(self._vips.items()):
+            if holder == name:
+                del self._vips[address]
+                await forwarder.close()
+        if server is not None:
+            await server.end()
+        await self._settle_vip()
+
+    def refresh(self, node: NodeFacts) -> None:
+        """Do nothing: the version is that of the program."""
+
+    async def close(self) -> None:
+        """End every process and watch."""
+        for name in list(self._servers):
+            await self.stop(name)
+        if self._feed is not None:
+            await self._feed.close()
+            self._feed = None
+
+    async def _start(self, node: NodeFacts) -> bool:
+        """Start a process; tell whether to leave it at that: it is ready, or nobody wants it."""
+        if self._pki is None or self._channel.context is None:
+            message = f"{node.name}: no cluster was created, so there is no API to serve"
+            raise RuntimeError(message)
+        folder = self._folder / node.name
+        server = RealApiServer(self._programs, folder, node, self._port)
+        self._servers[node.name] = server
+        server.begin(self._pki)
+        try:
+            await server.wait_ready(self._channel.context)
+        except StartError as error:
+            _log.warning("%s: %s", node.name, error)
+            await server.end()
+            return self._servers.get(node.name) is not server
+        return True
+
+    async def _begin_feed(self) -> None:
+        """Fill the mirror: CRDs first, which say what else is served."""
+        store = self._real.store
+        self._feed = Feed(self._channel, store)
+        read_kinds(self._channel, self._real.registry)
+        crds = self._real.registry.of_resource(_CRDS)
+        if crds is not None:
+            self._feed.follow([crds])
+            await self._feed.sync()
+        for crd in store.all(_CRDS):
+            self._serve_crd(Change(0, "ADDED", _CRDS, crd, None))
+        store.listen(self._serve_crd)
+        self._feed.follow(list_followed(self._real.registry))
+        await self._feed.sync()
+
+    def _serve_crd(self, change: Change) -> None:
+        """Know a kind while its CRD is Established."""
+        if change.resource != _CRDS:
+            return
+        registry, kind = self._real.registry, read_crd(change.object)
+        if change.type == "DELETED":
+            registry.remove(kind.resource)
+            if self._feed is not None:
+                self._feed.forget(kind.resource)
+        elif is_established(change.object) and registry.of_resource(kind.resource) != kind:
+            registry.add(kind)
+            if self._feed is not None:
+                self._feed.follow([kind])
+
+    async def _settle_vip(self) -> None:
+        """Have one control plane of each VIP hold it."""
+        for name, server in self._servers.items():
+            address = server.node.vip_loopback
+            if address and address not in self._vips and self._channel.knows(name):
+                forwarder = Forwarder(server.node.loopback, self._port)
+                self._vips[address] = (name, forwarder)
+                await forwarder.listen(address)
+
+
+def _make_context(pki: KubernetesPki) -> ssl.SSLContext:
+    """Make the TLS of an administrator."""
+    certificate, key = issue_certificate(pki, "lab", ("system:masters",))
+    context = ssl.create_default_context(cadata=pki.ca_crt.decode())
+    # The ssl module reads keys from files only; this one lives in a private folder for a moment.
+    with tempfile.TemporaryDirectory(prefix="lab-kubernetes-") as folder:
+        path = Path(folder) / "admin.pem"
+        path.touch(mode=0o600)
+        path.write_bytes(key + certificate)
+        context.load_cert_chain(path)
+    return context
