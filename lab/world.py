@@ -15,7 +15,7 @@ from inventory import Inventory, Node, read_repository
 from inventory.objects import get_text
 from lab.addresses import Addresses, reserve_loopbacks
 from lab.breaking import break_repository, own_copy
-from lab.charts import build_charts, find_wanted_charts
+from lab.charts import build_charts, find_used_kinds, find_wanted_charts
 from lab.clock import LabClock
 from lab.control import Control
 from lab.faults import FaultBoard, FaultRequest, Hands, RepositoryFault, find_fault
@@ -105,7 +105,9 @@ class LabWorld:
             made = break_repository(made, cluster, broken, tools, decrypted)
         inventory = read_repository(made.path, cluster, decrypted)
         charts = request.folder / "charts"
-        build_charts(find_wanted_charts(made.path), charts, request.charts)
+        build_charts(
+            *(find_wanted_charts(made.path), charts, request.charts), find_used_kinds(inventory)
+        )
         clock = LabClock(self.ledger, speed=request.speed)
         lines = Lines(clock)
         kubernetes, etcd = _make_kubernetes(request.folder, clock, programs, lines)

@@ -7,12 +7,15 @@ our own words; nothing here installs or renders one (that is `lab.flux` with the
 from __future__ import annotations
 
 from lab.charts.build import ChartWanted, build_charts, find_chart, name_chart_file, resolve_chart
+from lab.charts.used import UsedKind, find_used_kinds
 from lab.charts.wanted import find_wanted_charts, split_chart_url
 
 __all__ = [
     "ChartWanted",
+    "UsedKind",
     "build_charts",
     "find_chart",
+    "find_used_kinds",
     "find_wanted_charts",
     "name_chart_file",
     "resolve_chart",

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import yaml
 
-from lab.charts.catalog import APPLICATION, CATALOG, Recipe
+from lab.charts.catalog import Recipe
 from lab.charts.crds import describe_crd
+from lab.charts.used import UsedKind, choose_recipe
 from lab.kubernetes.values import Json, Object
 
 __all__ = ["ChartWanted", "build_charts", "find_chart", "name_chart_file", "resolve_chart"]
@@ -57,15 +58,20 @@ def resolve_chart(folders: Sequence[Path], name: str, version: str) -> Path | No
 
 
 def build_charts(
-    releases: Iterable[ChartWanted], into: Path, real: Sequence[Path] = ()
+    releases: Iterable[ChartWanted],
+    into: Path,
+    real: Sequence[Path] = (),
+    used: Iterable[UsedKind] = (),
 ) -> Mapping[ChartWanted, Path]:
     """Fill the cache folder `into` so that every wanted chart has a file in it.
 
     Charts that a folder of `real` has in that name and version are copied as they are; the
-    others are made. A version that is a range or missing is made as `0.0.0`.
+    others are made, with the kinds of theirs that are `used`. A version that is a range or missing
+    is made as `0.0.0`.
     """
     into.mkdir(parents=True, exist_ok=True)
     made: dict[ChartWanted, Path] = {}
+    kinds = frozenset(used)
     for wanted in sorted(set(releases)):
         version = wanted.version if _EXACT.match(wanted.version) else "0.0.0"
         path = into / name_chart_file(wanted.name, version)
@@ -73,13 +79,13 @@ def build_charts(
         if found is not None:
             shutil.copyfile(found, path)
         else:
-            path.write_bytes(_make_chart(wanted.name.rsplit("/", 1)[-1], version))
+            path.write_bytes(_make_chart(wanted.name.rsplit("/", 1)[-1], version, kinds))
         made[wanted] = path
     return made
 
 
-def _make_chart(name: str, version: str) -> bytes:
-    recipe = CATALOG.get(name, APPLICATION)
+def _make_chart(name: str, version: str, used: frozenset[UsedKind]) -> bytes:
+    recipe = choose_recipe(name, version, used)
     files = {
         "Chart.yaml": yaml.safe_dump(
             {

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.charts import ChartWanted, build_charts, find_chart, find_wanted_charts
+from lab.charts import ChartWanted, UsedKind, build_charts, find_chart, find_wanted_charts
 from lab.charts.catalog import CATALOG
+from lab.kubernetes.values import Object, maps, text
 from lab.repository import find_sample
 from lab.tools import LabTools, ToolMissingError
 
@@ -25,7 +26,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Mapping[ChartWanted, Path
     )
 
 
-def _render(chart: Path, *args: str) -> list[dict[str, object]]:
+def _render(chart: Path, *args: str) -> list[Object]:
     tools = LabTools()
     try:
         tools.find("helm")
@@ -59,6 +60,48 @@ def test_longhorn_crds_are_templates(cache: Mapping[ChartWanted, Path]) -> None:
     kinds = [document["kind"] for document in _render(cache[ChartWanted("longhorn", "1.2.3")])]
 
     assert kinds.count("CustomResourceDefinition") == 22
+
+
+def test_made_charts_define_what_the_repository_uses(tmp_path: Path) -> None:
+    """Of an operator that the lab does not play, and in versions that its own chart lacks."""
+    charts = [ChartWanted("kyverno", "3.4.1"), ChartWanted("volsync", "1.2.3")]
+    used = [
+        UsedKind("kyverno.io", "ClusterPolicy", "v1", is_namespaced=False),
+        UsedKind("kyverno.io", "ClusterPolicy", "v2beta1", is_namespaced=False),
+        UsedKind("kyverno.io", "Policy", "v1", is_namespaced=True),
+        UsedKind("volsync.backube", "ReplicationSource", "v1beta1", is_namespaced=True),
+        UsedKind("cilium.io", "CiliumLoadBalancerIPPool", "v2", is_namespaced=False),
+    ]
+    made = build_charts(charts, tmp_path / "cache", used=used)
+    found = {
+        (
+            text(document, "spec", "names", "plural"),
+            text(document, "spec", "scope"),
+            *(text(version, "name") for version in maps(document, "spec", "versions")),
+        )
+        for chart in charts
+        for document in _render(made[chart])
+        if document["kind"] == "CustomResourceDefinition"
+    }
+
+    assert found == {
+        ("clusterpolicies", "Cluster", "v1", "v2beta1"),
+        ("policies", "Namespaced", "v1"),
+        ("replicationsources", "Namespaced", "v1alpha1", "v1beta1"),
+        ("replicationdestinations", "Namespaced", "v1alpha1"),
+    }
+
+
+@pytest.mark.parametrize(("version", "count"), [("v1.21.1", 0), ("6.5.2", 6)])
+def test_cert_manager_of_truecharts_brings_its_definitions(
+    tmp_path: Path, version: str, count: int
+) -> None:
+    """The upstream chart wants to be asked for them; both have the same name."""
+    wanted = ChartWanted("cert-manager", version)
+    made = build_charts([wanted], tmp_path / "cache")
+    kinds = [document["kind"] for document in _render(made[wanted])]
+
+    assert count == kinds.count("CustomResourceDefinition")
 
 
 def test_charts_are_the_same_each_time(tmp_path: Path) -> None:
