@@ -92,6 +92,19 @@ def test_made_charts_define_what_the_repository_uses(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "where", ["service.loadBalancerIP", "service.spec.loadBalancerIP", "service.tcp.loadBalancerIP"]
+)
+def test_ingress_controller_takes_its_address_where_values_have_it(
+    cache: Mapping[ChartWanted, Path], where: str
+) -> None:
+    """Publishers put it into different places of a chart of the same name."""
+    made = _render(cache[ChartWanted("traefik", "1.2.3")], "--set", f"{where}=10.0.0.9")
+    wanted = [text(item, "spec", "loadBalancerIP") for item in made if item["kind"] == "Service"]
+
+    assert wanted == ["10.0.0.9"]
+
+
 @pytest.mark.parametrize(("version", "count"), [("v1.21.1", 0), ("6.5.2", 6)])
 def test_cert_manager_of_truecharts_brings_its_definitions(
     tmp_path: Path, version: str, count: int
