@@ -134,12 +134,16 @@ class HelmActions:
     async def run_hooks(self, target: Target, hooks: Sequence[Object], when: str) -> None:
         """Run the hooks of one moment (`post-install`), by weight, each to its end.
 
+        Those that are to go when they succeeded go once all have, last first (Helm,
+        `pkg/action/hooks.go`): the account of a Job is a hook, too, and runs with it.
+
         Raises:
             HelmError: a hook failed or took too long.
         """
         if not target.hooks:
             return
         chosen = [hook for hook in hooks if when in _words(hook, "helm.sh/hook")]
+        done: list[Reference] = []
         for hook in sorted(chosen, key=_weigh):
             placed = self._place(target, hook)
             policies = _words(hook, "helm.sh/hook-delete-policy") or ["before-hook-creation"]
@@ -155,7 +159,9 @@ class HelmActions:
                 except HelmError as late:
                     raise HelmError(f"failed {when}: {late}") from late
             if "hook-succeeded" in policies:
-                await self._delete(refer_to(placed))
+                done.append(refer_to(placed))
+        for reference in reversed(done):
+            await self._delete(reference)
 
     async def remove(self, manifest: str, target: Target, keep: Sequence[Reference] = ()) -> None:
         """Delete what a manifest made, last created first; kept: `keep`, and who asks for it."""

@@ -9,7 +9,11 @@ import json
 
 import pytest
 
-from lab.kubernetes.values import Object, at, grow, maps, number, text
+from lab.flux.actions import HelmActions
+from lab.flux.counting import aim
+from lab.flux.objects import Context
+from lab.flux.readiness import Readiness
+from lab.kubernetes.values import Json, Object, at, grow, maps, number, text
 from lab.tools import LabTools
 from tests.lab_flux.flux_world import (
     HELM_RELEASE,
@@ -253,6 +257,41 @@ async def test_hooks_run_and_go(world: FluxWorld) -> None:
     await world.until(HELM_RELEASE, "cert-manager", "apps", is_ready)
 
     assert await world.client.list("batch/v1", "Job") == []
+
+
+def _make_hook(api_version: str, kind: str, weight: int, **fields: Json) -> Object:
+    annotations: Object = {
+        "helm.sh/hook": "post-install",
+        "helm.sh/hook-weight": str(weight),
+        "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
+    }
+    metadata: Object = {"name": "check", "annotations": annotations}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
+
+
+async def test_account_of_a_hook_outlives_its_job(world: FluxWorld) -> None:
+    """A ServiceAccount that is a hook itself is there while the Job that names it runs."""
+    template: Object = {"spec": {"serviceAccountName": "check", "restartPolicy": "Never"}}
+    hooks = [
+        _make_hook("v1", "ServiceAccount", -5),
+        _make_hook("batch/v1", "Job", 1, spec={"template": template}),
+    ]
+    context = Context(world.clock, world.client, "helm-controller")
+    actions = HelmActions(context, Readiness(world.clock, world.client))
+    target = aim(make_helm_release("any", "apps", "any"), "install")
+    running = asyncio.create_task(actions.run_hooks(target, hooks, "post-install"))
+    async for event in world.client.watch("batch/v1", "Job", "apps"):
+        if event.type == "ADDED":
+            break
+    account = await world.client.find("v1", "ServiceAccount", "check", "apps")
+    await running
+    left = [
+        await world.client.find("v1", "ServiceAccount", "check", "apps"),
+        await world.client.find("batch/v1", "Job", "check", "apps"),
+    ]
+
+    assert account is not None
+    assert [None, None] == left
 
 
 async def test_removing_a_release_uninstalls_it(world: FluxWorld) -> None:
