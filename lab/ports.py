@@ -64,6 +64,7 @@ class NodeFacts:
     has_talos_api_access: bool = False  # machine.features.kubernetesTalosAPIAccess.enabled
     cluster_endpoint: str = ""  # https://VIP:6443
     cert_sans: tuple[str, ...] = ()
+    admission_control: str = ""  # cluster.apiServer.admissionControl, JSON; for real API servers
     static_pods: tuple[StaticPod, ...] = ()  # of a control plane; empty: by kubelet_version
 
     @property

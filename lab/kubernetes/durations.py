@@ -10,6 +10,7 @@ __all__ = [
     "APISERVER_START_S",
     "CERTIFICATE_ISSUE_S",
     "CRD_ESTABLISH_S",
+    "CREATE_AGAIN_S",
     "CSR_FIRST_RETRY_S",
     "CSR_KEPT_S",
     "CSR_LONGEST_RETRY_S",
@@ -31,6 +32,9 @@ __all__ = [
 
 # From kube-apiserver's start (which the machine waits for) to a good /readyz.
 APISERVER_START_S = 4.0
+# Until a controller tries again to create a pod that was refused; its waits begin far below that
+# and grow. Estimate.
+CREATE_AGAIN_S = 10.0
 # From a reachable API server to a registered Node.
 KUBELET_REGISTER_S = 3.0
 # nodeLeaseDurationSeconds is 40, renewed each quarter of it.

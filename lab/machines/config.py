@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -57,6 +58,7 @@ class MachineConfig:
     extensions: tuple[str, ...] = ()
     kubelet_image: str = ""
     kubelet_version: str = ""
+    admission_control: str = ""  # of the API server, JSON
     components: tuple[Component, ...] = ()  # of the control plane; empty on workers
     rotates_server_certificates: bool = False
     has_talos_api_access: bool = False
@@ -170,6 +172,7 @@ def _read(raw: bytes, main: Tree, others: Mapping[str, Tree]) -> MachineConfig:
         extensions=tuple(item.at("image").text() for item in install.at("extensions").items()),
         kubelet_image=kubelet.at("image").text(),
         kubelet_version=read_tag(kubelet.at("image").text()),
+        admission_control=_dump(cluster.at("apiServer", "admissionControl")),
         components=_read_components(machine, cluster),
         rotates_server_certificates=kubelet.at("extraArgs", "rotate-server-certificates").flag()
         or kubelet.at("extraConfig", "serverTLSBootstrap").flag(),
@@ -230,6 +233,10 @@ def _read_taints(machine: Tree, cluster: Tree) -> tuple[tuple[str, str, str], ..
         value, _, effect = text.rpartition(":")
         taints.append((key, value, effect))
     return tuple(taints)
+
+
+def _dump(tree: Tree) -> str:
+    return json.dumps(tree.value, default=str) if tree else ""
 
 
 def _decode(tree: Tree) -> bytes:

@@ -246,6 +246,7 @@ class Machine:
             has_talos_api_access=config.has_talos_api_access,
             cluster_endpoint=config.endpoint,
             cert_sans=config.api_cert_sans,
+            admission_control=config.admission_control,
             static_pods=tuple(
                 StaticPod(item.name, item.image, versions[item.name]) for item in config.components
             ),

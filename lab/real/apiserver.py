@@ -25,7 +25,6 @@ _SERVICES = "10.96.0.0/12"
 _LEFT_OUT = (
     "MutatingAdmissionWebhook",
     "ResourceQuota",
-    "ServiceAccount",
     "StorageObjectInUseProtection",
     "ValidatingAdmissionWebhook",
 )
@@ -102,6 +101,7 @@ class RealApiServer:
             f"--etcd-certfile={folder / 'etcd.crt'}",
             f"--etcd-keyfile={folder / 'etcd.key'}",
             f"--encryption-provider-config={folder / 'encryption.json'}",
+            f"--admission-control-config-file={folder / 'admission.json'}",
             f"--service-account-issuer={issuer}",
             f"--service-account-key-file={folder / 'accounts.pub'}",
             f"--service-account-signing-key-file={folder / 'accounts.key'}",

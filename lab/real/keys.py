@@ -44,6 +44,7 @@ def write_apiserver_keys(folder: Path, pki: KubernetesPki, node: NodeFacts) -> N
     write_private(folder / "accounts.key", pki.service_account_key)
     write_private(folder / "accounts.pub", _derive_public(pki.service_account_key))
     write_private(folder / "encryption.json", _describe_encryption(pki.secretbox))
+    write_private(folder / "admission.json", _describe_admission(node.admission_control))
     names = server_names(node)
     server = issue_certificate(pki, "kube-apiserver", (), names=names, usages=_SERVER)
     _write_pair(folder, "server", server)
@@ -72,5 +73,16 @@ def _describe_encryption(secretbox: str) -> bytes:
         "apiVersion": "apiserver.config.k8s.io/v1",
         "kind": "EncryptionConfiguration",
         "resources": [{"resources": ["secrets"], "providers": providers}],
+    }
+    return json.dumps(described).encode()
+
+
+def _describe_admission(configured: str) -> bytes:
+    """Give the API server the plugins that the machine config configures, as Talos does."""
+    plugins = json.loads(configured) if configured else []
+    described: Object = {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AdmissionConfiguration",
+        "plugins": plugins if isinstance(plugins, list) else [],
     }
     return json.dumps(described).encode()

@@ -9,6 +9,7 @@ from lab.kubernetes.errors import (
     AlreadyExistsError,
     ApiError,
     ConflictError,
+    ForbiddenError,
     NotFoundError,
     UnavailableError,
 )
@@ -46,7 +47,7 @@ class RemoteWriter:
         except NotFoundError:
             return None  # its namespace, or its kind, went meanwhile
         except ApiError as error:
-            raise _tell(error, f"create {place}") from error
+            raise _tell(error, f"create {_name(place)}") from error
         wanted = at(obj, "status")
         if not kind.has_status or not wanted:
             return made
@@ -67,10 +68,10 @@ class RemoteWriter:
             except NotFoundError:
                 return self._remote.refresh(kind, place)
             except ApiError as error:
-                raise _tell(error, f"change {place}") from error
+                raise _tell(error, f"change {_name(place)}") from error
             else:
                 return self._store.get(place.resource, place.namespace, place.name)
-        raise ConflictError(f"somebody else changes it all the time: {place}")
+        raise ConflictError(f"somebody else changes it all the time: {_name(place)}")
 
     def delete(self, kind: Kind, live: Object, grace_s: int | None) -> None:
         """Delete an object; it stays, marked, while something holds it."""
@@ -118,8 +119,15 @@ class RemoteWriter:
         self._remote.create(kind, binding, subresource="binding")
 
 
+def _name(place: Place) -> str:
+    return "/".join(filter(None, (place.resource, place.namespace, place.name)))
+
+
 def _tell(error: ApiError, what: str) -> ApiError:
-    """Log a refusal: the lab's controllers took for granted what a real API server does not."""
-    if not isinstance(error, UnavailableError):
+    """Log a refusal: the lab's controllers took for granted what a real API server does not.
+
+    What is forbidden is a matter of policy, and of the cluster's owner.
+    """
+    if not isinstance(error, ForbiddenError | UnavailableError):
         _log.warning("refused: %s: %s", what, error.message)
     return error

@@ -6,6 +6,7 @@ One cluster lives from its beginning to its recovery; each test looks at one par
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,8 +39,27 @@ pytestmark = pytest.mark.tools
 
 # An address of this process's own: etcd's ports are always the same.
 LOOPBACK = f"127.43.{os.getpid() // 250 % 250}.{os.getpid() % 250 + 1}"
-NODE = replace(CONTROL_PLANE, loopback=LOOPBACK, vip_loopback=LOOPBACK.replace("127.43", "127.42"))
 SPEED = 50.0
+# As talosctl's and talhelper's machine configs have it.
+POD_SECURITY = json.dumps(
+    [
+        {
+            "name": "PodSecurity",
+            "configuration": {
+                "apiVersion": "pod-security.admission.config.k8s.io/v1alpha1",
+                "kind": "PodSecurityConfiguration",
+                "defaults": {"enforce": "baseline", "enforce-version": "latest"},
+                "exemptions": {"namespaces": ["kube-system"]},
+            },
+        }
+    ]
+)
+NODE = replace(
+    CONTROL_PLANE,
+    loopback=LOOPBACK,
+    vip_loopback=LOOPBACK.replace("127.43", "127.42"),
+    admission_control=POD_SECURITY,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +69,7 @@ class Tale:
     version: str  # of the server at the VIP
     pod: Object
     refusal: str
+    forbidden: Sequence[str]  # events about Deployments whose pods are not let in
     outsider: Object  # what somebody changed who is no part of the lab, as controllers see it
     thing: Object  # a custom resource with the status that it was given
     left: Sequence[str]  # pods after their Deployment went, pods being deleted left out
@@ -114,6 +135,7 @@ async def use(cluster: Cluster, etcd: RealEtcd, seat: EtcdSeat) -> Tale:
     await client.create(tolerant_deployment())
     pod = await find_ready_pod(cluster)
     refusal = await be_refused(cluster)
+    forbidden = await be_forbidden(cluster)
     outsider = await let_outsider_write(cluster)
     thing = await make_thing(cluster)
     await client.create(settings("before"))
@@ -139,6 +161,7 @@ async def use(cluster: Cluster, etcd: RealEtcd, seat: EtcdSeat) -> Tale:
         version=version,
         pod=pod,
         refusal=refusal,
+        forbidden=forbidden,
         outsider=outsider,
         thing=thing,
         left=left,
@@ -202,6 +225,31 @@ async def be_refused(cluster: Cluster) -> str:
     with pytest.raises(InvalidError) as caught:
         await cluster.client.create(wrong)
     return caught.value.message
+
+
+async def be_forbidden(cluster: Cluster) -> Sequence[str]:
+    """Ask for pods that Pod Security, and a missing account, forbid."""
+    container: Object = {"name": "c", "image": "x", "securityContext": {"privileged": True}}
+    changes: Mapping[str, Object] = {
+        "privileged": {"containers": [container]},
+        "stranger": {"serviceAccountName": "nobody"},
+    }
+    for name, change in changes.items():
+        made = deployment(name)
+        spec = dig(made, "spec", "template", "spec")
+        assert isinstance(spec, dict)
+        spec.update(change)
+        await cluster.client.create(made)
+    told: dict[str, str] = {}
+    async for event in cluster.client.watch("v1", "Event", "default"):
+        if text(event.object, "reason") == "FailedCreate":
+            owner = text(event.object, "involvedObject", "name").partition("-")[0]
+            told[owner] = text(event.object, "message")
+        if len(told) == 2:
+            break
+    for owner in told:
+        await cluster.client.delete("apps/v1", "Deployment", owner, "default")
+    return [told[owner] for owner in sorted(told)]
 
 
 async def let_outsider_write(cluster: Cluster) -> Object:
@@ -275,6 +323,17 @@ def test_pod_runs_by_the_labs_controllers(tale: Tale) -> None:
 def test_schema_is_checked(tale: Tale) -> None:
     """An object against the schema of its kind is refused in the server's own words."""
     assert "spec.template.spec.containers: Required value" in tale.refusal
+
+
+def test_pods_are_let_in_by_the_servers_own_rules(tale: Tale) -> None:
+    """Pod Security as the machine config has it, and accounts that must exist, are told of."""
+    privileged, stranger = tale.forbidden
+
+    assert 'Error creating: pods "privileged-' in privileged
+    assert 'is forbidden: violates PodSecurity "baseline:latest": privileged' in privileged
+    assert stranger.endswith(
+        'error looking up service account default/nobody: serviceaccount "nobody" not found'
+    )
 
 
 def test_others_writes_are_seen(tale: Tale) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from lab.kubernetes.controllers.world import World, is_true
+from lab.kubernetes.durations import CREATE_AGAIN_S
+from lab.kubernetes.errors import ForbiddenError, InvalidError
 from lab.kubernetes.store import Change, Place
 from lab.kubernetes.values import (
     Json,
@@ -23,7 +25,7 @@ from lab.kubernetes.values import (
 )
 from lab.kubernetes.writing import random_suffix
 
-__all__ = ["is_ready", "list_children", "make_pod", "owner_places", "place_of"]
+__all__ = ["is_ready", "list_children", "make_pod", "owner_places", "place_of", "plant_pod"]
 
 
 def owner_places(change: Change, kind: str, resource: str) -> Iterable[Place]:
@@ -54,6 +56,17 @@ def list_children(world: World, owner: Object, resource: str) -> list[Object]:
 def is_ready(pod: Object) -> bool:
     """Whether a pod serves: Ready and not being deleted."""
     return is_true(pod, "Ready") and not is_going(pod)
+
+
+def plant_pod(world: World, owner: Object, pod: Object, again: Callable[[], None]) -> None:
+    """Create a pod of `owner`; one that is refused is told of, and tried `again` later."""
+    try:
+        world.plant(pod)
+    except (ForbiddenError, InvalidError) as error:
+        # Real controllers leave the end of the name to the server, which had not made one yet.
+        said = error.message.replace(name_of(pod), text(pod, "metadata", "generateName"))
+        world.tell(owner, "FailedCreate", f"Error creating: {said}")
+        world.expire(f"again/{uid_of(owner)}", CREATE_AGAIN_S, again)
 
 
 def make_pod(owner: Object, *, name: str = "", labels: dict[str, str], node: str = "") -> Object:

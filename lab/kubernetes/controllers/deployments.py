@@ -10,6 +10,7 @@ from lab.kubernetes.controllers.children import (
     make_pod,
     owner_places,
     place_of,
+    plant_pod,
 )
 from lab.kubernetes.controllers.world import World, digest_of, find_condition, set_condition
 from lab.kubernetes.durations import PROGRESS_DEADLINE_S
@@ -206,7 +207,12 @@ class ReplicaSets:
         alive = [pod for pod in pods if not is_going(pod)]
         wanted = number(owner, "spec", "replicas", default=1)
         for _ in range(wanted - len(alive)):
-            self._world.plant(make_pod(owner, labels={}))
+            plant_pod(
+                self._world,
+                owner,
+                make_pod(owner, labels={}),
+                lambda: self._world.queue(self, place),
+            )
         unready_first = sorted(alive, key=is_ready)
         for pod in unready_first[: max(0, len(alive) - wanted)]:
             self._world.delete(place_of("pods", pod))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lab.kubernetes.controllers.children import list_children, make_pod, owner_places
+from lab.kubernetes.controllers.children import list_children, make_pod, owner_places, plant_pod
 from lab.kubernetes.controllers.world import World, is_true, set_condition
 from lab.kubernetes.store import Change, Place
 from lab.kubernetes.values import Object, dig, grow, is_going, name_of, number, text
@@ -40,7 +40,12 @@ class Jobs:
         parallelism = number(job, "spec", "parallelism", default=1)
         for _ in range(min(parallelism, wanted - succeeded) - len(active)):
             labels = {"job-name": name_of(job), "batch.kubernetes.io/job-name": name_of(job)}
-            self._world.plant(make_pod(job, labels=labels))
+            plant_pod(
+                self._world,
+                job,
+                make_pod(job, labels=labels),
+                lambda: self._world.queue(self, place),
+            )
         running = max(len(active), min(parallelism, wanted - succeeded))
         now = self._world.api.now()
 

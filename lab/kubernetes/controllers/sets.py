@@ -10,6 +10,7 @@ from lab.kubernetes.controllers.children import (
     make_pod,
     owner_places,
     place_of,
+    plant_pod,
 )
 from lab.kubernetes.controllers.scheduling import fits_selector, tolerates
 from lab.kubernetes.controllers.world import World, digest_of
@@ -83,7 +84,12 @@ class DaemonSets:
         for node in nodes:
             if node not in pods:
                 pod = make_pod(owner, labels={_REVISION: revision}, node=node)
-                self._world.plant(_add_tolerations(pod))
+                plant_pod(
+                    self._world,
+                    owner,
+                    _add_tolerations(pod),
+                    lambda: self._world.queue(self, place),
+                )
         if text(owner, "spec", "updateStrategy", "type") != "OnDelete":
             self._replace_one(list(pods.values()), revision)
         self._roll_up(place, owner, len(nodes), revision)
@@ -176,7 +182,13 @@ class StatefulSets:
             if pod is None:
                 self._make_claims(owner, name)
                 labels = {_REVISION: revision, "statefulset.kubernetes.io/pod-name": name}
-                self._world.plant(_mount_claims(owner, make_pod(owner, name=name, labels=labels)))
+                made = make_pod(owner, name=name, labels=labels)
+                plant_pod(
+                    self._world,
+                    owner,
+                    _mount_claims(owner, made),
+                    lambda: self._world.queue(self, place),
+                )
             if not parallel and (pod is None or not is_ready(pod)):
                 break
         for name in sorted(set(pods) - set(wanted), reverse=True):
