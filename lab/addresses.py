@@ -6,6 +6,8 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lab.network import Bind, bind
+
 __all__ = ["Addresses", "reserve_loopbacks"]
 
 # What the lab listens on, and a port that only says "taken": it is held from the first moment
@@ -18,9 +20,13 @@ _IPV4_OCTETS = 4
 
 @dataclass(slots=True)
 class Addresses:
-    """Declared addresses and where the lab listens for them; `close` gives them back."""
+    """Declared addresses and where the lab listens for them; `close` gives them back.
+
+    They are loopback addresses unless somebody else has others, and a way to bind to them.
+    """
 
     loopback: Mapping[str, str]
+    bind: Bind = bind
     _held: list[socket.socket] = field(default_factory=list)
 
     def close(self) -> None:
@@ -44,7 +50,7 @@ def reserve_loopbacks(declared: Sequence[str], more_ports: Sequence[int] = ()) -
             continue
         held = _reserve([*mapping.values()], (*_PORTS, *more_ports))
         if held is not None:
-            return Addresses(mapping, held)
+            return Addresses(mapping, _held=held)
     raise OSError(f"no free loopback addresses for {', '.join(declared)}")
 
 

@@ -7,24 +7,24 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from inventory import Inventory, Node, read_repository
-from inventory.objects import get_text
+from inventory import read_repository
 from lab.addresses import Addresses, reserve_loopbacks
 from lab.breaking import break_repository, own_copy
 from lab.charts import build_charts, find_used_kinds, find_wanted_charts
 from lab.clock import LabClock
 from lab.control import Control
+from lab.declared import find_addresses, find_registries, make_specs
 from lab.faults import FaultBoard, FaultRequest, Hands, RepositoryFault, find_fault
 from lab.flux import Flux
-from lab.hardware_file import HARDWARE_FILE, read_hardware
+from lab.hardware_file import HARDWARE_FILE
 from lab.kubernetes import Kubernetes
 from lab.kubernetes.backend import LabBackend
 from lab.ledger import Ledger
-from lab.machines import DiskSelector, Hardware, Machines, MachineSpec, derive_hardware
+from lab.machines import Machines
 from lab.network import Lines
 from lab.operating import Operator
 from lab.real import ETCD_PORTS, Programs, RealBackend, RealEtcd, find_programs
@@ -50,7 +50,6 @@ _log = logging.getLogger(__name__)
 DEFAULT_SPEED = 8.0
 
 _STAND_INS = ("talosctl", "clustertool", "flux")
-_FACTORY = "factory.talos.dev"  # talhelper's default registry of installers
 _LONGEST_SOCKET = 107  # sun_path of unix(7), without its final zero
 
 
@@ -61,6 +60,7 @@ class LabRequest:
     `tools` are folders to search for sops, kubectl and helm before PATH; `charts` hold real
     charts, which are used as they are; `speed` is how much faster than the wall time passes.
     `assets` is a folder with a real kube-apiserver and etcd to run; without, the lab has its own.
+    `reserve` finds where to listen for declared addresses.
     """
 
     folder: Path
@@ -71,6 +71,7 @@ class LabRequest:
     speed: float = DEFAULT_SPEED
     faults: tuple[FaultRequest, ...] = ()
     assets: Path | None = None
+    reserve: Callable[[Sequence[str], Sequence[int]], Addresses] = reserve_loopbacks
 
 
 @dataclass(slots=True)
@@ -109,12 +110,12 @@ class LabWorld:
             *(find_wanted_charts(made.path), charts, request.charts), find_used_kinds(inventory)
         )
         clock = LabClock(self.ledger, speed=request.speed)
-        lines = Lines(clock)
+        reserved = request.reserve(find_addresses(inventory), ETCD_PORTS if programs else ())
+        lines = Lines(clock, reserved.bind)
         kubernetes, etcd = _make_kubernetes(request.folder, clock, programs, lines)
-        reserved = reserve_loopbacks(_find_addresses(inventory), ETCD_PORTS if etcd else ())
         addresses = reserved.loopback
         described = source / "clusters" / cluster / HARDWARE_FILE
-        specs = _make_specs(inventory, addresses, described)
+        specs = make_specs(inventory, addresses, described)
         machines = Machines(clock, kubernetes, specs, lines=lines, etcd=etcd)
         registry = Registry()
         flux = Flux(
@@ -145,7 +146,7 @@ class LabWorld:
         self._parts = _Parts(
             kubernetes, etcd, machines, flux, control, registry, reserved, faults, lines
         )
-        registries = dict.fromkeys(_find_registries(inventory), registry.address)
+        registries = dict.fromkeys(find_registries(inventory), registry.address)
         made = replace(made, env={**made.env, SOPS_VARIABLE: str(tools.find("sops"))})
         described_pair = programs.describe() if programs else ""
         self._announce(
@@ -166,6 +167,11 @@ class LabWorld:
             if parts.etcd is not None:
                 await parts.etcd.close()
             parts.reserved.close()
+
+    def renew(self, host: str) -> None:
+        """Listen anew on an address that was gone for a while."""
+        if self._parts is not None and (line := self._parts.lines.find(host)):
+            line.renew()
 
     def _announce(
         self,
@@ -238,69 +244,6 @@ def _choose_socket(folder: Path) -> Path:
     if len(os.fsencode(wanted)) <= _LONGEST_SOCKET:
         return wanted
     return Path(tempfile.mkdtemp(prefix="talos-lab-", dir="/tmp")) / "control.sock"
-
-
-def _find_addresses(inventory: Inventory) -> Sequence[str]:
-    if inventory.talos is None:
-        return ()
-    addresses = [node.address for node in inventory.talos.nodes]
-    return [*addresses, *([inventory.talos.vip] if inventory.talos.vip else [])]
-
-
-def _find_registries(inventory: Inventory) -> set[str]:
-    """Return the hosts that the cluster's installer images come from."""
-    if inventory.talos is None:
-        return set()
-    factory = get_text(inventory.talos.raw, "imageFactory", "registryURL") or _FACTORY
-    own = {node.talos_image.partition("/")[0] for node in inventory.talos.nodes}
-    return {factory, *own} - {""}
-
-
-def _make_specs(
-    inventory: Inventory, addresses: Mapping[str, str], described: Path
-) -> list[MachineSpec]:
-    """Describe the machines; `described` is the user's own file of their hardware, if any."""
-    talos = inventory.talos
-    if talos is None:
-        return []
-    hardware = read_hardware(
-        described, {node.hostname: _derive_hardware(node) for node in talos.nodes}
-    )
-    return [
-        MachineSpec(
-            name=node.hostname,
-            role=node.role.value,
-            address=node.address,
-            loopback=addresses[node.address],
-            hardware=hardware[node.hostname],
-            vip=talos.vip if node.is_control_plane else "",
-            vip_loopback=addresses.get(talos.vip, "") if node.is_control_plane else "",
-            talos_version=node.talos_version or talos.talos_version,
-        )
-        for node in talos.nodes
-    ]
-
-
-def _derive_hardware(node: Node) -> Hardware:
-    return derive_hardware(
-        node.hostname,
-        disk=node.install_disk,
-        selector=_selector_of(node),
-        interface=next(iter(node.interface_names), "eth0"),
-        mac=next(iter(node.macs), ""),
-    )
-
-
-def _selector_of(node: Node) -> DiskSelector:
-    given = {key: str(value) for key, value in node.disk_selector.items()}
-    return DiskSelector(
-        size=given.get("size", ""),
-        model=given.get("model", ""),
-        serial=given.get("serial", ""),
-        wwid=given.get("wwid", ""),
-        type=given.get("type", ""),
-        bus_path=given.get("busPath", ""),
-    )
 
 
 def _place_stand_ins(folder: Path) -> Path:

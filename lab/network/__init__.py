@@ -9,5 +9,6 @@ from __future__ import annotations
 from lab.network.condition import LineFault
 from lab.network.line import Line, Served
 from lab.network.lines import Lines
+from lab.network.port import Bind, bind
 
-__all__ = ["Line", "LineFault", "Lines", "Served"]
+__all__ = ["Bind", "Line", "LineFault", "Lines", "Served", "bind"]

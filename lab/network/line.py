@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 from lab.clock import LabClock
@@ -119,6 +120,14 @@ class Line:
             self._carrier.carried.discard(self)
         self._carrier = None
 
+    def renew(self) -> None:
+        """Begin anew where the address is now: what it was on has gone, and is there again."""
+        for wire in tuple(self._wires):
+            wire.sever()
+        for port in self._ports.values():
+            port.close()
+        self.settle()
+
     def close(self) -> None:
         """End it all: no fault, no port, no connection."""
         self._factories.clear()
@@ -150,7 +159,9 @@ class Line:
     def _settle_port(self, number: int) -> None:
         port = self._ports[number]
         if self.condition.is_silent:
-            port.mute()
+            # A program of its own may be behind a port that nobody serves here.
+            with suppress(OSError) if number not in self._factories else nullcontext():
+                port.mute()
         elif number in self._factories and not self.condition.is_cut:
             port.listen()
         else:

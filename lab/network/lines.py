@@ -31,6 +31,10 @@ class Lines:
             self._lines[host] = Line(host, self._clock, self._bind, self._ports)
         return self._lines[host]
 
+    def find(self, host: str) -> Line | None:
+        """Return the line of an address, if anybody asked for it yet."""
+        return self._lines.get(host)
+
     def close(self) -> None:
         """End every line."""
         for line in self._lines.values():

@@ -7,18 +7,20 @@ import base64
 import os
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
 import yaml
 from grpclib.client import Channel
 
+from lab.addresses import Addresses
 from lab.clock import LabClock
 from lab.ledger import Ledger
 from lab.machines import Machines, MachineSpec, Stage, derive_hardware, pki
 from lab.machines.protos import machine_pb2
 from lab.machines.protos.machine_grpc import MachineServiceStub
+from lab.network import Lines
 from lab.ports import KubernetesPki, NodeFacts
 from lab.snapshots import StoredKey
 
@@ -222,6 +224,15 @@ def make_world_of(
     plane = FakePlane()
     clock = LabClock(Ledger(), speed=speed)
     return World(Machines(clock, plane, make_specs(names, talos_version)), plane, Cluster(), clock)
+
+
+def make_world_on(addresses: Addresses, specs: Sequence[MachineSpec], speed: float) -> World:
+    """Make machines that listen elsewhere than on loopback."""
+    plane = FakePlane()
+    clock = LabClock(Ledger(), speed=speed)
+    placed = [replace(spec, loopback=addresses.loopback[spec.address]) for spec in specs]
+    machines = Machines(clock, plane, placed, lines=Lines(clock, addresses.bind))
+    return World(machines, plane, Cluster(), clock)
 
 
 def make_specs(names: Sequence[str], talos_version: str = TALOS) -> list[MachineSpec]:

@@ -85,6 +85,18 @@ async def test_partitioned_line_answers_nothing(line: Line) -> None:
     assert [True, True] == silent
 
 
+async def test_port_of_another_program_is_left_alone(line: Line) -> None:
+    """What the lab does not serve itself, a partition cannot silence; the rest it does."""
+    with socket.socket() as other:
+        other.bind((line.host, _OTHER))
+        other.listen()
+        line.set_fault(LineFault.PARTITIONED)
+        silent = [await _is_silent(port) for port in (_PORT, _OTHER)]
+        line.set_fault(LineFault.PARTITIONED, on=False)
+
+    assert [True, False] == silent
+
+
 async def test_connections_outlive_a_partition(line: Line, client: Client) -> None:
     """What was sent while nothing passed arrives afterwards, both ways."""
     line.set_fault(LineFault.PARTITIONED)
@@ -191,6 +203,19 @@ async def test_line_that_follows_another_is_as_that(line: Line) -> None:
 
     assert followed.is_silent
     assert left.is_plain
+
+
+async def test_renewed_line_breaks_what_stood_and_goes_on(line: Line, client: Client) -> None:
+    """Where an address went away and came back, old connections are no more, new ones work."""
+    await _ask(client, b"before")
+    line.renew()
+    with pytest.raises(ConnectionResetError):
+        await client[0].readexactly(1)
+    again = await asyncio.open_connection(line.host, _PORT)
+    answer = await _ask(again, b"after")
+    again[1].close()
+
+    assert answer == b"after"
 
 
 async def test_taken_address_is_named(line: Line) -> None:
