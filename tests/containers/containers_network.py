@@ -60,8 +60,8 @@ class ContainerNetwork:
     _ends: dict[str, _End] = field(default_factory=dict)
 
     def reserve(self, declared: Sequence[str], more_ports: Sequence[int] = ()) -> Addresses:
-        """Give each declared address a container, and say how to listen there: every port is free."""
-        del more_ports
+        """Give each declared address a container, and say how to listen there."""
+        del more_ports  # in a container every port is free
         found: Mapping[str, str] = {address: self._add() for address in declared}
         return Addresses(found, self.bind)
 
