@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from inventory import read_repository
+from inventory import Inventory, read_repository
 from lab.addresses import Addresses, reserve_loopbacks
 from lab.breaking import break_repository, own_copy
 from lab.charts import build_charts, find_used_kinds, find_wanted_charts
@@ -94,17 +94,9 @@ class LabWorld:
         request = self.request
         programs = find_programs(request.assets) if request.assets else None
         request.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        tools = LabTools(request.tools)
-        source = request.repository or find_sample()
-        made = materialize(source, request.folder, tools)
-        tools = tools.with_env({**made.env, **find_given_key(os.environ)})
-        cluster = choose_cluster(made.path, request.cluster)
-        decrypted = decrypt_environment(made, cluster, tools)
-        broken = _find_broken(request.faults)
-        if broken:
-            made = own_copy(made, request.folder, tools)
-            made = break_repository(made, cluster, broken, tools, decrypted)
-        inventory = read_repository(made.path, cluster, decrypted)
+        taken = _take_repository(request)
+        made, cluster, inventory = taken.made, taken.cluster, taken.inventory
+        tools = taken.tools
         charts = request.folder / "charts"
         build_charts(
             *(find_wanted_charts(made.path), charts, request.charts), find_used_kinds(inventory)
@@ -114,7 +106,7 @@ class LabWorld:
         lines = Lines(clock, reserved.bind)
         kubernetes, etcd = _make_kubernetes(request.folder, clock, programs, lines)
         addresses = reserved.loopback
-        described = source / "clusters" / cluster / HARDWARE_FILE
+        described = taken.source / "clusters" / cluster / HARDWARE_FILE
         specs = make_specs(inventory, addresses, described)
         machines = Machines(clock, kubernetes, specs, lines=lines, etcd=etcd)
         registry = Registry()
@@ -126,10 +118,7 @@ class LabWorld:
             work=request.folder / "flux",
         )
         hands = _make_hands(machines, kubernetes, registry, flux)
-        faults = FaultBoard(clock, hands, [fault.name for fault in broken])
-        for fault in request.faults:
-            if not isinstance(find_fault(fault.name), RepositoryFault):
-                faults.set(fault)
+        faults = _make_board(request, clock, hands, taken.broken)
         await registry.start()
         await machines.start()
         await flux.start()
@@ -202,6 +191,32 @@ class LabWorld:
 
 
 @dataclass(frozen=True, slots=True)
+class _Taken:
+    source: Path
+    made: MaterializedRepository
+    cluster: str
+    inventory: Inventory
+    broken: Sequence[RepositoryFault]
+    tools: LabTools
+
+
+def _take_repository(request: LabRequest) -> _Taken:
+    """Copy the repository that is rehearsed, break it as faults say, and read it."""
+    tools = LabTools(request.tools)
+    source = request.repository or find_sample()
+    made = materialize(source, request.folder, tools)
+    tools = tools.with_env({**made.env, **find_given_key(os.environ)})
+    cluster = choose_cluster(made.path, request.cluster)
+    decrypted = decrypt_environment(made, cluster, tools)
+    broken = _find_broken(request.faults)
+    if broken:
+        made = own_copy(made, request.folder, tools)
+        made = break_repository(made, cluster, broken, tools, decrypted)
+    inventory = read_repository(made.path, cluster, decrypted)
+    return _Taken(source, made, cluster, inventory, broken, tools)
+
+
+@dataclass(frozen=True, slots=True)
 class _Parts:
     kubernetes: Kubernetes
     etcd: RealEtcd | None
@@ -231,6 +246,16 @@ def _make_hands(
     control_planes = tuple(m.name for m in machines if m.spec.role == "controlplane")
     workers = tuple(m.name for m in machines if m.spec.role != "controlplane")
     return Hands(machines, kubernetes, registry, flux.faults, control_planes, workers)
+
+
+def _make_board(
+    request: LabRequest, clock: LabClock, hands: Hands, broken: Sequence[RepositoryFault]
+) -> FaultBoard:
+    faults = FaultBoard(clock, hands, [fault.name for fault in broken])
+    for fault in request.faults:
+        if not isinstance(find_fault(fault.name), RepositoryFault):
+            faults.set(fault)
+    return faults
 
 
 def _find_broken(requests: Sequence[FaultRequest]) -> list[RepositoryFault]:

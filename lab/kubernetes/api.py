@@ -21,10 +21,10 @@ from lab.kubernetes.patching import patch_merge
 from lab.kubernetes.preconditions import check_identity, check_same
 from lab.kubernetes.registry import Registry, Served
 from lab.kubernetes.rules import check_rules
-from lab.kubernetes.selectors import matches_fields, matches_labels, parse_labels
+from lab.kubernetes.selectors import make_filter
 from lab.kubernetes.store import Store
 from lab.kubernetes.users import ADMIN, User
-from lab.kubernetes.values import Object, clone_map, labels_of, name_of, namespace_of, text
+from lab.kubernetes.values import Object, clone_map, name_of, namespace_of, text
 from lab.kubernetes.watching import Watch
 from lab.kubernetes.writing import Writer
 
@@ -96,7 +96,7 @@ class Api:
         self, served: Served, namespace: str, *, labels: str = "", fields: str = ""
     ) -> tuple[list[Object], str]:
         """Read all objects, not to be changed, and the resourceVersion of the list."""
-        accepts = _build_filter(labels, fields)
+        accepts = make_filter(labels, fields)
         objects = [
             served.show(obj)
             for obj in self.store.all(served.kind.resource, namespace)
@@ -112,7 +112,7 @@ class Api:
             self.store,
             served.kind.resource,
             namespace,
-            accepts=_build_filter(labels, fields),
+            accepts=make_filter(labels, fields),
             show=served.show,
         )
         watch.begin(since)
@@ -292,14 +292,3 @@ def _skeleton(obj: Object) -> Object:
     if namespace_of(obj):
         metadata["namespace"] = namespace_of(obj)
     return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
-
-
-def _build_filter(labels: str, fields: str) -> Callable[[Object], bool]:
-    requirements = parse_labels(labels)
-
-    def accepts(obj: Object) -> bool:
-        return matches_labels(requirements, labels_of(obj)) and (
-            not fields or matches_fields(fields, obj)
-        )
-
-    return accepts

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lab.kubernetes.errors import BadRequestError
-from lab.kubernetes.values import Json, Object, at, dig, maps, text, texts
+from lab.kubernetes.values import Json, Object, at, dig, labels_of, maps, text, texts
 
-__all__ = ["Requirement", "matches_fields", "matches_labels", "parse_labels", "selects"]
+__all__ = [
+    "Requirement",
+    "make_filter",
+    "matches_fields",
+    "matches_labels",
+    "parse_labels",
+    "selects",
+]
 
 _SET = re.compile(r"^\s*(\S+)\s+(in|notin)\s+\(([^)]*)\)\s*$")
 _EQUALS = re.compile(r"^\s*([^=!\s]+)\s*(==|!=|=)\s*(\S*)\s*$")
@@ -96,3 +103,15 @@ def _parse(part: str) -> Requirement:
     if found := _EXISTS.match(part):
         return Requirement(found[2], "absent" if found[1] else "exists")
     raise BadRequestError(f"unable to parse requirement: `{part}`")
+
+
+def make_filter(labels: str, fields: str) -> Callable[[Object], bool]:
+    """Make what tells whether an object fits selectors of its labels and fields."""
+    requirements = parse_labels(labels)
+
+    def accepts(obj: Object) -> bool:
+        return matches_labels(requirements, labels_of(obj)) and (
+            not fields or matches_fields(fields, obj)
+        )
+
+    return accepts

@@ -44,6 +44,11 @@ class RealApiServer:
         self._port = port
         self._child: Child | None = None
 
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether the process ended by itself."""
+        return self._child is not None and not self._child.runs
+
     def begin(self, pki: KubernetesPki) -> None:
         """Write its keys and start it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 import tempfile
@@ -31,6 +32,8 @@ _log = logging.getLogger(__name__)
 _CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 # Simulated seconds until a kubelet starts a static pod again that ended. Estimate.
 _RESTART_S = 20.0
+# Wall seconds between two looks at processes that nobody ended.
+_LOOK_S = 0.5
 
 
 class RealBackend:
@@ -50,6 +53,7 @@ class RealBackend:
         self._vips: dict[str, tuple[str, Forwarder]] = {}  # address: who holds it, and how
         self._feed: Feed | None = None
         self._then: Callable[[], None] | None = None
+        self._keeper: asyncio.Task[None] | None = None
 
     @property
     def api(self) -> RealApi:
@@ -88,6 +92,8 @@ class RealBackend:
         if self._feed is None:
             await self._begin_feed()
         await self._settle_vip()
+        if self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep_running(), name="lab real: static pods")
         then, self._then = self._then, None
         if then is not None:
             then()
@@ -109,11 +115,27 @@ class RealBackend:
 
     async def close(self) -> None:
         """End every process and watch."""
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
         for name in list(self._servers):
             await self.stop(name)
         if self._feed is not None:
             await self._feed.close()
             self._feed = None
+
+    async def _keep_running(self) -> None:
+        """Start an API server that ended by itself again, as a kubelet does with static pods."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for name, server in list(self._servers.items()):
+                if server.has_ended and self._channel.knows(name):
+                    _log.warning("%s: kube-apiserver ended, and is started again", name)
+                    self._channel.remove(name)
+                    await self.warm_up(server.node)
+                    if name in self._servers:
+                        self._channel.add(name, server.node.loopback)
 
     async def _start(self, node: NodeFacts) -> bool:
         """Start a process; tell whether to leave it at that: it is ready, or nobody wants it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,12 +21,14 @@ from lab.real.programs import Child, Programs
 __all__ = ["ETCD_PORTS", "RealEtcd"]
 
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 
 ETCD_PORTS = _CLIENT_PORT, _PEER_PORT = (2379, 2380)
 # Wall seconds. Measured: 1 to 3 s on two busy cores.
 _LONGEST_START_S = 60.0
 _POLL_S = 0.1
 _GRACE_S = 3.0
+_LOOK_S = 0.5
 # Refusals that pass: of a promotion, and of changes while the last member is connected for less
 # than five seconds.
 _NOT_IN_SYNC = "learner which is in sync with leader"
@@ -36,6 +39,7 @@ _UNHEALTHY = "unhealthy cluster"
 class _Member:
     seat: EtcdSeat
     child: Child
+    is_up: bool  # it started once: whoever waits for that deals with its end
 
 
 class RealEtcd:
@@ -45,6 +49,7 @@ class RealEtcd:
         self._programs = programs
         self._folder = folder
         self._running: dict[str, _Member] = {}
+        self._keeper: asyncio.Task[None] | None = None
 
     async def form(self, seat: EtcdSeat, snapshot: bytes | None) -> int:
         """Begin a cluster of one member, with a snapshot's data if given; returns its id."""
@@ -82,7 +87,7 @@ class RealEtcd:
         """Start a member again with the data that it has."""
         if seat.name not in self._running:
             # Others may have to come up before it is healthy; the machine waits for the quorum.
-            self._spawn(seat, "existing", "")
+            self._spawn(seat, "existing", "", is_up=True)
 
     async def promote(self, name: str, member: int) -> None:
         """Make a learner a voter once it has caught up."""
@@ -128,7 +133,20 @@ class RealEtcd:
 
     async def close(self) -> None:
         """End every process."""
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
         await asyncio.gather(*(self.stop(name) for name in list(self._running)))
+
+    async def _keep_running(self) -> None:
+        """Start a member that ended by itself again, as Talos does with its services."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for name, member in list(self._running.items()):
+                if member.is_up and not member.child.runs:
+                    _log.warning("%s: etcd ended, and is started again", name)
+                    self._spawn(member.seat, "existing", "", is_up=True)
 
     async def _launch(
         self, seat: EtcdSeat, state: str, members: str, *, is_learner: bool = False
@@ -142,14 +160,17 @@ class RealEtcd:
                     await self.stop(seat.name)
                     raise EtcdHostError(f"etcd does not start:\n{child.read_tail()}")
                 await asyncio.sleep(_POLL_S)
+        self._running[seat.name] = _Member(seat, child, is_up=True)
+        if self._keeper is None:
+            self._keeper = asyncio.create_task(self._keep_running(), name="lab real: etcd")
 
-    def _spawn(self, seat: EtcdSeat, state: str, members: str) -> Child:
+    def _spawn(self, seat: EtcdSeat, state: str, members: str, *, is_up: bool = False) -> Child:
         folder = self._folder / seat.name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_etcd_keys(folder, seat)
         arguments = _list_arguments(folder, self._data(seat.name), seat, state, members)
         child = Child(self._programs.etcd, arguments, folder / "etcd.log")
-        self._running[seat.name] = _Member(seat, child)
+        self._running[seat.name] = _Member(seat, child, is_up=is_up)
         return child
 
     async def _ask(self, name: str, call: Callable[[EtcdClient], Awaitable[_T]]) -> _T:

@@ -6,78 +6,21 @@ One cluster lives from its beginning to its recovery; each test looks at one par
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-import httpx2
 import pytest
 
-from lab.clock import LabClock
-from lab.kubernetes import Kubernetes
-from lab.kubernetes.errors import InvalidError
-from lab.kubernetes.values import Object, dig, is_going, name_of, text
-from lab.ledger import Ledger
-from lab.ports import EtcdSeat, KubernetesPki
-from lab.real import Programs, RealBackend, RealEtcd, find_programs
-from lab.snapshots import read_contents
+from lab.kubernetes.values import dig, name_of, text
+from lab.ports import EtcdSeat
+from lab.real import Programs, RealEtcd, find_programs
 from tests.lab_kubernetes.lab_kubernetes_cluster import (
-    CONTROL_PLANE,
-    PORT,
-    Cluster,
-    cni,
-    condition,
-    crd,
-    deployment,
     make_pki,
 )
 from tests.lab_kubernetes.real_apiserver import VARIABLE, explain_missing
+from tests.lab_real.pair_life import NODE, Tale, tell
 
 pytestmark = pytest.mark.tools
-
-# An address of this process's own: etcd's ports are always the same.
-LOOPBACK = f"127.43.{os.getpid() // 250 % 250}.{os.getpid() % 250 + 1}"
-SPEED = 50.0
-# As talosctl's and talhelper's machine configs have it.
-POD_SECURITY = json.dumps(
-    [
-        {
-            "name": "PodSecurity",
-            "configuration": {
-                "apiVersion": "pod-security.admission.config.k8s.io/v1alpha1",
-                "kind": "PodSecurityConfiguration",
-                "defaults": {"enforce": "baseline", "enforce-version": "latest"},
-                "exemptions": {"namespaces": ["kube-system"]},
-            },
-        }
-    ]
-)
-NODE = replace(
-    CONTROL_PLANE,
-    loopback=LOOPBACK,
-    vip_loopback=LOOPBACK.replace("127.43", "127.42"),
-    admission_control=POD_SECURITY,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Tale:
-    """What was seen, in this order."""
-
-    version: str  # of the server at the VIP
-    pod: Object
-    refusal: str
-    forbidden: Sequence[str]  # events about Deployments whose pods are not let in
-    outsider: Object  # what somebody changed who is no part of the lab, as controllers see it
-    thing: Object  # a custom resource with the status that it was given
-    left: Sequence[str]  # pods after their Deployment went, pods being deleted left out
-    spaces: Sequence[str]  # after one was deleted that held something
-    keys: Sequence[str]  # of the snapshot
-    secret: bytes  # as it lies in etcd
-    recovered: Mapping[str, bool]  # which ConfigMaps there are after the recovery
-    pods_again: Sequence[str]  # that became Ready after the recovery
 
 
 @pytest.fixture(scope="module")
@@ -92,217 +35,6 @@ def programs() -> Programs:
 def tale(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Tale:
     """Live through it once."""
     return asyncio.run(tell(programs, tmp_path_factory.mktemp("pair")))
-
-
-async def tell(programs: Programs, folder: Path) -> Tale:
-    """Begin, use, save, go on, lose, recover."""
-    clock = LabClock(Ledger(), speed=SPEED)
-    etcd = RealEtcd(programs, folder / "etcd")
-    plane = Kubernetes(clock, backend=RealBackend(clock, programs, folder / "api", port=PORT))
-    pki = make_whole_pki()
-    cluster = Cluster(plane, plane.client, clock.ledger, pki, folder)
-    seat = EtcdSeat(NODE.name, LOOPBACK, pki.etcd_ca_crt, pki.etcd_ca_key)
-    try:
-        async with asyncio.timeout(120):
-            await etcd.form(seat, None)
-            await plane.create(pki)
-            return await use(cluster, etcd, seat)
-    finally:
-        await plane.close()
-        await etcd.close()
-
-
-def make_whole_pki() -> KubernetesPki:
-    """A PKI as a machine config has it."""
-    kubernetes, etcd, accounts = make_pki(), make_pki(), make_pki()
-    return replace(
-        kubernetes,
-        etcd_ca_crt=etcd.ca_crt,
-        etcd_ca_key=etcd.ca_key,
-        service_account_key=accounts.ca_key,
-        secretbox="c2VjcmV0Ym94IG9mIHRoaXJ0eS10d28gYnl0ZXMuLi4=",
-    )
-
-
-async def use(cluster: Cluster, etcd: RealEtcd, seat: EtcdSeat) -> Tale:
-    """Use the cluster in every way that the lab does, and recover it at the end."""
-    plane, client = cluster.plane, cluster.client
-    await plane.start_apiserver(NODE)
-    await plane.start_kubelet(NODE)
-    version = await ask_version(cluster)
-    await client.apply(cni(), manager="test")
-    await cluster.see("v1", "Node", NODE.name).until(lambda obj: condition(obj, "Ready") == "True")
-    await client.create(tolerant_deployment())
-    pod = await find_ready_pod(cluster)
-    refusal = await be_refused(cluster)
-    forbidden = await be_forbidden(cluster)
-    outsider = await let_outsider_write(cluster)
-    thing = await make_thing(cluster)
-    await client.create(settings("before"))
-    await client.create(secret())
-    saved = await etcd.take_snapshot(seat.name)
-    keys = read_contents(saved).keys
-    left = await delete_deployment(cluster)
-    spaces = await delete_namespace(cluster)
-    await client.create(settings("after"))
-    await plane.stop_apiserver(NODE.name)
-    await plane.stop_kubelet(NODE.name)
-    await etcd.wipe(seat.name)
-    await etcd.form(seat, saved)
-    await plane.restore(cluster.pki, ())
-    await plane.start_apiserver(NODE)
-    await plane.start_kubelet(NODE)
-    recovered = {
-        name: await client.find("v1", "ConfigMap", name, "default") is not None
-        for name in ("before", "after")
-    }
-    again = await find_ready_pod(cluster)
-    return Tale(
-        version=version,
-        pod=pod,
-        refusal=refusal,
-        forbidden=forbidden,
-        outsider=outsider,
-        thing=thing,
-        left=left,
-        spaces=spaces,
-        keys=[key.key for key in keys],
-        secret=next(key.value for key in keys if key.key.endswith("/secrets/default/hidden")),
-        recovered=recovered,
-        pods_again=[name_of(again)],
-    )
-
-
-def settings(name: str) -> Object:
-    """A ConfigMap."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name, "namespace": "default"},
-    }
-
-
-def secret() -> Object:
-    """A Secret that is to be found nowhere on the disk."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "hidden", "namespace": "default"},
-        "stringData": {"word": "abracadabra"},
-    }
-
-
-def tolerant_deployment() -> Object:
-    """A Deployment that runs on a control plane, too."""
-    made = deployment("web")
-    pod = dig(made, "spec", "template", "spec")
-    assert isinstance(pod, dict)
-    pod["tolerations"] = [{"operator": "Exists"}]
-    return made
-
-
-async def ask_version(cluster: Cluster) -> str:
-    """Ask the server for its version, at the VIP."""
-    url = f"https://{NODE.vip_loopback}:{PORT}"
-    async with httpx2.AsyncClient(base_url=url, verify=cluster.client_context()) as http:
-        return str((await http.get("/version")).json()["gitVersion"])
-
-
-async def find_ready_pod(cluster: Cluster) -> Object:
-    """Wait for a pod of the Deployment to be Ready."""
-    async for event in cluster.client.watch("v1", "Pod", "default", labels="app=web"):
-        if condition(event.object, "Ready") == "True" and not is_going(event.object):
-            return event.object
-    raise AssertionError("no pod")
-
-
-async def be_refused(cluster: Cluster) -> str:
-    """Send what only a real API server refuses: an object against the schema of its kind."""
-    wrong = deployment("wrong")
-    template = dig(wrong, "spec", "template", "spec")
-    assert isinstance(template, dict)
-    template["containers"] = []
-    with pytest.raises(InvalidError) as caught:
-        await cluster.client.create(wrong)
-    return caught.value.message
-
-
-async def be_forbidden(cluster: Cluster) -> Sequence[str]:
-    """Ask for pods that Pod Security, and a missing account, forbid."""
-    container: Object = {"name": "c", "image": "x", "securityContext": {"privileged": True}}
-    changes: Mapping[str, Object] = {
-        "privileged": {"containers": [container]},
-        "stranger": {"serviceAccountName": "nobody"},
-    }
-    for name, change in changes.items():
-        made = deployment(name)
-        spec = dig(made, "spec", "template", "spec")
-        assert isinstance(spec, dict)
-        spec.update(change)
-        await cluster.client.create(made)
-    told: dict[str, str] = {}
-    async for event in cluster.client.watch("v1", "Event", "default"):
-        if text(event.object, "reason") == "FailedCreate":
-            owner = text(event.object, "involvedObject", "name").partition("-")[0]
-            told[owner] = text(event.object, "message")
-        if len(told) == 2:
-            break
-    for owner in told:
-        await cluster.client.delete("apps/v1", "Deployment", owner, "default")
-    return [told[owner] for owner in sorted(told)]
-
-
-async def let_outsider_write(cluster: Cluster) -> Object:
-    """Label the node over HTTP, and wait for the lab to see it."""
-    async with httpx2.AsyncClient(
-        base_url=f"https://{LOOPBACK}:{PORT}", verify=cluster.client_context()
-    ) as http:
-        answer = await http.patch(
-            f"/api/v1/nodes/{NODE.name}",
-            json={"metadata": {"labels": {"outside": "yes"}}},
-            headers={"Content-Type": "application/merge-patch+json"},
-        )
-        assert 200 == answer.status_code, answer.text
-    watcher = cluster.see("v1", "Node", NODE.name)
-    return await watcher.until(lambda obj: text(obj, "metadata", "labels", "outside") == "yes")
-
-
-async def make_thing(cluster: Cluster) -> Object:
-    """Make a kind, and an object of it with a status."""
-    await cluster.client.create(crd())
-    established = cluster.see(
-        "apiextensions.k8s.io/v1", "CustomResourceDefinition", "things.example.org"
-    )
-    await established.until(lambda obj: condition(obj, "Established") == "True")
-    thing: Object = {
-        "apiVersion": "example.org/v1",
-        "kind": "Thing",
-        "metadata": {"name": "t", "namespace": "default"},
-    }
-    await cluster.client.apply(thing, manager="test")
-    await cluster.client.update_status({**thing, "status": {"seen": True}})
-    return await cluster.client.get("example.org/v1", "Thing", "t", "default")
-
-
-async def delete_deployment(cluster: Cluster) -> Sequence[str]:
-    """Delete the Deployment; its ReplicaSet and pods go with it."""
-    pod = name_of(await find_ready_pod(cluster))
-    await cluster.client.delete("apps/v1", "Deployment", "web", "default")
-    await cluster.see("v1", "Pod", pod, "default").until_gone()
-    pods = await cluster.client.list("v1", "Pod", "default")
-    return [name_of(pod) for pod in pods if not is_going(pod)]
-
-
-async def delete_namespace(cluster: Cluster) -> Sequence[str]:
-    """Delete a namespace that holds something."""
-    space: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "brief"}}
-    await cluster.client.create(space)
-    content = settings("content")
-    content["metadata"] = {"name": "content", "namespace": "brief"}
-    await cluster.client.create(content)
-    await cluster.client.delete("v1", "Namespace", "brief")
-    await cluster.see("v1", "Namespace", "brief").until_gone()
-    return [name_of(item) for item in await cluster.client.list("v1", "Namespace")]
 
 
 def test_real_server_answers_at_the_vip(tale: Tale, programs: Programs) -> None:
@@ -355,6 +87,12 @@ def test_namespace_is_emptied_and_goes(tale: Tale) -> None:
     """A namespace that holds something goes once that is gone."""
     assert "brief" not in tale.spaces
     assert "default" in tale.spaces
+
+
+def test_programs_that_crash_are_started_again(tale: Tale) -> None:
+    """As a kubelet and Talos do: clients that try again go on where they were."""
+    assert ["etcd", "kube-apiserver"] == list(tale.crashed)
+    assert "survivor" == name_of(tale.survivor)
 
 
 def test_snapshot_is_of_the_real_data(tale: Tale) -> None:

@@ -17,6 +17,7 @@ import pytest
 from lifecycle.cli.lab import find_lab
 from lifecycle.drivers.documents import JsonObject, text_at
 from tests.lab_kubernetes.real_apiserver import VARIABLE, explain_missing
+from tests.lab_real.real_processes import list_programs
 from tests.refusals.refusals_lab import Place, Said
 from tests.whole.whole_life import Rehearsal, find_steps
 
@@ -68,7 +69,7 @@ def tell(rehearsal: Rehearsal) -> Tale:
     acts_again = rehearsal.acts()
     status = rehearsal.place.run("lab.status")
     nodes = rehearsal.list_objects("nodes")
-    programs = list_programs(rehearsal.place.folder)
+    programs = sorted(list_programs(rehearsal.place.folder))
     lab = find_lab(rehearsal.state)
     assert lab is not None
     os.kill(lab.pid, signal.SIGKILL)
@@ -85,26 +86,12 @@ def tell(rehearsal: Rehearsal) -> Tale:
     )
 
 
-def list_programs(folder: Path) -> list[str]:
-    """List the programs of the pair that run with their data in a folder."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            program, *arguments = process.read_bytes().decode().split("\0")
-        except OSError:
-            continue
-        name = Path(program).name
-        if name in {"etcd", "kube-apiserver"} and str(folder) in " ".join(arguments):
-            found.append(name)
-    return sorted(found)
-
-
-def wait_for_none(folder: Path) -> list[str]:
+def wait_for_none(folder: Path) -> Sequence[str]:
     """Wait for the programs of a folder to end, five seconds at most."""
     deadline = time.monotonic() + 5
     while list_programs(folder) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return list_programs(folder)
+    return sorted(list_programs(folder))
 
 
 def test_run_is_gone_on_with(tale: Tale) -> None:
