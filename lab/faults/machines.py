@@ -133,10 +133,10 @@ MACHINE_FAULTS = (
         LineFault.PARTITIONED,
         "Nothing reaches the machine and nothing comes back, of the Talos API and the Kubernetes"
         " API alike: no answer, no refusal. Connections hang, and go on when it ends; the cluster"
-        " misses its node after 50 s and its etcd member at once.",
+        " misses its node after 50 s, which the diagnosis `kubelet-silent` names, and its etcd"
+        " member at once.",
         f"{_TALOS}10697",
         by_gate("machine-is-known"),
-        by_diagnosis("kubelet-silent"),
     ),
     _machine(
         LineFault.SLOWED,
@@ -150,7 +150,6 @@ MACHINE_FAULTS = (
         " Kubernetes API alike; the cluster misses it as under `partitioned`.",
         "https://github.com/siderolabs/talos/pull/5146",
         by_gate("machine-is-known"),
-        by_diagnosis("kubelet-silent"),
     ),
     _machine(
         LineFault.FLAPPING,

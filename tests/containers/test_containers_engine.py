@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ci import engine
+from tests.containers.containers_network import make_network
 
 
 def test_engine_that_answers_is_taken(tmp_path: Path) -> None:
@@ -62,6 +63,14 @@ def test_no_engine_fails_nothing(
 
     assert (0, "") == (code, said.out)
     assert said.err.startswith("no Docker engine: there is no dockerd")
+
+
+def test_user_without_root_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of containers skip with what they lack."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    with pytest.raises(pytest.skip.Exception, match="takes root"):
+        make_network()
 
 
 def _answer_once(server: socket.socket) -> None:
