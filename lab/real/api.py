@@ -19,7 +19,7 @@ __all__ = ["RealApi"]
 
 
 class RealApi(Api):
-    """What in-process clients ask; the rules are the real server's own."""
+    """What in-process clients ask; the rules are the real server's own, webhooks and all."""
 
     store: MirrorStore
 
@@ -42,7 +42,6 @@ class RealApi(Api):
     ) -> Object:
         """Create an object; see `Api`."""
         served, obj = self._receive(obj)
-        self._admit(served, "CREATE", obj)
         query = _write_query(manager, dry_run=dry_run)
         return clone_map(self.remote.create(served.kind, obj, query=query, user=user))
 
@@ -59,11 +58,8 @@ class RealApi(Api):
         """Apply an object server-side; see `Api`."""
         del user  # nobody but administrators applies in process
         served, obj = self._receive(obj)
-        kind = served.kind
-        live = self.store.get(kind.resource, namespace_of(obj), name_of(obj))
-        self._admit(served, "CREATE" if live is None else "UPDATE", obj)
         query = _write_query(manager, dry_run=dry_run) | {"force": str(force).lower()}
-        return clone_map(self.remote.apply(kind, obj, subresource, query))
+        return clone_map(self.remote.apply(served.kind, obj, subresource, query))
 
     def update(
         self, obj: Object, *, subresource: str = "", manager: str = "", dry_run: bool = False
@@ -71,8 +67,6 @@ class RealApi(Api):
         """Replace an object, or what its subresource covers; see `Api`."""
         served, obj = self._receive(obj)
         live = self._live(served, name_of(obj), namespace_of(obj))
-        if not subresource:
-            self._admit(served, "UPDATE", obj)
         # Custom resources are replaced with a version only.
         grow(obj, "metadata").setdefault(
             "resourceVersion", text(live, "metadata", "resourceVersion")

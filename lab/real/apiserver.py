@@ -20,13 +20,10 @@ _POLL_S = 0.1
 _ANSWER_TIMEOUT_S = 5.0
 # Talos' default service subnet, as everywhere in the lab.
 _SERVICES = "10.96.0.0/12"
-# What waits for a kube-controller-manager to clean up or to count, which is not there; and
-# webhooks, whose services have addresses that nothing on this computer has.
+# What waits for a kube-controller-manager to clean up or to count, which is not there.
 _LEFT_OUT = (
-    "MutatingAdmissionWebhook",
     "ResourceQuota",
     "StorageObjectInUseProtection",
-    "ValidatingAdmissionWebhook",
 )
 
 
@@ -37,11 +34,14 @@ class StartError(Exception):
 class RealApiServer:
     """A process from `begin` to `end`."""
 
-    def __init__(self, programs: Programs, folder: Path, node: NodeFacts, port: int) -> None:
+    def __init__(
+        self, programs: Programs, folder: Path, node: NodeFacts, port: int, proxy: Path
+    ) -> None:
         self.node = node
         self._programs = programs
         self._folder = folder
         self._port = port
+        self._proxy = proxy  # through which services of the cluster are dialled
         self._child: Child | None = None
 
     @property
@@ -52,7 +52,7 @@ class RealApiServer:
     def begin(self, pki: KubernetesPki) -> None:
         """Write its keys and start it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_apiserver_keys(self._folder, pki, self.node)
+        write_apiserver_keys(self._folder, pki, self.node, self._proxy)
         log = self._folder / "kube-apiserver.log"
         self._child = Child(self._programs.apiserver, self._list_arguments(), log)
 
@@ -106,6 +106,7 @@ class RealApiServer:
             f"--etcd-certfile={folder / 'etcd.crt'}",
             f"--etcd-keyfile={folder / 'etcd.key'}",
             f"--encryption-provider-config={folder / 'encryption.json'}",
+            f"--egress-selector-config-file={folder / 'egress.json'}",
             f"--admission-control-config-file={folder / 'admission.json'}",
             f"--service-account-issuer={issuer}",
             f"--service-account-key-file={folder / 'accounts.pub'}",

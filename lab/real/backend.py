@@ -20,9 +20,11 @@ from lab.real.api import RealApi
 from lab.real.apiserver import RealApiServer, StartError
 from lab.real.channel import Channel
 from lab.real.discovery import list_followed, read_kinds
+from lab.real.door import Answer, Door
 from lab.real.feed import Feed
 from lab.real.forwarder import Forwarder
 from lab.real.programs import Programs
+from lab.real.webhooks import CaInjector, judge_address
 from lab.snapshots import StoredKey
 
 __all__ = ["RealBackend"]
@@ -54,6 +56,8 @@ class RealBackend:
         self._feed: Feed | None = None
         self._then: Callable[[], None] | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._world: World | None = None
+        self._door = Door(self._judge)
 
     @property
     def api(self) -> RealApi:
@@ -61,15 +65,15 @@ class RealBackend:
         return self._real
 
     def make_controllers(self, world: World) -> tuple[Controller, ...]:
-        """Make none: the real API server establishes CRDs itself."""
-        del world
-        return ()
+        """Make what lets webhooks be trusted: the real API server establishes CRDs itself."""
+        self._world = world
+        return (CaInjector(world),)
 
     async def empty(self, pki: KubernetesPki) -> None:
         """Begin with what etcd holds by now, under this PKI."""
         await self.close()
         self._real.reset()
-        self._pki = pki
+        self._pki = self._door.pki = pki
         self._channel.context = _make_context(pki)
 
     def load(self, keys: Sequence[StoredKey]) -> None:
@@ -124,6 +128,12 @@ class RealBackend:
         if self._feed is not None:
             await self._feed.close()
             self._feed = None
+        self._door.close()
+
+    def _judge(self, address: str) -> Answer:
+        if self._world is None:
+            return Answer(failure="no route to host")
+        return judge_address(self._world, address)
 
     async def _keep_running(self) -> None:
         """Start an API server that ended by itself again, as a kubelet does with static pods."""
@@ -143,7 +153,7 @@ class RealBackend:
             message = f"{node.name}: no cluster was created, so there is no API to serve"
             raise RuntimeError(message)
         folder = self._folder / node.name
-        server = RealApiServer(self._programs, folder, node, self._port)
+        server = RealApiServer(self._programs, folder, node, self._port, self._door.path)
         self._servers[node.name] = server
         server.begin(self._pki)
         try:

@@ -36,7 +36,7 @@ def write_etcd_keys(folder: Path, seat: EtcdSeat) -> None:
     )
 
 
-def write_apiserver_keys(folder: Path, pki: KubernetesPki, node: NodeFacts) -> None:
+def write_apiserver_keys(folder: Path, pki: KubernetesPki, node: NodeFacts, proxy: Path) -> None:
     """Write everything that a control plane's kube-apiserver reads."""
     etcd = KubernetesPki(pki.etcd_ca_crt, pki.etcd_ca_key)
     write_private(folder / "ca.crt", pki.ca_crt)
@@ -44,6 +44,7 @@ def write_apiserver_keys(folder: Path, pki: KubernetesPki, node: NodeFacts) -> N
     write_private(folder / "accounts.key", pki.service_account_key)
     write_private(folder / "accounts.pub", _derive_public(pki.service_account_key))
     write_private(folder / "encryption.json", _describe_encryption(pki.secretbox))
+    write_private(folder / "egress.json", _describe_egress(proxy))
     write_private(folder / "admission.json", _describe_admission(node.admission_control))
     names = server_names(node)
     server = issue_certificate(pki, "kube-apiserver", (), names=names, usages=_SERVER)
@@ -84,5 +85,17 @@ def _describe_admission(configured: str) -> bytes:
         "apiVersion": "apiserver.config.k8s.io/v1",
         "kind": "AdmissionConfiguration",
         "plugins": plugins if isinstance(plugins, list) else [],
+    }
+    return json.dumps(described).encode()
+
+
+def _describe_egress(proxy: Path) -> bytes:
+    """Have what is dialled in the cluster, webhooks above all, dialled through a proxy."""
+    transport: Object = {"uds": {"udsName": str(proxy)}}
+    connection: Object = {"proxyProtocol": "HTTPConnect", "transport": transport}
+    described: Object = {
+        "apiVersion": "apiserver.k8s.io/v1beta1",
+        "kind": "EgressSelectorConfiguration",
+        "egressSelections": [{"name": "cluster", "connection": connection}],
     }
     return json.dumps(described).encode()

@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx2
-import pytest
 
 from lab.clock import LabClock
 from lab.kubernetes import Kubernetes
-from lab.kubernetes.errors import ApiError, InvalidError
+from lab.kubernetes.errors import ApiError
 from lab.kubernetes.values import Object, dig, is_going, name_of, text
 from lab.ledger import Ledger
 from lab.ports import EtcdSeat, KubernetesPki
@@ -30,6 +29,7 @@ from tests.lab_kubernetes.lab_kubernetes_cluster import (
     deployment,
     make_pki,
 )
+from tests.lab_real.pair_admission import ask_webhook, be_forbidden, be_refused, settings
 from tests.lab_real.real_processes import crash_programs
 
 __all__ = ["NODE", "Tale", "tell"]
@@ -67,6 +67,7 @@ class Tale:
     pod: Object
     refusal: str
     forbidden: Sequence[str]  # events about Deployments whose pods are not let in
+    guarded: Sequence[str]  # what came of objects that a webhook judges
     outsider: Object  # what somebody changed who is no part of the lab, as controllers see it
     thing: Object  # a custom resource with the status that it was given
     left: Sequence[str]  # pods after their Deployment went, pods being deleted left out
@@ -121,6 +122,7 @@ async def use(cluster: Cluster, etcd: RealEtcd, seat: EtcdSeat) -> Tale:
     pod = await find_ready_pod(cluster)
     refusal = await be_refused(cluster)
     forbidden = await be_forbidden(cluster)
+    guarded = await ask_webhook(cluster)
     outsider = await let_outsider_write(cluster)
     thing = await make_thing(cluster)
     await client.create(settings("before"))
@@ -149,6 +151,7 @@ async def use(cluster: Cluster, etcd: RealEtcd, seat: EtcdSeat) -> Tale:
         pod=pod,
         refusal=refusal,
         forbidden=forbidden,
+        guarded=guarded,
         outsider=outsider,
         thing=thing,
         left=left,
@@ -169,15 +172,6 @@ async def create_patiently(cluster: Cluster, obj: Object) -> Object:
             return await cluster.client.create(obj)
         except ApiError:
             await asyncio.sleep(0.2)
-
-
-def settings(name: str) -> Object:
-    """A ConfigMap."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name, "namespace": "default"},
-    }
 
 
 def secret() -> Object:
@@ -212,42 +206,6 @@ async def find_ready_pod(cluster: Cluster) -> Object:
         if condition(event.object, "Ready") == "True" and not is_going(event.object):
             return event.object
     raise AssertionError("no pod")
-
-
-async def be_refused(cluster: Cluster) -> str:
-    """Send what only a real API server refuses: an object against the schema of its kind."""
-    wrong = deployment("wrong")
-    template = dig(wrong, "spec", "template", "spec")
-    assert isinstance(template, dict)
-    template["containers"] = []
-    with pytest.raises(InvalidError) as caught:
-        await cluster.client.create(wrong)
-    return caught.value.message
-
-
-async def be_forbidden(cluster: Cluster) -> Sequence[str]:
-    """Ask for pods that Pod Security, and a missing account, forbid."""
-    container: Object = {"name": "c", "image": "x", "securityContext": {"privileged": True}}
-    changes: Mapping[str, Object] = {
-        "privileged": {"containers": [container]},
-        "stranger": {"serviceAccountName": "nobody"},
-    }
-    for name, change in changes.items():
-        made = deployment(name)
-        spec = dig(made, "spec", "template", "spec")
-        assert isinstance(spec, dict)
-        spec.update(change)
-        await cluster.client.create(made)
-    told: dict[str, str] = {}
-    async for event in cluster.client.watch("v1", "Event", "default"):
-        if text(event.object, "reason") == "FailedCreate":
-            owner = text(event.object, "involvedObject", "name").partition("-")[0]
-            told[owner] = text(event.object, "message")
-        if len(told) == 2:
-            break
-    for owner in told:
-        await cluster.client.delete("apps/v1", "Deployment", owner, "default")
-    return [told[owner] for owner in sorted(told)]
 
 
 async def let_outsider_write(cluster: Cluster) -> Object:

@@ -68,6 +68,16 @@ def test_pods_are_let_in_by_the_servers_own_rules(tale: Tale) -> None:
     )
 
 
+def test_webhooks_are_asked_by_the_server(tale: Tale) -> None:
+    """The server calls who is behind a service, over TLS that it trusts, and heeds the answer."""
+    absent, agreed, denied = tale.guarded
+
+    assert 'failed calling webhook "guard.example.org"' in absent
+    assert "no endpoints available" in absent
+    assert "" == agreed
+    assert 'admission webhook "guard.example.org" denied the request' in denied
+
+
 def test_others_writes_are_seen(tale: Tale) -> None:
     """The mirror follows clients that know nothing of the lab."""
     assert "yes" == text(tale.outsider, "metadata", "labels", "outside")

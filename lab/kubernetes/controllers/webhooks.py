@@ -9,7 +9,7 @@ from lab.kubernetes.controllers.services import has_endpoints
 from lab.kubernetes.controllers.world import World, find_condition
 from lab.kubernetes.durations import WEBHOOK_LAG_S
 from lab.kubernetes.errors import ForbiddenError, InternalError
-from lab.kubernetes.faults import WEBHOOK_FAULTS
+from lab.kubernetes.faults import WEBHOOK_FAULTS, PodFault
 from lab.kubernetes.registry import Served
 from lab.kubernetes.selectors import selects
 from lab.kubernetes.values import (
@@ -23,14 +23,14 @@ from lab.kubernetes.values import (
     texts,
 )
 
-__all__ = ["Webhooks"]
+__all__ = ["LATE_WEBHOOKS", "WEBHOOKS", "Webhooks"]
 
-_CONFIGURATIONS = (
+WEBHOOKS = (
     "mutatingwebhookconfigurations.admissionregistration.k8s.io",
     "validatingwebhookconfigurations.admissionregistration.k8s.io",
 )
 # Whose CA bundle arrives some time after the pod is Ready.
-_LATE = ("cert-manager-webhook",)
+LATE_WEBHOOKS = ("cert-manager-webhook",)
 
 
 class Webhooks:
@@ -66,7 +66,7 @@ class Webhooks:
         if served.kind.group == "admissionregistration.k8s.io":
             return
         space = self._world.store.get("namespaces", "", namespace_of(obj))
-        for resource in _CONFIGURATIONS:
+        for resource in WEBHOOKS:
             for configuration in self._world.store.all(resource):
                 for hook in maps(configuration, "webhooks"):
                     if (
@@ -92,18 +92,20 @@ class Webhooks:
         port = number(service, "port", default=443)
         seconds = number(hook, "timeoutSeconds", default=10)
         url = f"https://{name}.{namespace}.svc:{port}{text(service, 'path')}?timeout={seconds}s"
-        if fault := self._world.faults.of_webhook(_service_of(hook)):
-            return f'Post "{url}": {WEBHOOK_FAULTS[fault]}'
+        failure = self.examine(namespace, name)
+        return f'Post "{url}": {failure}' if failure else ""
+
+    def examine(self, namespace: str, name: str) -> str:
+        """Say why the webhook behind a service does not answer, "" when it does."""
+        if fault := self._world.faults.of_webhook(f"{namespace}/{name}"):
+            return WEBHOOK_FAULTS[fault]
         if self._world.store.get("services", namespace, name) is None:
-            return f'Post "{url}": service "{name}" not found'
+            return f'service "{name}" not found'
         pods = has_endpoints(self._world, namespace, name)
         if not pods:
-            return f'Post "{url}": no endpoints available for service "{name}"'
-        if name in _LATE and not any(self._is_settled(pod) for pod in pods):
-            return (
-                f'Post "{url}": tls: failed to verify certificate: x509: certificate signed by '
-                "unknown authority"
-            )
+            return f'no endpoints available for service "{name}"'
+        if name in LATE_WEBHOOKS and not any(self._is_settled(pod) for pod in pods):
+            return WEBHOOK_FAULTS[PodFault.WEBHOOK_UNTRUSTED]
         return ""
 
     def _is_settled(self, pod: Object) -> bool:

@@ -1,0 +1,175 @@
+"""Webhooks: where a real API server's calls to services of the cluster end up.
+
+An API server dials services through a proxy when it is told to (`--egress-selector-config-file`).
+Here is that proxy, and behind it whoever would answer: it agrees, as webhooks of the lab do, or
+fails as their pods, certificates and faults have it. In threads of its own, since the lab stands
+still while it writes, and a write is what a webhook is asked about.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import socketserver
+import ssl
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from lab.kubernetes.pki import issue_certificate
+from lab.kubernetes.values import Object, at, maps, text
+from lab.ports import KubernetesPki
+
+if TYPE_CHECKING:
+    from lab.kubernetes.values import Json
+
+__all__ = ["Answer", "Door"]
+
+_SERVER = (ExtendedKeyUsageOID.SERVER_AUTH,)
+# Wall seconds; an API server gives a webhook 30 s at most.
+_LONGEST_S = 35.0
+_UNTRUSTED, _SILENT = "x509", "deadline"
+
+
+class Answer:
+    """How the webhook behind one address answers."""
+
+    def __init__(self, service: str = "", failure: str = "", *, denies: bool = False) -> None:
+        self.service = service  # `name.namespace.svc`
+        self.failure = failure
+        self.denies = denies
+
+
+class Door:
+    """The proxy, from `open` to `close`; `ask` tells how the webhook at an address answers."""
+
+    def __init__(self, ask: Callable[[str], Answer]) -> None:
+        self.pki: KubernetesPki | None = None
+        self._ask = ask
+        self._contexts: dict[tuple[bytes, str, bool], ssl.SSLContext] = {}
+        self._server: socketserver.ThreadingUnixStreamServer | None = None
+        self._folder = Path()
+
+    @property
+    def path(self) -> Path:
+        """Where the proxy listens; it begins to at the first question."""
+        if self._server is None:
+            door = self
+
+            class Handler(socketserver.BaseRequestHandler):
+                def handle(self) -> None:
+                    with contextlib.suppress(OSError):
+                        door.let_in(self.request)
+
+            # A path of a socket has at most 107 bytes, fewer than some state folders.
+            self._folder = Path(tempfile.mkdtemp(prefix="talos-lab-", dir="/tmp"))
+            path = str(self._folder / "egress.sock")
+            self._server = socketserver.ThreadingUnixStreamServer(path, Handler)
+            self._server.daemon_threads = True
+            threading.Thread(
+                target=self._server.serve_forever, name="lab webhooks", daemon=True
+            ).start()
+        return self._folder / "egress.sock"
+
+    def close(self) -> None:
+        """Listen no more."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def let_in(self, connection: socket.socket) -> None:
+        """Answer one connection of an API server: CONNECT, TLS, and a review."""
+        connection.settimeout(_LONGEST_S)
+        head = _read_head(connection)
+        answer = self._ask(head.split(" ")[1].rpartition(":")[0] if " " in head else "")
+        if _SILENT in answer.failure:
+            time.sleep(_LONGEST_S)
+            return
+        if answer.failure and _UNTRUSTED not in answer.failure:
+            reason = f"503 {answer.failure}"
+            connection.sendall(f"HTTP/1.1 {reason}\r\nContent-Length: 0\r\n\r\n".encode())
+            return
+        connection.sendall(b"HTTP/1.1 200 Connection Established\r\n\r\n")
+        context = self._make_context(answer.service, is_trusted=not answer.failure)
+        with context.wrap_socket(connection, server_side=True) as wrapped:
+            _Reviewer(wrapped, answer)
+
+    def _make_context(self, service: str, *, is_trusted: bool) -> ssl.SSLContext:
+        pki = self.pki
+        if pki is None:
+            raise OSError("no cluster was created")
+        key = (pki.ca_crt, service, is_trusted)
+        if key not in self._contexts:
+            # Whom no API server trusts: etcd's CA, which signs for etcd only.
+            issuer = pki if is_trusted else KubernetesPki(pki.etcd_ca_crt, pki.etcd_ca_key)
+            pair = issue_certificate(issuer, service[:64], (), names=(service,), usages=_SERVER)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            handle = os.memfd_create("webhook")
+            try:
+                os.write(handle, pair[1] + pair[0])
+                context.load_cert_chain(f"/proc/self/fd/{handle}")
+            finally:
+                os.close(handle)
+            self._contexts[key] = context
+        return self._contexts[key]
+
+
+class _Reviewer(BaseHTTPRequestHandler):
+    """Answers one review: the next one comes anew, and may find another answer."""
+
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, connection: socket.socket, answer: Answer) -> None:
+        self._answer = answer
+        # The class wants a server to belong to, and looks for nothing in it.
+        super().__init__(connection, ("", 0), cast("socketserver.BaseServer", None))
+
+    def do_POST(self) -> None:
+        """Answer one review."""
+        asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
+        body = json.dumps(_review(asked, denies=self._answer.denies)).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the class's own name
+        """Say nothing."""
+
+
+def _read_head(connection: socket.socket) -> str:
+    head = b""
+    while b"\r\n\r\n" not in head:
+        piece = connection.recv(4096)
+        if not piece:
+            break
+        head += piece
+    return head.partition(b"\r\n")[0].decode("latin-1")
+
+
+def _review(asked: Object, *, denies: bool) -> Object:
+    """Agree to what is asked, or do not; convert by name alone."""
+    request = at(asked, "request")
+    response: Object = {"uid": text(request, "uid")}
+    if text(asked, "kind") == "ConversionReview":
+        version = text(request, "desiredAPIVersion")
+        converted: list[Json] = [{**obj, "apiVersion": version} for obj in maps(request, "objects")]
+        response.update({"convertedObjects": converted, "result": {"status": "Success"}})
+    else:
+        response["allowed"] = not denies
+        if denies:
+            response["status"] = {"message": "the lab was told to", "code": 403}
+    return {"apiVersion": asked["apiVersion"], "kind": asked["kind"], "response": response}
