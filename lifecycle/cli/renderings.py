@@ -69,7 +69,7 @@ async def render_charts(
         _scan(release, known[release.id], seen, needs_rendering=bool(program))
     if program:
         # CRDs first: some charts render only when the APIs of others are known.
-        await asyncio.gather(*(_read_crds(facts, release, seen) for release in here))
+        await _read_crds(facts, here, seen)
         await asyncio.gather(*(_read_uses(facts, release, seen) for release in here))
     missing = tuple(release.id for release in inventory.releases if release.id not in known)
     return Renderings(_to_rendered(seen), tuple(seen.findings), missing, bool(program))
@@ -92,15 +92,17 @@ def _scan(release: Release, archive: Path, seen: _Seen, *, needs_rendering: bool
         seen.provided[release.id] = scan.crds
 
 
-async def _read_crds(facts: ChartFacts, release: Release, seen: _Seen) -> None:
-    if release.id not in seen.provided:
-        return
-    try:
-        if await facts.may_bring_crds(release):
-            kinds = await facts.crd_kinds_of(release)
-            seen.provided[release.id] = frozenset(f"{kind.group}/{kind.kind}" for kind in kinds)
-    except LifecycleError:
-        del seen.provided[release.id]  # told once, when the whole release is rendered
+async def _read_crds(facts: ChartFacts, releases: Sequence[Release], seen: _Seen) -> None:
+    bringing = [
+        release
+        for release in releases
+        if release.id in seen.provided and await facts.may_bring_crds(release)
+    ]
+    for name, kinds in (await facts.learn_crd_kinds(bringing)).items():
+        if isinstance(kinds, LifecycleError):
+            del seen.provided[name]  # told once, when the whole release is rendered
+        else:
+            seen.provided[name] = frozenset(f"{kind.group}/{kind.kind}" for kind in kinds)
 
 
 async def _read_uses(facts: ChartFacts, release: Release, seen: _Seen) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from inventory import Release
 from lifecycle.drivers.files import write_private
 from lifecycle.engine import Answer, Satisfied
+from lifecycle.errors import LifecycleError
 from lifecycle.world import World
 
 __all__ = ["ManifestsBuild"]
@@ -35,18 +36,24 @@ class ManifestsBuild:
     async def probe(self) -> Answer:
         """Build the entries, the CRDs of charts and Flux; an error is the builder's own."""
         kept = self._kept()
-        if kept.exists():
-            return Satisfied("built before, at this commit")
         builds, charts = self.world.builds, self.world.charts
-        built, manifests, *crds = await asyncio.gather(
+        if kept.exists():
+            # The CNI is rendered for a cluster that serves these kinds; they lie on the disk.
+            await charts.learn_crd_kinds(self.charts_with_crds)
+            return Satisfied("built before, at this commit")
+        built, manifests, learnt = await asyncio.gather(
             builds.objects(),
             builds.flux_manifests(),
-            *(charts.crd_kinds_of(release) for release in self.charts_with_crds),
+            charts.learn_crd_kinds(self.charts_with_crds),
         )
+        count = 0
+        for kinds in learnt.values():
+            if isinstance(kinds, LifecycleError):
+                raise kinds
+            count += len(kinds)
         for release in self.cni:  # rendered for a cluster that serves these kinds
             await charts.render_owned(release)
         write_private(kept, b"")
-        count = sum(len(part) for part in crds)
         return Satisfied(f"{len(built)} objects, {count} CRDs of charts, {len(manifests)} of Flux")
 
     def _kept(self) -> Path:

@@ -9,7 +9,7 @@ from inventory import Release
 from lifecycle.drivers.kubernetes import Kubernetes
 from lifecycle.engine import Answer, Needed, Patience, Satisfied
 from lifecycle.world import World
-from lifecycle.world.chart_facts import CrdKind
+from lifecycle.world.crd_kinds import CrdKind
 from lifecycle.world.objects import apply_all, describe_missing
 
 __all__ = ["ApplyCrds"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -24,31 +24,20 @@ from lifecycle.drivers.documents import (
     JsonObject,
     as_object,
     flag_at,
-    list_at,
     object_at,
     text_at,
-    texts_at,
 )
 from lifecycle.drivers.files import write_private
 from lifecycle.drivers.helm import Helm, Rendering
-from lifecycle.errors import CommandFailedError, DriverError, InventoryError
+from lifecycle.errors import CommandFailedError, DriverError, InventoryError, LifecycleError
+from lifecycle.world.crd_kinds import CrdKind, describe_kind, parse_kind
 from lifecycle.world.objects import digest_of, own_by_helm
 from lifecycle.world.source_credentials import SourceCredentials
 
-__all__ = ["ChartFacts", "CrdKind", "HoldsInventory"]
+__all__ = ["ChartFacts", "HoldsInventory"]
 
 _HOOK = "helm.sh/hook"
 _CRD_API = "apiextensions.k8s.io/v1"
-
-
-@dataclass(frozen=True, slots=True)
-class CrdKind:
-    """What a CRD defines; `versions` are the served ones."""
-
-    name: str
-    group: str
-    versions: tuple[str, ...]
-    kind: str
 
 
 class HoldsInventory(Protocol):
@@ -112,10 +101,34 @@ class ChartFacts:
             cached = (await self._place_of(release))[1].with_suffix(".kinds.json")
             found = await asyncio.to_thread(_read_cached, cached)
             if found is None:
-                found = [_describe_kind(crd) for crd in await self.crds_of(release)]
+                found = [describe_kind(crd) for crd in await self.crds_of(release)]
                 write_private(cached, json.dumps(found).encode())
-            self._kinds[release.id] = tuple(_parse_kind(item) for item in found)
+            self._kinds[release.id] = tuple(parse_kind(item) for item in found)
         return self._kinds[release.id]
+
+    async def learn_crd_kinds(
+        self, releases: Iterable[Release]
+    ) -> Mapping[str, tuple[CrdKind, ...] | LifecycleError]:
+        """Return what the CRDs of several charts define, by release; or why one does not render.
+
+        A chart that refuses to render before another's kinds are served comes after that one.
+        """
+        found: dict[str, tuple[CrdKind, ...] | LifecycleError] = {}
+        waiting = list(releases)
+        while waiting:
+            answers = await asyncio.gather(*(self._try_crd_kinds(item) for item in waiting))
+            found |= {item.id: answer for item, answer in zip(waiting, answers, strict=True)}
+            refused = [item for item in waiting if isinstance(found[item.id], LifecycleError)]
+            if len(refused) == len(waiting):
+                break
+            waiting = refused
+        return found
+
+    async def _try_crd_kinds(self, release: Release) -> tuple[CrdKind, ...] | LifecycleError:
+        try:
+            return await self.crd_kinds_of(release)
+        except LifecycleError as error:
+            return error
 
     async def crds_of(self, release: Release) -> tuple[JsonObject, ...]:
         """Return the CRDs that a release's chart renders with the release's values.
@@ -186,9 +199,10 @@ class ChartFacts:
                 return (await self.helm.template(rendering)).reveal_text()
             except CommandFailedError as error:
                 position = release.position
+                said = error.stderr_tail.strip().removeprefix("Error: ")
+                said = said.removesuffix("Use --debug flag to render out invalid YAML").rstrip()
                 raise InventoryError(
-                    f"chart does not render: `{release.chart} {release.version}`: "
-                    f"{error.stderr_tail.strip()}",
+                    f"chart does not render: `{release.chart} {release.version}`: {said}",
                     path=position.path,
                     line=position.line,
                     column=position.column,
@@ -226,7 +240,7 @@ class ChartFacts:
         return _merge(values, own)
 
     def _known_versions(self) -> tuple[str, ...]:
-        """Name the APIs that this run's CRD steps have brought before anything is rendered.
+        """Name the APIs that are served before anything is rendered, as far as they were learnt.
 
         Some charts refuse to render unless `monitoring.coreos.com/v1` exists (facts:
         cluster-repos.md §0.11).
@@ -266,21 +280,6 @@ def _read_cached(path: Path) -> list[JsonObject] | None:
         return [as_object(item) for item in json.loads(path.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _describe_kind(crd: JsonObject) -> JsonObject:
-    versions = [v for v in list_at(crd, "spec", "versions") if as_object(v).get("served")]
-    return {
-        "name": text_at(crd, "metadata", "name"),
-        "group": text_at(crd, "spec", "group"),
-        "versions": [text_at(version, "name") for version in versions],
-        "kind": text_at(crd, "spec", "names", "kind"),
-    }
-
-
-def _parse_kind(item: JsonObject) -> CrdKind:
-    versions = texts_at(item, "versions")
-    return CrdKind(text_at(item, "name"), text_at(item, "group"), versions, text_at(item, "kind"))
 
 
 def _load(part: str) -> list[JsonObject]:

@@ -26,7 +26,7 @@ from lifecycle.drivers.kubernetes import Kubernetes, KubernetesObject
 from lifecycle.drivers.kubernetes.kubeconfig import Kubeconfig
 from lifecycle.secrets import Secret
 from lifecycle.world import Options, World
-from lifecycle.world.chart_facts import CrdKind
+from lifecycle.world.crd_kinds import CrdKind
 from tests.diagnosis.diagnosis_repository import CHARTS, URL, VERSION, Components, write_repository
 from tests.lab_kubernetes.lab_kubernetes_cluster import cni, make_pki
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from lifecycle.errors import InventoryError
 from lifecycle.gates.manifests import ManifestsBuild
 from lifecycle.world import World
 
-RELEASE = cast("Release", SimpleNamespace(name="longhorn"))
+RELEASE = cast("Release", SimpleNamespace(name="longhorn", id="longhorn/longhorn"))
 CNI = cast("Release", SimpleNamespace(name="cilium"))
 
 
@@ -25,6 +26,7 @@ class Builders:
     """Stands for the builds and the charts of a world; counts what is asked of it."""
 
     fails: bool = False
+    refuses: bool = False
     asked: list[str] = field(default_factory=list)
 
     async def objects(self) -> tuple[JsonObject, ...]:
@@ -39,10 +41,14 @@ class Builders:
         self.asked.append("flux")
         return ({},)
 
-    async def crd_kinds_of(self, release: Release) -> tuple[JsonObject, ...]:
-        """Render a chart's CRDs."""
-        self.asked.append(release.name)
-        return ({}, {}, {})
+    async def learn_crd_kinds(
+        self, releases: Sequence[Release]
+    ) -> Mapping[str, tuple[JsonObject, ...] | InventoryError]:
+        """Render the CRDs of charts, or fail as Helm would."""
+        self.asked += [f"kinds of {release.name}" for release in releases]
+        refused = InventoryError("chart does not render: `longhorn`", path="b.yaml", line=5)
+        kinds: tuple[JsonObject, ...] | InventoryError = refused if self.refuses else ({}, {}, {})
+        return {release.id: kinds for release in releases}
 
     async def render_owned(self, release: Release) -> list[JsonObject]:
         """Render a chart."""
@@ -69,7 +75,7 @@ async def test_manifests_are_built_before_anything_needs_them(tmp_path: Path) ->
 
     assert (
         Satisfied("2 objects, 3 CRDs of charts, 1 of Flux"),
-        {"objects", "flux", "longhorn", "cilium"},
+        {"objects", "flux", "kinds of longhorn", "cilium"},
     ) == (
         answer,
         set(builders.asked),
@@ -77,12 +83,20 @@ async def test_manifests_are_built_before_anything_needs_them(tmp_path: Path) ->
 
 
 async def test_manifests_of_a_commit_are_built_once(tmp_path: Path) -> None:
-    """A second run with nothing to do builds nothing."""
+    """A second run builds nothing; the CNI's step needs the kinds, which are kept on disk."""
     await gate_of(Builders(), tmp_path).probe()
     again = Builders()
     await gate_of(again, tmp_path).probe()
 
-    assert [] == again.asked
+    assert ["kinds of longhorn"] == again.asked
+
+
+async def test_chart_that_does_not_render_is_named_before_it_is_needed(tmp_path: Path) -> None:
+    """The error is that chart's own, and nothing is kept."""
+    with pytest.raises(InventoryError, match="chart does not render: `longhorn`"):
+        await gate_of(Builders(refuses=True), tmp_path).probe()
+
+    assert not (tmp_path / "builds").exists()
 
 
 async def test_manifests_of_another_commit_are_built_anew(tmp_path: Path) -> None:
