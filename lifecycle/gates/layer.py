@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from inventory import Component
 from lifecycle.engine import Answer, Blocked, Needed, Patience, Satisfied
 from lifecycle.world import World
 from lifecycle.world.flux_status import Readiness, State
+from lifecycle.world.later import find_left_for_later
 from lifecycle.world.layers import LayerScope
 from lifecycle.world.snapshot import Snapshot, take_snapshot
 
@@ -22,9 +24,11 @@ _SHOWN = 3  # waiting components that fit into a line of the live table
 class LayerIsReady:
     """Everything that may be ready by now is; what cannot be yet is named and left for later.
 
-    Left for later is what depends on a component of a later layer, and a release whose
-    LoadBalancer service waits for an address pool that a later layer brings. Patience is long,
-    since real releases set timeouts of 20 minutes; what Flux gave up on ends the wait at once.
+    Left for later is what depends on a component of a later layer, a release whose LoadBalancer
+    service waits for an address pool that a later layer brings, one whose pods wait for a Secret
+    that cert-manager or External Secrets make once their layer has come, and what depends on
+    either. Patience is long, since real releases set timeouts of 20 minutes; what Flux gave up on
+    ends the wait at once.
     """
 
     world: World
@@ -51,7 +55,7 @@ class LayerIsReady:
         commit = self.world.repository.commit
         judged = {c.name: (c, snapshot.judge(c, commit=commit)) for c in self.scope.awaited}
         waiting = {name: pair for name, pair in judged.items() if not pair[1].is_ready}
-        left = [n for n, (c, _) in waiting.items() if self._is_left_for_later(c, snapshot)]
+        left = self._find_left([component for component, _ in waiting.values()], snapshot)
         failed = {
             name: readiness
             for name, (_, readiness) in waiting.items()
@@ -69,10 +73,11 @@ class LayerIsReady:
         """Return when the API has something new."""
         await self.world.access.mirror.wait_for_news(self.name)
 
-    def _is_left_for_later(self, component: Component, snapshot: Snapshot) -> bool:
-        if not self.deferrable or snapshot.has_address_pools:
-            return False
-        return bool(snapshot.lacks_addresses(component))
+    def _find_left(self, unready: Sequence[Component], snapshot: Snapshot) -> tuple[str, ...]:
+        """Name what a later layer may still help; the last one has none after it."""
+        if not self.deferrable:
+            return ()
+        return find_left_for_later(self.world.inventory, unready, snapshot)
 
 
 def _describe_failure(failed: dict[str, Readiness]) -> Blocked:
@@ -88,7 +93,7 @@ def _describe_failure(failed: dict[str, Readiness]) -> Blocked:
 
 
 def _describe_waiting(
-    total: int, waiting: dict[str, tuple[Component, Readiness]], left: list[str]
+    total: int, waiting: dict[str, tuple[Component, Readiness]], left: Collection[str]
 ) -> str:
     shown = [f"{n}: {r.message}" for n, (_, r) in waiting.items() if n not in left]
     more = f"; and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""

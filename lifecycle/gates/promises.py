@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from inventory import Release
 from lifecycle.drivers.documents import JsonObject, list_at, text_at
 from lifecycle.drivers.kubernetes import Kubernetes, KubernetesObject
 from lifecycle.engine import Answer, Needed, Patience, Satisfied
 from lifecycle.errors import ApiError, NotFoundError
 from lifecycle.world import World
+from lifecycle.world.later import find_left_for_later
 from lifecycle.world.layers import LayerScope
 from lifecycle.world.mirror import Mirror
-from lifecycle.world.snapshot import Snapshot, take_snapshot
+from lifecycle.world.snapshot import Snapshot, is_of, take_snapshot
 
 __all__ = ["LayerKeepsPromises"]
 
@@ -23,13 +26,15 @@ _SHOWN = 3
 class LayerKeepsPromises:
     """Ready is not working: cert-manager says ready before its webhook answers.
 
-    Asked after each layer: admission webhooks of what is installed have endpoints, cert-manager
-    takes an Issuer in a dry run, claims are bound, Longhorn's attached volumes are healthy, and
-    LoadBalancer services of the awaited components have an address once there are pools.
+    Asked after each layer: admission webhooks of what is installed have endpoints (but of what is
+    left for a later layer), cert-manager takes an Issuer in a dry run, claims are bound, Longhorn's
+    attached volumes are healthy, and LoadBalancer services of the awaited components have an
+    address once there are pools.
     """
 
     world: World
     scope: LayerScope
+    deferrable: bool = False
     after: tuple[str, ...] = ()
     patience: Patience = Patience(stall=timedelta(minutes=15), deadline=timedelta(hours=1))
 
@@ -49,7 +54,7 @@ class LayerKeepsPromises:
         mirror.note_look(self.name)
         snapshot = await take_snapshot(mirror)
         broken = [
-            *await _find_silent_webhooks(mirror),
+            *await _find_silent_webhooks(mirror, self._find_left(snapshot)),
             *await _ask_cert_manager(api, snapshot),
             *_find_pending_claims(snapshot),
             *_find_unhealthy_volumes(snapshot),
@@ -64,6 +69,14 @@ class LayerKeepsPromises:
         """Return when the API has something new."""
         await self.world.access.mirror.wait_for_news(self.name)
 
+    def _find_left(self, snapshot: Snapshot) -> list[Release]:
+        """Return the releases of what cannot be ready before a later layer has come."""
+        if not self.deferrable:
+            return []
+        inventory = self.world.inventory
+        left = find_left_for_later(inventory, inventory.components, snapshot)
+        return [release for release in inventory.releases if release.component in left]
+
     def _find_addressless(self, snapshot: Snapshot) -> list[str]:
         if not snapshot.has_address_pools:
             return []
@@ -74,11 +87,13 @@ class LayerKeepsPromises:
         ]
 
 
-async def _find_silent_webhooks(mirror: Mirror) -> list[str]:
+async def _find_silent_webhooks(mirror: Mirror, excused: Sequence[Release]) -> list[str]:
     """Name webhook services without a ready endpoint; `failurePolicy: Ignore` harms nobody."""
     services: set[tuple[str, str]] = set()
     for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
         for item in await mirror.list("admissionregistration.k8s.io/v1", kind):
+            if any(is_of(item, release) for release in excused):
+                continue
             services |= {
                 (
                     text_at(hook, "clientConfig", "service", "namespace"),

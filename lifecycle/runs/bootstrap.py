@@ -188,7 +188,7 @@ def bring_up_layers(world: World, after: tuple[str, ...]) -> list[Node]:
         apply = ApplyLayer(world, scope.layer, after=after)
         is_last = scope is scopes[-1]
         ready = LayerIsReady(world, scope, deferrable=not is_last, after=(apply.name,))
-        promises = LayerKeepsPromises(world, scope, after=(ready.name,))
+        promises = LayerKeepsPromises(world, scope, deferrable=not is_last, after=(ready.name,))
         nodes += [apply, ready, promises]
         after = (promises.name,)
     return nodes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from inventory import Component, Release
 from lifecycle.drivers.documents import list_at, number_at, text_at
@@ -12,13 +13,16 @@ from lifecycle.drivers.kubernetes import KubernetesObject
 from lifecycle.world.flux_status import Readiness, State, read_kustomization, read_release
 from lifecycle.world.mirror import Mirror
 
-__all__ = ["Snapshot", "describe_workload", "is_workload_ready", "take_snapshot"]
+__all__ = ["Snapshot", "describe_workload", "is_of", "is_workload_ready", "take_snapshot"]
 
 _WORKLOADS = (("apps/v1", "Deployment"), ("apps/v1", "DaemonSet"), ("apps/v1", "StatefulSet"))
 _POOLS = (
     ("metallb.io/v1beta1", "IPAddressPool"),
     ("cilium.io/v2alpha1", "CiliumLoadBalancerIPPool"),
 )
+
+# What makes a Secret that pods mount, once its own controller runs.
+_MAKERS = (("cert-manager.io/v1", "Certificate"), ("external-secrets.io/v1", "ExternalSecret"))
 
 Items = Mapping[tuple[str, str], KubernetesObject]  # by namespace and name
 
@@ -34,6 +38,7 @@ class Snapshot:
     claims: tuple[KubernetesObject, ...]
     volumes: tuple[KubernetesObject, ...]
     has_address_pools: bool
+    makers: tuple[KubernetesObject, ...] = ()
 
     def judge(self, component: Component, *, commit: str) -> Readiness:
         """Judge a component: its Kustomization, then its releases, then their workloads.
@@ -58,7 +63,7 @@ class Snapshot:
         if not readiness.is_ready:
             return Readiness(readiness.state, f"HelmRelease {release.name}: {readiness.message}")
         for workload in self.workloads:
-            if _is_of(workload, release) and not is_workload_ready(workload):
+            if is_of(workload, release) and not is_workload_ready(workload):
                 text = f"{workload.kind} {workload.name}: {describe_workload(workload)}"
                 return Readiness(State.WAITING, text)
         return readiness
@@ -68,9 +73,18 @@ class Snapshot:
         return tuple(
             f"{service.namespace}/{service.name}"
             for service in self.services
-            if any(_is_of(service, release) for release in component.releases)
+            if any(is_of(service, release) for release in component.releases)
             and text_at(service.raw, "spec", "type") == "LoadBalancer"
             and not list_at(service.raw, "status", "loadBalancer", "ingress")
+        )
+
+    def lacks_secrets(self, component: Component) -> tuple[KubernetesObject, ...]:
+        """Return the component's Certificates and ExternalSecrets that have made none yet."""
+        return tuple(
+            maker
+            for maker in self.makers
+            if any(is_of(maker, release) for release in component.releases)
+            and not maker.has_condition("Ready")
         )
 
 
@@ -82,20 +96,22 @@ async def take_snapshot(mirror: Mirror) -> Snapshot:
         ("v1", "Service"),
         ("v1", "PersistentVolumeClaim"),
         ("longhorn.io/v1beta2", "Volume"),
-        *_WORKLOADS,
-        *_POOLS,
     ]
-    found = await asyncio.gather(*(mirror.list(*selection) for selection in selections))
-    kustomizations, releases, services, claims, volumes = found[:5]
-    pools = [item for part in found[5 + len(_WORKLOADS) :] for item in part]
+    kinds = (selections, _WORKLOADS, _POOLS, _MAKERS)
+    found = await asyncio.gather(
+        *(asyncio.gather(*(mirror.list(*kind) for kind in part)) for part in kinds)
+    )
+    kustomizations, releases, services, claims, volumes = found[0]
+    workloads, pools, makers = (tuple(chain.from_iterable(part)) for part in found[1:])
     return Snapshot(
         _by_name(kustomizations),
         _by_name(releases),
-        tuple(item for part in found[5 : 5 + len(_WORKLOADS)] for item in part),
+        workloads,
         services,
         claims,
         volumes,
         bool(pools),
+        makers,
     )
 
 
@@ -122,7 +138,7 @@ def _replicas_of(item: KubernetesObject) -> tuple[int, int]:
     return wanted, number_at(item.raw, "status", "readyReplicas")
 
 
-def _is_of(item: KubernetesObject, release: Release) -> bool:
+def is_of(item: KubernetesObject, release: Release) -> bool:
     """Tell whether Helm says that an object belongs to a release."""
     annotations = item.annotations
     namespace = release.target_namespace or release.namespace

@@ -58,7 +58,7 @@ async def test_what_an_answer_leads_to_follows_from_the_server_that_gave_it(
     async with httpx2.AsyncClient(verify=empty.client_context()) as client:
         url = f"https://{SECOND.loopback}:{PORT}"
         await client.get(f"{url}/readyz")
-        crd = make_open_crd("lab.example", "v1", "Widget", "widgets")
+        crd = make_open_crd("lab.example", ["v1"], "Widget", "widgets")
         await client.post(f"{url}/apis/apiextensions.k8s.io/v1/customresourcedefinitions", json=crd)
     seen = empty.see("apiextensions.k8s.io/v1", "CustomResourceDefinition", "widgets.lab.example")
     await seen.until(lambda obj: condition(obj, "Established") == "True")
@@ -80,7 +80,7 @@ async def test_creating_again_begins_empty(empty: Cluster) -> None:
 
 async def test_a_dump_restores_what_was_there(ready: Cluster) -> None:
     """Restored data is that of the dump: custom kinds served, later changes gone, nodes Ready."""
-    crd = make_open_crd("lab.example", "v1", "Widget", "widgets")
+    crd = make_open_crd("lab.example", ["v1"], "Widget", "widgets")
     await ready.client.create(crd)
     seen = ready.see("apiextensions.k8s.io/v1", "CustomResourceDefinition", "widgets.lab.example")
     await seen.until(lambda obj: condition(obj, "Established") == "True")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -58,6 +59,7 @@ def make_snapshot(
     workloads: Sequence[KubernetesObject] = (),
     services: Sequence[KubernetesObject] = (),
     has_pools: bool = False,
+    makers: Sequence[KubernetesObject] = (),
 ) -> Snapshot:
     """A look at a cluster that holds this."""
     return Snapshot(
@@ -68,6 +70,7 @@ def make_snapshot(
         (),
         (),
         has_pools,
+        tuple(makers),
     )
 
 
@@ -171,6 +174,43 @@ def test_release_without_address_pools_is_left_for_later(
     """A release that waits for an address is left for later only where a later layer may help."""
     snapshot = make_snapshot(services=[service("app")], has_pools=has_pools)
     scope = LayerScope(Layer("kube-system", "", 0, ("app",), ()), (APP,))
-    gate = LayerIsReady(cast("World", None), scope, deferrable=deferrable)
+    world = cast("World", SimpleNamespace(inventory=SimpleNamespace(releases=())))
+    gate = LayerIsReady(world, scope, deferrable=deferrable)
 
-    assert is_left is gate._is_left_for_later(APP, snapshot)
+    assert gate._find_left([APP], snapshot) == (("app",) if is_left else ())
+
+
+@pytest.mark.parametrize(
+    ("is_applied", "is_made", "deferrable", "is_left"),
+    [
+        (False, False, True, True),
+        (True, False, True, False),
+        (False, True, True, False),
+        (False, False, False, False),
+    ],
+    ids=["layer-comes-later", "layer-has-come", "secret-is-made", "last-layer"],
+)
+def test_release_without_its_certificate_is_left_for_the_layer_of_cert_manager(
+    *, is_applied: bool, is_made: bool, deferrable: bool, is_left: bool
+) -> None:
+    """As intel-device-plugins in kube-system: its webhook's Secret comes from a later layer."""
+    status: JsonObject = {"conditions": [_READY] if is_made else []}
+    certificate = live_object(
+        "cert-manager.io/v1", "Certificate", "serving", owner="app", status=status
+    )
+    applied = [flux("HelmRelease", "cert-manager", is_ready=False)] if is_applied else []
+    snapshot = make_snapshot(makers=[certificate], releases=applied)
+    scope = LayerScope(Layer("kube-system", "", 0, ("app",), ()), (APP,))
+    inventory = SimpleNamespace(releases=(release("app"), release("cert-manager")))
+    world = cast("World", SimpleNamespace(inventory=inventory))
+    gate = LayerIsReady(world, scope, deferrable=deferrable)
+
+    needs_release = replace(release("gpu"), depends_on=(("app", "app"),))
+    others = [
+        replace(component("gpu"), releases=(needs_release,)),
+        component("after-gpu", "gpu"),
+        component("other"),
+    ]
+    left = gate._find_left([*others, APP], snapshot)
+
+    assert left == (("gpu", "after-gpu", "app") if is_left else ())

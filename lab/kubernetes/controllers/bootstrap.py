@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lab.kubernetes.controllers.world import World
 from lab.kubernetes.store import Place
@@ -39,11 +39,13 @@ def plant_bootstrap(world: World, cni: str = "none") -> None:
 
 def plant_talos_access(world: World) -> None:
     """Create the CRD by which pods ask for access to the Talos API (Talos, k8stemplates)."""
-    world.plant(make_open_crd("talos.dev", "v1alpha1", "ServiceAccount", "serviceaccounts"))
+    world.plant(make_open_crd("talos.dev", ["v1alpha1"], "ServiceAccount", "serviceaccounts"))
 
 
-def make_open_crd(group: str, version: str, kind: str, plural: str) -> Object:
-    """Make the CRD of a namespaced kind that takes anything."""
+def make_open_crd(
+    group: str, versions: Sequence[str], kind: str, plural: str, *, scope: str = "Namespaced"
+) -> Object:
+    """Make the CRD of a kind that takes anything; the first version is the stored one."""
     schema: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     names: Object = {
         "kind": kind,
@@ -51,17 +53,20 @@ def make_open_crd(group: str, version: str, kind: str, plural: str) -> Object:
         "plural": plural,
         "singular": kind.lower(),
     }
-    served: Object = {
-        "name": version,
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": schema},
-    }
+    served: list[Json] = [
+        {
+            "name": version,
+            "served": True,
+            "storage": version == versions[0],
+            "schema": {"openAPIV3Schema": dict(schema)},
+        }
+        for version in versions
+    ]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{plural}.{group}"},
-        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [served]},
+        "spec": {"group": group, "scope": scope, "names": names, "versions": served},
     }
 
 

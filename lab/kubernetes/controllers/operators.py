@@ -25,10 +25,37 @@ from lab.kubernetes.values import (
 __all__ = ["Databases", "KindBringers", "Secretaries"]
 
 _CLUSTERS = "clusters.postgresql.cnpg.io"
-# By a part of the image: group, version, kind, plural.
-_BROUGHT_KINDS = {
-    "system-upgrade-controller": ("upgrade.cattle.io", "v1", "Plan", "plans"),
-}
+# By a part of the image: group, versions, and kinds with their plurals, cluster-scoped or not.
+_BROUGHT_KINDS = (
+    ("system-upgrade-controller", "upgrade.cattle.io", ("v1",), "Namespaced", "Plan/plans"),
+    (
+        "cilium/operator",
+        "cilium.io",
+        ("v2", "v2alpha1"),
+        "Cluster",
+        (
+            "CiliumLoadBalancerIPPool/ciliumloadbalancerippools "
+            "CiliumL2AnnouncementPolicy/ciliuml2announcementpolicies "
+            "CiliumBGPClusterConfig/ciliumbgpclusterconfigs "
+            "CiliumBGPPeerConfig/ciliumbgppeerconfigs "
+            "CiliumBGPAdvertisement/ciliumbgpadvertisements "
+            "CiliumClusterwideNetworkPolicy/ciliumclusterwidenetworkpolicies "
+            "CiliumClusterwideEnvoyConfig/ciliumclusterwideenvoyconfigs "
+            "CiliumCIDRGroup/ciliumcidrgroups "
+            "CiliumEgressGatewayPolicy/ciliumegressgatewaypolicies"
+        ),
+    ),
+    (
+        "cilium/operator",
+        "cilium.io",
+        ("v2",),
+        "Namespaced",
+        (
+            "CiliumNetworkPolicy/ciliumnetworkpolicies CiliumEnvoyConfig/ciliumenvoyconfigs "
+            "CiliumLocalRedirectPolicy/ciliumlocalredirectpolicies"
+        ),
+    ),
+)
 
 
 class Secretaries:
@@ -68,7 +95,8 @@ class KindBringers:
     """CRDs that a controller registers itself when it starts, not its chart.
 
     system-upgrade-controller does so (rancher/system-upgrade-controller,
-    pkg/upgrade/controller.go), so its Plans are unknown until it runs.
+    pkg/upgrade/controller.go), so its Plans are unknown until it runs, and Cilium's operator
+    (cilium, pkg/k8s/apis/cilium.io/client/register.go).
     """
 
     resources = frozenset({"deployments.apps"})
@@ -85,9 +113,12 @@ class KindBringers:
         """Create the CRDs that go with an image."""
         owner = self._world.find(place)
         for container in maps(owner, "spec", "template", "spec", "containers") if owner else ():
-            for part, (group, version, kind, plural) in _BROUGHT_KINDS.items():
-                if part in text(container, "image"):
-                    self._world.plant(make_open_crd(group, version, kind, plural))
+            for part, group, versions, scope, kinds in _BROUGHT_KINDS:
+                if part not in text(container, "image"):
+                    continue
+                for kind, _, plural in (word.partition("/") for word in kinds.split()):
+                    crd = make_open_crd(group, versions, kind, plural, scope=scope)
+                    self._world.plant(crd)
 
 
 class Databases:
