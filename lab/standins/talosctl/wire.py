@@ -61,7 +61,7 @@ class Connection:
         stream, self._next_stream = self._next_stream, self._next_stream + 2
         self._stream_window = self._initial_window
         try:
-            self._send(_HEADERS, _END_HEADERS, stream, _encode_headers(self._head(path, metadata)))
+            self._send_headers(stream, _encode_headers(self._head(path, metadata)))
             for request in requests:
                 self._send_data(stream, b"\0" + struct.pack(">I", len(request)) + request)
             self._send(_DATA, _END_STREAM, stream, b"")
@@ -172,6 +172,16 @@ class Connection:
                 self._stream_window += more
             else:
                 self._window += more
+
+    def _send_headers(self, stream: int, block: bytes) -> None:
+        """Send a header block; a thousand nodes take more than one frame."""
+        kind = _HEADERS
+        while True:
+            part, block = block[:_FRAME_LIMIT], block[_FRAME_LIMIT:]
+            self._send(kind, 0 if block else _END_HEADERS, stream, part)
+            if not block:
+                return
+            kind = _CONTINUATION
 
     def _send(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
         self._socket.sendall(_frame(kind, flags, stream, payload))
