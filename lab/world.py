@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,6 +36,7 @@ from lab.repository import (
     find_sample,
     materialize,
 )
+from lab.sockets import choose_socket
 from lab.standins.clusterfiles import SOPS_VARIABLE
 from lab.standins.install import install_standins
 from lab.tools import LabTools
@@ -50,7 +50,6 @@ _log = logging.getLogger(__name__)
 DEFAULT_SPEED = 8.0
 
 _STAND_INS = ("talosctl", "clustertool", "flux")
-_LONGEST_SOCKET = 107  # sun_path of unix(7), without its final zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,7 @@ class LabWorld:
         await registry.start()
         await machines.start()
         await flux.start()
-        socket = _choose_socket(request.folder)
+        socket = choose_socket(request.folder, "control.sock")
         control = Control(
             socket,
             folder=request.folder,
@@ -261,14 +260,6 @@ def _make_board(
 def _find_broken(requests: Sequence[FaultRequest]) -> list[RepositoryFault]:
     found = [find_fault(request.name) for request in requests]
     return [fault for fault in found if isinstance(fault, RepositoryFault)]
-
-
-def _choose_socket(folder: Path) -> Path:
-    """Return where the control socket lies: a path of a socket has at most 107 bytes."""
-    wanted = folder / "control.sock"
-    if len(os.fsencode(wanted)) <= _LONGEST_SOCKET:
-        return wanted
-    return Path(tempfile.mkdtemp(prefix="talos-lab-", dir="/tmp")) / "control.sock"
 
 
 def _place_stand_ins(folder: Path) -> Path:

@@ -57,7 +57,7 @@ class RealBackend:
         self._then: Callable[[], None] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._world: World | None = None
-        self._door = Door(self._judge)
+        self._door = Door(folder, self._judge)
 
     @property
     def api(self) -> RealApi:

@@ -11,11 +11,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
 import socketserver
 import ssl
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from lab.kubernetes.pki import issue_certificate
 from lab.kubernetes.values import Object, at, maps, text
 from lab.ports import KubernetesPki
+from lab.sockets import choose_socket
 
 if TYPE_CHECKING:
     from lab.kubernetes.values import Json
@@ -52,12 +51,13 @@ class Answer:
 class Door:
     """The proxy, from `open` to `close`; `ask` tells how the webhook at an address answers."""
 
-    def __init__(self, ask: Callable[[str], Answer]) -> None:
+    def __init__(self, folder: Path, ask: Callable[[str], Answer]) -> None:
         self.pki: KubernetesPki | None = None
         self._ask = ask
         self._contexts: dict[tuple[bytes, str, bool], ssl.SSLContext] = {}
         self._server: socketserver.ThreadingUnixStreamServer | None = None
-        self._folder = Path()
+        self._folder = folder
+        self._path = folder
 
     @property
     def path(self) -> Path:
@@ -70,15 +70,14 @@ class Door:
                     with contextlib.suppress(OSError):
                         door.let_in(self.request)
 
-            # A path of a socket has at most 107 bytes, fewer than some state folders.
-            self._folder = Path(tempfile.mkdtemp(prefix="talos-lab-", dir="/tmp"))
-            path = str(self._folder / "egress.sock")
-            self._server = socketserver.ThreadingUnixStreamServer(path, Handler)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path = choose_socket(self._folder, "egress.sock")
+            self._server = socketserver.ThreadingUnixStreamServer(str(self._path), Handler)
             self._server.daemon_threads = True
             threading.Thread(
                 target=self._server.serve_forever, name="lab webhooks", daemon=True
             ).start()
-        return self._folder / "egress.sock"
+        return self._path
 
     def close(self) -> None:
         """Listen no more."""
@@ -86,7 +85,7 @@ class Door:
         if server is not None:
             server.shutdown()
             server.server_close()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._path.unlink(missing_ok=True)
 
     def let_in(self, connection: socket.socket) -> None:
         """Answer one connection of an API server: CONNECT, TLS, and a review."""
