@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from lab.flux.manifests import order_for_install, parse_manifests
@@ -99,12 +100,15 @@ class HelmActions:
                     + "; ".join(problems)
                 )
 
-    async def create(self, target: Target, objects: Sequence[Object]) -> list[Reference]:
-        """Apply the objects of a release in Helm's order.
+    async def create(
+        self, target: Target, objects: Sequence[Object], known: Sequence[Object] | None = None
+    ) -> list[Reference]:
+        """Apply the objects of a release in Helm's order; of an upgrade, `known` were there.
 
         Raises:
             HelmError: one was refused; those before it stay.
         """
+        there = None if known is None else {refer_to(self._place(target, obj)) for obj in known}
         references = []
         for obj in order_for_install([*objects]):
             placed = self._place(target, obj)
@@ -115,7 +119,7 @@ class HelmActions:
             try:
                 stored = await self._apply(placed)
             except ApiError as refused:
-                raise HelmError(refused.message) from refused
+                raise HelmError(_explain_refusal(placed, refused, there)) from refused
             asked = refer_to(placed)
             references.append(
                 Reference(asked.api_version, asked.kind, namespace_of(stored), asked.name)
@@ -219,6 +223,18 @@ class HelmActions:
 
 def _read_crds(crds: Sequence[CrdText]) -> list[Object]:
     return [obj for crd in crds for obj in parse_manifests(crd.text)]
+
+
+def _explain_refusal(obj: Object, refused: ApiError, known: AbstractSet[Reference] | None) -> str:
+    """Say it as Helm does, with the object's kind as Go writes it."""
+    group, _, version = text(obj, "apiVersion").rpartition("/")
+    where = f"{namespace_of(obj)}/{text(obj, 'metadata', 'name')}"
+    said = (
+        f"server-side apply failed for object {where} {group}/{version}, "
+        f"Kind={text(obj, 'kind')}: {refused.message}"
+    )
+    is_new = known is not None and refer_to(obj) not in known
+    return f"failed to create resource: {said}" if is_new else said
 
 
 def _find_ownership_problems(found: Object, target: Target) -> list[str]:

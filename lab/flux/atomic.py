@@ -169,10 +169,7 @@ class AtomicRelease:
             raise RetryError from failed
         release = await storage.close(release, "deployed", rendered.manifest)
         record_release(obj, release, action)
-        done = (
-            f"Helm {action} succeeded for release {_full_name(release)} with chart "
-            f"{release.chart_name}@{release.chart_version}"
-        )
+        done = f"Helm {action} succeeded for release {_describe(release)}"
         clear_failures(obj)
         conditions.drop("Remediated")
         conditions.mark("Released", "True", f"{action.title()}Succeeded", done)
@@ -201,7 +198,10 @@ class AtomicRelease:
     ) -> None:
         before = [item for item in await storage.list() if item.status == "deployed"]
         await self._actions.run_hooks(target, rendered.hooks, f"pre-{action}")
-        references = await self._actions.create(target, rendered.objects)
+        known = [obj for older in before[:1] for obj in parse_manifests(older.manifest)]
+        references = await self._actions.create(
+            target, rendered.objects, known if action == "upgrade" else None
+        )
         for older in before[:1]:
             await self._actions.remove(older.manifest, target, keep=references)
         await self._actions.wait(target, references)
@@ -233,7 +233,7 @@ class AtomicRelease:
             await self._actions.remove(releases[0].manifest, target)
             await storage.remove()
             grow(obj, "status")["history"] = []
-            message = f"Helm uninstall remediation for release {_full_name(releases[0])} succeeded"
+            message = f"Helm uninstall remediation for release {_describe(releases[0])} succeeded"
             conditions.mark("Remediated", "True", "UninstallSucceeded", message)
             return
         objects = [
@@ -243,10 +243,13 @@ class AtomicRelease:
         ]
         references = await self._actions.create(target, objects)
         await self._actions.remove(releases[0].manifest, target, keep=references)
-        message = f"Helm rollback to previous release {_full_name(good[0])} succeeded"
-        conditions.mark("Remediated", "True", "RollbackSucceeded", message)
+        # A rollback is a revision of its own.
+        record_release(obj, await storage.repeat(good[0]), "rollback")
+        message = f"Helm rollback to previous release {_describe(good[0])} succeeded"
+        for kind in ("Remediated", "Ready"):
+            status = "True" if kind == "Remediated" else "False"
+            conditions.mark(kind, status, "RollbackSucceeded", message)
         if is_exhausted(obj, action):
-            conditions.mark("Ready", "False", "RollbackSucceeded", message)
             self._stall(obj)
 
     def _stall(self, obj: Object) -> None:
@@ -257,5 +260,6 @@ class AtomicRelease:
         raise StalledError(message)
 
 
-def _full_name(release: Release) -> str:
-    return f"{release.namespace}/{release.name}.v{release.version}"
+def _describe(release: Release) -> str:
+    full_name = f"{release.namespace}/{release.name}.v{release.version}"
+    return f"{full_name} with chart {release.chart_name}@{release.chart_version}"

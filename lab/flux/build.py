@@ -18,7 +18,6 @@ import yaml
 from inventory.substitution import SubstitutionError, is_valid_name, substitute_object
 from lab.flux.manifests import parse_manifests
 from lab.flux.objects import Context
-from lab.kubernetes.errors import NotFoundError
 from lab.kubernetes.values import (
     Json,
     Object,
@@ -106,18 +105,22 @@ class Builder:
         if not name:
             return ""
         namespace = namespace_of(kustomization)
-        try:
-            secret = await self._context.client.get("v1", "Secret", name, namespace)
-        except NotFoundError as missing:
-            raise BuildError(
-                f"cannot get sops decryption Secret '{namespace}/{name}': {missing}"
-            ) from missing
-        keys = [
-            base64.b64decode(value).decode()
+        secret = await self._context.client.find("v1", "Secret", name, namespace)
+        if secret is None:
+            raise BuildError(f'secrets "{name}" not found')
+        keys = {
+            file: base64.b64decode(value).decode(errors="replace")
             for file, value in sorted(at(secret, "data").items())
             if file.endswith(".agekey") and isinstance(value, str)
-        ]
-        return "\n".join(keys)
+        }
+        for file, key in keys.items():
+            if not _is_age_key(key):
+                raise BuildError(
+                    f"failed to import '{file}' data from sops decryption Secret "
+                    f"'{namespace}/{name}': failed to parse and add to age identities: "
+                    "unknown identity type"
+                )
+        return "\n".join(keys.values())
 
     async def _run_kustomize(self, kustomization: Object, artifact: Path) -> list[Object]:
         path = (text(kustomization, "spec", "path") or "./").removeprefix("./")
@@ -171,9 +174,11 @@ class Builder:
                     what=f"decrypt {name_of(obj)}",
                 )
             except ToolFailedError as failed:
-                shown = f"{text(obj, 'apiVersion')}/{text(obj, 'kind')}/{name_of(obj)}"
-                reason = " ".join(failed.stderr.split())
-                raise BuildError(f"decryption failed for '{shown}': {reason}") from failed
+                kind, where = text(obj, "kind"), f"{namespace_of(obj)}/{name_of(obj)}"
+                raise BuildError(
+                    f"decryption failed for '{_identify(obj)}': failed to decrypt and format "
+                    f"'{where}' {kind} data: {_say_as_library(failed.stderr)}"
+                ) from failed
         decrypted: Json = json.loads(self._decrypted[digest])
         return decrypted if isinstance(decrypted, dict) else obj
 
@@ -231,10 +236,27 @@ def _list_manifests(folder: Path) -> list[Path]:
     return found
 
 
-def _substitute(obj: Object, variables: Mapping[str, str], *, strict: bool, always: bool) -> Object:
+def _identify(obj: Object) -> str:
+    """Name an object as Kustomize's resource ids do."""
     group, _, version = text(obj, "apiVersion").rpartition("/")
-    shown = f"{text(obj, 'kind')}.{version}.{group or '[noGrp]'}/{name_of(obj)}"
-    failed = f"post build failed for '{shown}': envsubst error"
+    return f"{text(obj, 'kind')}.{version}.{group or '[noGrp]'}/{name_of(obj)}"
+
+
+def _is_age_key(written: str) -> bool:
+    lines = (line.strip() for line in written.splitlines())
+    return all(line.startswith(("AGE-SECRET-KEY-", "AGE-PLUGIN-", "#")) for line in lines if line)
+
+
+def _say_as_library(printed: str) -> str:
+    """Put what `sops` prints into the words of its library, which kustomize-controller uses."""
+    said = printed.strip().replace("Error decrypting tree:", "error decrypting sops tree:")
+    if said.startswith("Failed to get the data key"):
+        return f"cannot get sops data key: {said}"
+    return said
+
+
+def _substitute(obj: Object, variables: Mapping[str, str], *, strict: bool, always: bool) -> Object:
+    failed = f"post build failed for '{_identify(obj)}': envsubst error"
     for name in variables:
         if not is_valid_name(name):
             raise BuildError(

@@ -105,5 +105,7 @@ def record_release(obj: Object, release: Release, action: str) -> None:
             {**item, "status": "superseded"} if item.get("status") == "deployed" else item
             for item in older
         ]
-    kept: list[Json] = [release.describe(action), *older]
+    # What was deployed before stays, and what failed since; nothing older than that.
+    previous = [place for place, item in enumerate(older) if item.get("status") == "superseded"]
+    kept: list[Json] = [release.describe(action), *older[: previous[0] + 1 if previous else None]]
     status["history"] = kept[: number(obj, "spec", "maxHistory", default=_DEFAULT_MAX_HISTORY)]

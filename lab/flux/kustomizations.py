@@ -94,7 +94,10 @@ class Kustomizations:
 
     async def _run(self, obj: Object, artifact: Artifact, newer: asyncio.Event) -> None:
         revision, status = artifact.revision, grow(obj, "status")
-        await self._progress(obj, f"Building manifests for revision {revision}")
+        timeout = format_duration(_timeout_of(obj))
+        await self._progress(
+            obj, f"Building manifests for revision {revision} with a timeout of {timeout}"
+        )
         status["lastAttemptedRevision"] = revision
         before = parse_inventory(obj)
         if artifact.path is None:

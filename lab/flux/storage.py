@@ -117,6 +117,17 @@ class ReleaseStorage:
         await self.put(closed)
         return closed
 
+    async def repeat(self, release: Release) -> Release:
+        """Write an older revision as the newest, as a rollback leaves it."""
+        last = next(iter(await self.list()), release)
+        again = replace(
+            release,
+            version=last.version + 1,
+            status="pending-rollback",
+            last_deployed=self._context.now(),
+        )
+        return await self.close(again, "deployed", release.manifest)
+
     async def put(self, release: Release) -> None:
         """Write one revision."""
         body = gzip.compress(json.dumps(_encode_release(release)).encode(), mtime=0)

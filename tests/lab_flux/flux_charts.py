@@ -26,12 +26,21 @@ kind: Unknown
 metadata:
   name: one
 """
+_LOST = """apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}
+  namespace: {{ .Values.namespace }}
+data:
+  version: {{ .Chart.Version | quote }}
+"""
 _CHARTS: Mapping[str, tuple[str, ...]] = {
-    "web": ("1.2.3", "1.3.0"),
+    "web": ("1.2.3", "1.3.0", "2.0.0"),
+    "spaced": ("1.2.3",),
     "needy": ("1.2.3",),
     "custom": ("1.2.3",),
 }
-_TEMPLATES = {"web": _MAP, "needy": _NEEDY, "custom": _CUSTOM}
+_TEMPLATES = {"web": _MAP, "needy": _NEEDY, "custom": _CUSTOM, "spaced": _LOST}
 
 
 def write_charts(folder: Path) -> None:
@@ -44,7 +53,7 @@ def write_charts(folder: Path) -> None:
                 {
                     f"{name}/Chart.yaml": yaml.safe_dump(metadata),
                     f"{name}/values.yaml": "key: default\n",
-                    f"{name}/templates/all.yaml": _TEMPLATES[name],
+                    f"{name}/templates/all.yaml": _LOST if version == "2.0.0" else _TEMPLATES[name],
                 }
             )
             file = f"{name}-{version}.tgz"
@@ -52,6 +61,9 @@ def write_charts(folder: Path) -> None:
             digest = hashlib.sha256(content).hexdigest()
             entry: Mapping[str, object] = {**metadata, "urls": [file], "digest": digest}
             entries.setdefault(name, []).append(entry)
+    for broken, written in (("noyaml", "<html>\n<p>not: found: here"), ("empty", "")):
+        (folder / broken).mkdir()
+        (folder / broken / "index.yaml").write_text(written)
     (folder / "index.yaml").write_text(yaml.safe_dump({"apiVersion": "v1", "entries": entries}))
 
 

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.server import (
     BaseHTTPRequestHandler,
     SimpleHTTPRequestHandler,
@@ -247,6 +248,12 @@ def _serve_files(folder: Path) -> Iterator[str]:
     """Serve a folder as it is."""
 
     class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.startswith("/denied/"):
+                self.send_error(HTTPStatus.UNAUTHORIZED)
+            else:
+                super().do_GET()
+
         def translate_path(self, path: str) -> str:
             return str(folder / path.lstrip("/"))
 
