@@ -146,7 +146,7 @@ class FaultBoard:
             return machines[-1]
         if fault.target is Target.INSTALLER:
             return "installer"  # every installer's name holds it
-        if fault.target is Target.SOURCE:
+        if fault.target in {Target.SOURCE, Target.CHARTS}:
             return "flux-system/"
         raise FaultError(
             f"fault needs a target: `{fault.name}`",

@@ -30,15 +30,28 @@ def _pods(
     return RunningFault(fault.value, target, does, origin, _of_pods(fault), answers)
 
 
-def _source(fault: SourceFault, does: str, origin: str, signature: str) -> RunningFault:
-    """Make one that keeps a source away from whatever is built from it."""
-
+def _strike_sources(fault: SourceFault) -> Strike:
     def strike(hands: Hands, target: str, on: bool) -> None:  # noqa: FBT001 (a `Strike`)
         hands.sources.set_fault(target, fault, on=on)
 
+    return strike
+
+
+def _chart(fault: SourceFault, does: str, signature: str) -> RunningFault:
+    """Make one that keeps charts away from the releases of them."""
+    origin = "https://fluxcd.io/flux/components/source/helmrepositories/#helmrepository-status"
+    if fault is SourceFault.CHART_GONE:
+        origin = "https://fluxcd.io/flux/components/source/helmcharts/#conditions"
+    strike = _strike_sources(fault)
+    answers = (by_gate("layer-is-ready"), by_diagnosis(signature))
+    return RunningFault(fault.value, Target.CHARTS, does, origin, strike, answers)
+
+
+def _source(fault: SourceFault, does: str, origin: str, signature: str) -> RunningFault:
+    """Make one that keeps a source away from whatever is built from it."""
     # Of the cluster's own repository the commit is missed first.
     answers = (by_step("fetch-commit"), by_gate("sources-are-ready"), by_diagnosis(signature))
-    return RunningFault(fault.value, Target.SOURCE, does, origin, strike, answers)
+    return RunningFault(fault.value, Target.SOURCE, does, origin, _strike_sources(fault), answers)
 
 
 RUNNING_FAULTS = (
@@ -156,5 +169,25 @@ RUNNING_FAULTS = (
         "The Git server's certificate is out of time.",
         "https://fluxcd.io/flux/components/source/gitrepositories/#https-certificate-authority",
         "certificate-out-of-time",
+    ),
+    _chart(
+        SourceFault.INDEX_BROKEN,
+        "The index of Helm repositories served over HTTP is no YAML.",
+        "helm-index-broken",
+    ),
+    _chart(
+        SourceFault.INDEX_DENIED,
+        "Helm repositories served over HTTP refuse their index without credentials.",
+        "registry-denied",
+    ),
+    _chart(
+        SourceFault.INDEX_ABSENT,
+        "Helm repositories served over HTTP have no index any more.",
+        "helm-index-missing",
+    ),
+    _chart(
+        SourceFault.CHART_GONE,
+        "The versions of charts that releases ask for are no longer in the index.",
+        "chart-version-missing",
     ),
 )

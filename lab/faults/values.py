@@ -61,6 +61,8 @@ class Target(StrEnum):
     """`namespace/prefix` of the pods that use Longhorn's volumes; must be given."""
     SOURCE = "source"
     """`namespace/prefix` of GitRepositories; without it, all of flux-system."""
+    CHARTS = "charts"
+    """`namespace/prefix` of HelmRepositories or HelmCharts; without it, all of flux-system."""
 
 
 class _Machine(Protocol):

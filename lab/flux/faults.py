@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from lab.kubernetes.values import Object, name_of, namespace_of, text
+
 __all__ = ["SourceFault", "SourceFaults"]
 
 
 class SourceFault(StrEnum):
-    """A switch on GitRepositories; its target is how `namespace/name` begins."""
+    """A switch on sources of one kind; its target is how `namespace/name` begins."""
 
     GIT_DENIED = "git-denied"
     """The Git server refuses the deploy key."""
@@ -21,8 +23,27 @@ class SourceFault(StrEnum):
     """The Git server has no such branch."""
     GIT_EXPIRED = "git-certificate-expired"
     """The Git server's certificate is out of time."""
+    INDEX_BROKEN = "index-broken"
+    """The index of a Helm repository is no YAML."""
+    INDEX_DENIED = "index-denied"
+    """A Helm repository refuses its index without, or with these, credentials."""
+    INDEX_ABSENT = "index-absent"
+    """A Helm repository has no index."""
+    CHART_GONE = "chart-gone"
+    """The version of a chart is no longer in its repository."""
 
 
+# What a fault strikes where it is not a GitRepository.
+_KINDS: Mapping[SourceFault, str] = {
+    SourceFault.INDEX_BROKEN: "HelmRepository",
+    SourceFault.INDEX_DENIED: "HelmRepository",
+    SourceFault.INDEX_ABSENT: "HelmRepository",
+    SourceFault.CHART_GONE: "HelmChart",
+}
+_NO_INDEX = (
+    "failed to fetch Helm repository index: failed to cache index to temporary file: failed to"
+    " fetch {url}/index.yaml : "
+)
 # What go-git and Go's resolver say.
 _MESSAGES: Mapping[SourceFault, str] = {
     SourceFault.GIT_DENIED: (
@@ -45,6 +66,16 @@ _MESSAGES: Mapping[SourceFault, str] = {
         "failed to checkout and determine revision: unable to list remote: tls: failed to verify"
         " certificate: x509: certificate has expired or is not yet valid"
     ),
+    SourceFault.INDEX_BROKEN: (
+        "failed to load Helm repository from index YAML: failed to load index: error converting"
+        " YAML to JSON: yaml: line 2: mapping values are not allowed in this context"
+    ),
+    SourceFault.INDEX_DENIED: f"{_NO_INDEX}401 Unauthorized",
+    SourceFault.INDEX_ABSENT: f"{_NO_INDEX}404 Not Found",
+    SourceFault.CHART_GONE: (
+        "invalid chart reference: failed to get chart version for remote reference:"
+        " no '{chart}' chart with version matching '{version}' found"
+    ),
 }
 
 
@@ -66,7 +97,17 @@ class SourceFaults:
         else:
             self._on.pop(key, None)
 
-    def describe(self, where: str) -> str:
-        """Return what fetching a source, by its `namespace/name`, ends with; empty when well."""
-        found = (_MESSAGES[fault] for fault, prefix in self._on if where.startswith(prefix))
+    def describe(self, source: Object) -> str:
+        """Return what fetching a source ends with; empty when well."""
+        where, kind = f"{namespace_of(source)}/{name_of(source)}", text(source, "kind")
+        words = {
+            "url": text(source, "spec", "url").rstrip("/"),
+            "chart": text(source, "spec", "chart"),
+            "version": text(source, "spec", "version"),
+        }
+        found = (
+            _MESSAGES[fault].format(**words)
+            for fault, prefix in self._on
+            if where.startswith(prefix) and _KINDS.get(fault, "GitRepository") == kind
+        )
         return next(found, "")

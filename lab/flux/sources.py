@@ -54,6 +54,10 @@ class Sources:
         if is_deleted(source) or is_suspended(source):
             return None
         try:
+            if text(source, "kind") != "GitRepository" and (
+                failure := self._faults.describe(source)
+            ):
+                raise FetchError(failure)  # noqa: TRY301  a fault is told as a failure is
             artifact = await self._fetch(source)
         except FetchError as failed:
             await self._fail(source, str(failed))
@@ -83,7 +87,7 @@ class Sources:
         secret = text(source, "spec", "secretRef", "name")
         if secret:
             await self._need_secret(source, secret, ("identity", "known_hosts"))
-        if failure := self._faults.describe(f"{namespace_of(source)}/{name_of(source)}"):
+        if failure := self._faults.describe(source):
             raise FetchError(failure)
         if self._artifacts.get(key_of(source)) is None:
             await self._context.clock.wait(_FETCH_S, f"source/{name_of(source)}")
@@ -125,9 +129,12 @@ class Sources:
         repository, namespace = text(spec, "sourceRef", "name"), namespace_of(source)
         kind = text(spec, "sourceRef", "kind")
         try:
-            await self._context.client.get(_V1, kind, repository, namespace)
+            found = await self._context.client.get(_V1, kind, repository, namespace)
         except NotFoundError as missing:
             raise FetchError(f"failed to get source: {missing}") from missing
+        is_static = text(found, "spec", "type") == "oci"
+        if kind == "HelmRepository" and not (is_static or at(found, "status", "artifact")):
+            raise FetchError(f"no artifact available for {kind} source '{repository}'")
         name, version = text(spec, "chart"), text(spec, "version") or "*"
         path = await self._find(source, name, version)
         if path is None:
@@ -164,11 +171,7 @@ class Sources:
 
     async def _fail(self, source: Object, message: str) -> None:
         conditions = self._context.conditions(source)
-        reason = "GitOperationFailed" if text(source, "kind") == "GitRepository" else "FetchFailed"
-        if message.startswith("failed to get secret"):
-            reason = "AuthenticationFailed"
-        elif text(source, "kind") == "HelmChart":
-            reason = "SourceUnavailable" if "get source" in message else "ChartPullError"
+        reason = _find_reason(text(source, "kind"), message)
         conditions.mark("Reconciling", "True", "ProgressingWithRetry", "building artifact")
         conditions.mark("FetchFailed", "True", reason, message)
         conditions.mark("Ready", "False", reason, message)
@@ -180,6 +183,23 @@ class Sources:
     async def _write(self, source: Object) -> None:
         note_handled(source)
         await self._context.write_status(source)
+
+
+def _find_reason(kind: str, message: str) -> str:
+    """Find the reason of a failure, as source-controller gives it by kind and place."""
+    if message.startswith("failed to get secret"):
+        return "AuthenticationFailed"
+    match kind:
+        case "GitRepository":
+            return "GitOperationFailed"
+        case "HelmRepository":
+            return "IndexationFailed" if "from index YAML" in message else "Failed"
+        case "HelmChart" if message.startswith("no artifact available"):
+            return "NoSourceArtifact"
+        case "HelmChart":
+            return "SourceUnavailable" if "get source" in message else "ChartPullError"
+        case _:
+            return "FetchFailed"
 
 
 def key_of(source: Object) -> SourceKey:

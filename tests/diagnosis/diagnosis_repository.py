@@ -9,7 +9,7 @@ from typing import TypeAlias, cast
 
 import yaml
 
-from lab.kubernetes.values import Json, Object
+from lab.kubernetes.values import Json, Object, grow
 
 __all__ = [
     "CHARTS",
@@ -220,6 +220,19 @@ def make_source_component(name: str) -> Components:
     }
     built_from: Object = {"sourceRef": {"kind": "GitRepository", "name": name}}
     return {name: ({}, [source]), f"{name}-guarded": (built_from, [_namespace(name)])}
+
+
+def make_chart_component(name: str) -> Components:
+    """Make a Helm repository of its own, served over HTTP, and a release of a chart of it."""
+    repository: Object = {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "HelmRepository",
+        "metadata": {"name": name, "namespace": "flux-system"},
+        "spec": {"interval": "1m", "url": "https://charts.example.com"},
+    }
+    release = _release(name)
+    grow(release, "spec", "chart", "spec", "sourceRef")["name"] = name
+    return {name: ({}, [_namespace(name), repository, release])}
 
 
 def _make_hook(name: str) -> Object:

@@ -15,6 +15,7 @@ from lifecycle.diagnosis import diagnose
 from lifecycle.drivers.kubernetes import KubernetesObject
 from tests.diagnosis.diagnosis_repository import (
     Components,
+    make_chart_component,
     make_fault_component,
     make_source_component,
 )
@@ -29,6 +30,7 @@ _TARGETS = {
     Target.POD: "{}/",
     Target.WEBHOOK: "{0}/{0}",
     Target.SOURCE: "flux-system/{}",
+    Target.CHARTS: "flux-system/{}",
 }
 _STRUCK = [fault for fault in RUNNING_FAULTS if fault.target in _TARGETS]
 _SOUND = "sound"
@@ -37,6 +39,8 @@ _SOUND = "sound"
 def _make_component(fault: RunningFault) -> Components:
     if fault.target is Target.SOURCE:
         return make_source_component(fault.name)
+    if fault.target is Target.CHARTS:
+        return make_chart_component(fault.name)
     return make_fault_component(fault.name, is_webhook=fault.target is Target.WEBHOOK)
 
 
@@ -51,7 +55,8 @@ async def struck(
     folder = tmp_path_factory.mktemp("struck")
     async with run_broken_world(folder, programs, components) as world:
         for fault in _STRUCK:
-            part = world.flux.faults if fault.target is Target.SOURCE else world.plane
+            is_of_flux = fault.target in (Target.SOURCE, Target.CHARTS)
+            part = world.flux.faults if is_of_flux else world.plane
             part.set_fault(_TARGETS[fault.target].format(fault.name), fault.name)
         yield world
 

@@ -107,6 +107,10 @@ class LabWorld:
         self.until = world.until
         self.request = world.request
 
+    def break_sources(self, target: str, fault: str) -> None:
+        """Let sources fail, as the real ones of a test do by what their server answers."""
+        self._world.break_sources(target, fault)
+
     async def find(self, kind: tuple[str, str], name: str, namespace: str) -> Object | None:
         """Read one object."""
         return await self._world.client.find(*kind, name, namespace)

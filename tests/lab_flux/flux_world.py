@@ -11,6 +11,7 @@ from pathlib import Path
 from lab.charts.crds import make_crd, make_crds
 from lab.clock import LabClock
 from lab.flux import Flux
+from lab.flux.faults import SourceFaults
 from lab.kubernetes.api import Api
 from lab.kubernetes.client import KubernetesClient
 from lab.kubernetes.registry import read_crd
@@ -48,7 +49,12 @@ class FluxWorld:
     client: KubernetesClient
     clock: LabClock
     ledger: Ledger
+    faults: SourceFaults
     broken: set[str] = field(default_factory=set)  # workloads that never become ready
+
+    def break_sources(self, target: str, fault: str) -> None:
+        """Let sources fail whose `namespace/name` begins with `target`."""
+        self.faults.set_fault(target, fault)
 
     async def apply(self, *objects: Object) -> None:
         """Apply manifests as a user."""
@@ -178,8 +184,9 @@ async def run_world(
     clock = LabClock(ledger, speed=speed)
     api = Api(lambda: clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"))
     api.is_available = True
-    world = FluxWorld(api, KubernetesClient(api), clock, ledger)
-    flux = Flux(clock, world.client, charts=[charts], tools=tools, work=work)
+    client = KubernetesClient(api)
+    flux = Flux(clock, client, charts=[charts], tools=tools, work=work)
+    world = FluxWorld(api, client, clock, ledger, flux.faults)
     hands = [asyncio.create_task(hand(world)) for hand in _HANDS]
     try:
         await world.apply_namespaces("flux-system")
