@@ -86,6 +86,8 @@ class Door:
             server.shutdown()
             server.server_close()
             self._path.unlink(missing_ok=True)
+            if self._path.parent != self._folder:
+                self._path.parent.rmdir()  # made for it alone
 
     def let_in(self, connection: socket.socket) -> None:
         """Answer one connection of an API server: CONNECT, TLS, and a review."""
