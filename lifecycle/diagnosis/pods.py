@@ -19,13 +19,18 @@ _STARTING = frozenset({"ContainerCreating", "PodInitializing", ""})
 def explain_pod(scene: Scene, key: Key, item: KubernetesObject | None) -> Diagnosis | None:
     """Explain a pod; one that is gone by what events still say of it."""
     if item is None:
-        return _explain_by_events(scene, key, image="")
+        return _explain_by_events(scene, key)
     if _is_fine(item):
         return None
     node = text_at(item.raw, "spec", "nodeName")
     found = _explain_node(scene, node) if node else _explain_placing(scene, item)
     found = found or _explain_containers(scene, item) or _explain_claims(scene, item)
-    found = found or _explain_by_events(scene, key, image=_list_images(item), node=node)
+    # An event may be there before the status that says which container it is about.
+    fields = {
+        "image": ", ".join(_list_in_containers(item, "image")),
+        "container": next(iter(_list_in_containers(item, "name")), ""),
+    }
+    found = found or _explain_by_events(scene, key, node=node, **fields)
     if found is None:
         found = scene.blame(_describe(item), "pod-not-ready", node=node)
     return found.under(f"{key}: {_describe(item)}")
@@ -96,11 +101,13 @@ def _explain_containers(scene: Scene, item: KubernetesObject) -> Diagnosis | Non
     return None
 
 
-def _explain_by_events(scene: Scene, key: Key, *, image: str, node: str = "") -> Diagnosis | None:
+def _explain_by_events(
+    scene: Scene, key: Key, *, image: str = "", container: str = "", node: str = ""
+) -> Diagnosis | None:
     """Explain a pod by the newest warning that the catalogue knows."""
     for said in scene.sight.tell_events(key):
         if match_message(said):
-            fields = {"image": image, "pulled": image, "node": node}
+            fields = {"image": image, "pulled": image, "container": container, "node": node}
             return scene.blame(said, "pod-not-ready", **fields).under(f"{key}: {said}")
     return None
 
@@ -112,9 +119,9 @@ def _list_statuses(item: KubernetesObject) -> Iterator[Json]:
                 yield status
 
 
-def _list_images(item: KubernetesObject) -> str:
-    images = [text_at(c, "image") for c in list_at(item.raw, "spec", "containers")]
-    return ", ".join(image for image in images if image)
+def _list_in_containers(item: KubernetesObject, field: str) -> list[str]:
+    found = (text_at(container, field) for container in list_at(item.raw, "spec", "containers"))
+    return [value for value in found if value]
 
 
 def _describe_end(ended: Json) -> str:
