@@ -30,6 +30,12 @@ def _pods(
     return RunningFault(fault.value, target, does, origin, _of_pods(fault), answers)
 
 
+def _request(fault: PodFault, does: str, origin: str) -> RunningFault:
+    """Make one of the request for a kubelet's serving certificate: its step names it."""
+    answers = (by_step("approve-serving-certificate"),)
+    return RunningFault(fault.value, Target.WORKER, does, origin, _of_pods(fault), answers)
+
+
 def _strike_sources(fault: SourceFault) -> Strike:
     def strike(hands: Hands, target: str, on: bool) -> None:  # noqa: FBT001 (a `Strike`)
         hands.sources.set_fault(target, fault, on=on)
@@ -40,10 +46,12 @@ def _strike_sources(fault: SourceFault) -> Strike:
 def _chart(fault: SourceFault, does: str, signature: str) -> RunningFault:
     """Make one that keeps charts away from the releases of them."""
     origin = "https://fluxcd.io/flux/components/source/helmrepositories/#helmrepository-status"
+    gates = ["sources-are-ready", "layer-is-ready"]
     if fault is SourceFault.CHART_GONE:
         origin = "https://fluxcd.io/flux/components/source/helmcharts/#conditions"
+        gates = gates[1:]
+    answers = (*map(by_gate, gates), by_diagnosis(signature))
     strike = _strike_sources(fault)
-    answers = (by_gate("layer-is-ready"), by_diagnosis(signature))
     return RunningFault(fault.value, Target.CHARTS, does, origin, strike, answers)
 
 
@@ -139,6 +147,16 @@ RUNNING_FAULTS = (
         "https://github.com/postfinance/topf/issues/135",
         _of_pods(PodFault.VOLUMES_DEGRADED),
         (by_gate("layer-keeps-promises"), by_diagnosis("volume-unhealthy")),
+    ),
+    _request(
+        PodFault.REQUEST_ABSENT,
+        "The machine's kubelet never asks for its serving certificate.",
+        "https://www.talos.dev/latest/kubernetes-guides/configuration/deploy-metrics-server/",
+    ),
+    _request(
+        PodFault.REQUEST_FOREIGN,
+        "The machine's kubelet asks for a certificate with the API server's name: never approved.",
+        "https://kubernetes.io/docs/reference/access-authn-authz/kubelet-tls-bootstrapping/",
     ),
     _source(
         SourceFault.GIT_DENIED,

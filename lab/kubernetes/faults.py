@@ -10,7 +10,7 @@ __all__ = ["IMAGE_FAULTS", "WEBHOOK_FAULTS", "Faults", "PodFault"]
 
 
 class PodFault(StrEnum):
-    """A switch on pods; its target is a part of an image, or how `namespace/name` begins."""
+    """A switch; its target is a part of an image, how `namespace/name` begins, or a node."""
 
     UNPULLABLE = "unpullable"
     """Images whose name contains the target do not exist."""
@@ -34,6 +34,10 @@ class PodFault(StrEnum):
     """Webhooks whose service's `namespace/name` begins with the target refuse every object."""
     VOLUMES_DEGRADED = "volumes-degraded"
     """Longhorn volumes of pods whose `namespace/name` begins with the target lack replicas."""
+    REQUEST_ABSENT = "csr-absent"
+    """The kubelet of a node never asks for its serving certificate."""
+    REQUEST_FOREIGN = "csr-foreign"
+    """The kubelet of a node asks for a serving certificate with a name that is not the node's."""
 
 
 # Why an image cannot be pulled, as containerd says it.
@@ -76,6 +80,7 @@ class Faults:
     pods: _Switched = field(default_factory=dict)
     webhooks: _Switched = field(default_factory=dict)
     volumes: _Switched = field(default_factory=dict)
+    requests: _Switched = field(default_factory=dict)
 
     def switch(self, fault: PodFault, target: str, *, on: bool) -> None:
         """Turn a fault of a target on or off."""
@@ -85,6 +90,8 @@ class Faults:
             switched = self.webhooks
         elif fault is PodFault.VOLUMES_DEGRADED:
             switched = self.volumes
+        elif fault in {PodFault.REQUEST_ABSENT, PodFault.REQUEST_FOREIGN}:
+            switched = self.requests
         else:
             switched = self.pods
         if on:
@@ -99,6 +106,10 @@ class Faults:
     def of_pod(self, where: str) -> PodFault | None:
         """Return why containers of a pod end, by its `namespace/name`."""
         return next((fault for fault, prefix in self.pods if where.startswith(prefix)), None)
+
+    def of_request(self, node: str) -> PodFault | None:
+        """Return what is wrong with a node's requests for serving certificates."""
+        return next((fault for fault, name in self.requests if name == node), None)
 
     def of_webhook(self, where: str) -> PodFault | None:
         """Return why a webhook fails, by the `namespace/name` of its service."""

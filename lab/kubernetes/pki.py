@@ -92,15 +92,15 @@ def issue_certificate(
     return _sign(pki, builder), pem
 
 
-def make_kubelet_request(node: NodeFacts) -> bytes:
-    """Make the PKCS#10 request for a kubelet's serving certificate, PEM.
+def make_kubelet_request(node: NodeFacts, also: Sequence[str] = ()) -> bytes:
+    """Make the PKCS#10 request for a kubelet's serving certificate, PEM; `also` are more names.
 
     Subject and names as in kubelet `pkg/kubelet/certificate/kubelet.go`.
     """
     request = (
         x509.CertificateSigningRequestBuilder()
         .subject_name(_subject(f"system:node:{node.name}", ("system:nodes",)))
-        .add_extension(_alternatives((node.name, node.address)), critical=False)
+        .add_extension(_alternatives((node.name, node.address, *also)), critical=False)
         .sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
     )
     return request.public_bytes(serialization.Encoding.PEM)

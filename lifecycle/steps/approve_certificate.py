@@ -45,6 +45,10 @@ class ApproveServingCertificate:
         good = [request for request in pending if not judge_request(request, self.node)]
         if good:
             return Needed(f"{len(good)} request(s) of {self.node.hostname} pending")
+        # Each request is judged alone: one that must not be granted is no reason to stop a run
+        # whose node has what it needs.
+        if has_issued:
+            return Satisfied("kubelet has its serving certificate")
         if pending:
             reason = judge_request(pending[0], self.node)
             return Blocked(
@@ -53,7 +57,7 @@ class ApproveServingCertificate:
                 f"{self.node.position}",
             )
         api = await self.world.access.api()
-        if has_issued or await api.kubelet_answers(self.node.hostname):
+        if await api.kubelet_answers(self.node.hostname):
             return Satisfied("kubelet has its serving certificate")
         return Unknown(f"kubelet of {self.node.hostname} has not asked yet")
 

@@ -14,6 +14,7 @@ from lab.kubernetes.durations import (
     CSR_SIGN_S,
     IN_CLUSTER_APPROVAL_S,
 )
+from lab.kubernetes.faults import PodFault
 from lab.kubernetes.pki import make_kubelet_request, sign_request
 from lab.kubernetes.store import Change, Place
 from lab.kubernetes.users import User
@@ -25,6 +26,8 @@ __all__ = ["CertificateSigner", "InClusterApprover", "has_serving_certificate", 
 
 _CSRS = "certificatesigningrequests.certificates.k8s.io"
 _SERVING = "kubernetes.io/kubelet-serving"
+# A name that somebody would pose as.
+_STRANGER = "kubernetes.default.svc"
 
 
 class CertificateSigner:
@@ -165,7 +168,13 @@ def request_serving(world: World, facts: NodeFacts, wait_s: float = CSR_FIRST_RE
         return
     user = User(f"system:node:{facts.name}", ("system:nodes", "system:authenticated"))
     _clean_up(world, user)
-    request = base64.b64encode(make_kubelet_request(facts)).decode()
+    again_s = min(2 * wait_s, CSR_LONGEST_RETRY_S)
+    world.expire(f"csr/{facts.name}", wait_s, lambda: request_serving(world, facts, wait_s=again_s))
+    fault = world.faults.of_request(facts.name)
+    if fault is PodFault.REQUEST_ABSENT:
+        return
+    also = (_STRANGER,) if fault is PodFault.REQUEST_FOREIGN else ()
+    request = base64.b64encode(make_kubelet_request(facts, also)).decode()
     world.api.create(
         {
             "apiVersion": "certificates.k8s.io/v1",
@@ -179,5 +188,3 @@ def request_serving(world: World, facts: NodeFacts, wait_s: float = CSR_FIRST_RE
         },
         user=user,
     )
-    again_s = min(2 * wait_s, CSR_LONGEST_RETRY_S)
-    world.expire(f"csr/{facts.name}", wait_s, lambda: request_serving(world, facts, wait_s=again_s))
