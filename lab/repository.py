@@ -244,7 +244,17 @@ def _read_list(file: Path) -> Sequence[str]:
 def _encrypt(path: Path, names: Sequence[str], tools: LabTools) -> None:
     # One process a file, since sops has no batch mode; two at a time keep both cores busy.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(lambda name: tools.run("sops", "encrypt", "-i", name, cwd=path), names))
+        list(pool.map(lambda name: _encrypt_one(path, name, tools), names))
+
+
+def _encrypt_one(path: Path, name: str, tools: LabTools) -> None:
+    try:
+        tools.run("sops", "encrypt", "-i", name, cwd=path)
+    except ToolFailedError as failed:
+        said = failed.stderr.strip()
+        raise ValueError(
+            f"cannot be encrypted, though ENCRYPTED.txt names it: `{name}`: {said}"
+        ) from failed
 
 
 def _find_documents(path: Path, kind: str) -> Iterator[tuple[Path, Object]]:

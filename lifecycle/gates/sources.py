@@ -1,4 +1,4 @@
-"""Gate: every source that is used has an artifact."""
+"""Gate: every source that is used and was applied has an artifact."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class SourcesAreReady:
-    """Asked before the layers: a source that cannot be had names itself here, not as a timeout."""
+    """Asked before the layers: a source that cannot be had names itself here, not as a timeout.
+
+    Sources that a component brings itself come with it, and are waited for with its releases.
+    """
 
     world: World
     after: tuple[str, ...] = ()
@@ -60,4 +63,9 @@ class SourcesAreReady:
         accepted = self.world.options.accepted
         users = [r.source for r in self.world.inventory.releases if r.component not in accepted]
         users += [c.source for c in self.world.inventory.components if c.name not in accepted]
-        return [s for s in self.world.inventory.sources if s.key in set(users) and not s.suspend]
+        entries = {entry.name for entry in self.world.inventory.entries}
+        return [
+            source
+            for source in self.world.inventory.sources
+            if source.component in entries and source.key in set(users) and not source.suspend
+        ]
