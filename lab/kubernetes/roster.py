@@ -18,7 +18,7 @@ from lab.kubernetes.controllers.jobs import Jobs
 from lab.kubernetes.controllers.kubelets import Kubelets
 from lab.kubernetes.controllers.longhorn import Longhorn
 from lab.kubernetes.controllers.nodes import Nodes
-from lab.kubernetes.controllers.operators import Databases, KindBringers, Secretaries
+from lab.kubernetes.controllers.operators import Databases, KindBringers, Secretaries, TalosAccounts
 from lab.kubernetes.controllers.scheduling import Scheduler
 from lab.kubernetes.controllers.services import Services
 from lab.kubernetes.controllers.sets import DaemonSets, StatefulSets
@@ -53,5 +53,6 @@ def make_controllers(
         CertManager(world),
         Secretaries(world),
         KindBringers(world),
+        TalosAccounts(world),
         Databases(world),
     )

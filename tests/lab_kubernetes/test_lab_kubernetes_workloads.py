@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from lab.kubernetes.controllers.bootstrap import make_open_crd
 from lab.kubernetes.values import Object, at, dig, grow, maps, name_of, text
 from tests.lab_kubernetes.lab_kubernetes_cluster import Cluster, condition, crd, deployment
+
+_POLICIES = "ciliuml2announcementpolicies.cilium.io"
 
 
 def pod_spec(obj: Object) -> Object:
@@ -276,3 +279,33 @@ async def test_pods_begin_anew_when_their_fault_is_over(
     )
 
     assert 1 == dig(deployed, "status", "availableReplicas")
+
+
+async def test_operators_bring_what_others_wait_for(ready: Cluster) -> None:
+    """Cilium's operator registers its own kinds; Talos gives its accounts a Secret each."""
+    operator = deployment("cilium-operator", image="quay.io/cilium/operator-generic:v1.19.1")
+    await ready.client.apply(operator, manager="m")
+    crds = ready.see("apiextensions.k8s.io/v1", "CustomResourceDefinition", _POLICIES)
+    policies = await crds.until(lambda obj: condition(obj, "Established") == "True")
+    await ready.client.apply(
+        make_open_crd("talos.dev", ["v1alpha1"], "ServiceAccount", "serviceaccounts"), manager="m"
+    )
+    account: Object = {
+        "apiVersion": "talos.dev/v1alpha1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "tuppr-talosconfig", "namespace": "default"},
+        "spec": {"roles": ["os:admin"]},
+    }
+    accounts = ready.see(
+        "apiextensions.k8s.io/v1", "CustomResourceDefinition", "serviceaccounts.talos.dev"
+    )
+    await accounts.until(lambda obj: condition(obj, "Established") == "True")
+    await ready.client.create(account)
+    secret = await ready.see("v1", "Secret", "tuppr-talosconfig", "default").until(
+        lambda obj: "config" in at(obj, "data")
+    )
+
+    assert "Cluster" == text(policies, "spec", "scope")
+    assert ["ServiceAccount"] == [
+        text(owner, "kind") for owner in maps(secret, "metadata", "ownerReferences")
+    ]

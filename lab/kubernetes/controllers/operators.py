@@ -17,13 +17,15 @@ from lab.kubernetes.values import (
     name_of,
     namespace_of,
     number,
+    reference_of,
     text,
     texts,
     uid_of,
 )
 
-__all__ = ["Databases", "KindBringers", "Secretaries"]
+__all__ = ["Databases", "KindBringers", "Secretaries", "TalosAccounts"]
 
+_ACCOUNTS = "serviceaccounts.talos.dev"
 _CLUSTERS = "clusters.postgresql.cnpg.io"
 # By a part of the image: group, versions, and kinds with their plurals, cluster-scoped or not.
 _BROUGHT_KINDS = (
@@ -119,6 +121,41 @@ class KindBringers:
                 for kind, _, plural in (word.partition("/") for word in kinds.split()):
                     crd = make_open_crd(group, versions, kind, plural, scope=scope)
                     self._world.plant(crd)
+
+
+class TalosAccounts:
+    """Talos: each of its ServiceAccounts gets a Secret of its name with a talosconfig.
+
+    `kubernetesTalosAPIAccess` serves the kind (internal/app/machined/pkg/controllers/kubeaccess);
+    the talosconfig here opens nothing.
+    """
+
+    resources = frozenset({_ACCOUNTS})
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def places(self, change: Change) -> Iterable[Place]:
+        """Each of them."""
+        yield change.place
+
+    def reconcile(self, place: Place) -> None:
+        """Make the Secret; it goes with its account."""
+        account = self._world.find(place)
+        if account is None:
+            return
+        self._world.plant(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {
+                    "name": place.name,
+                    "namespace": place.namespace,
+                    "ownerReferences": [reference_of(account)],
+                },
+                "data": {"config": base64.b64encode(b"context: lab\n").decode()},
+            }
+        )
 
 
 class Databases:
