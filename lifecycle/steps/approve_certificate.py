@@ -39,6 +39,14 @@ class ApproveServingCertificate:
         """For people."""
         return f"Approve serving certificate of {self.node.hostname}"
 
+    @property
+    def hint(self) -> str:
+        """What to do about a kubelet that does not ask."""
+        return (
+            f"look at what its kubelet says: talosctl -n {self.node.address} logs kubelet; it asks "
+            "only where machine.kubelet.extraArgs has rotate-server-certificates: true"
+        )
+
     async def probe(self) -> Answer:
         """Look for the node's requests, and whether its kubelet serves with a certificate."""
         pending, has_issued = await self._look()
@@ -59,7 +67,9 @@ class ApproveServingCertificate:
         api = await self.world.access.api()
         if await api.kubelet_answers(self.node.hostname):
             return Satisfied("kubelet has its serving certificate")
-        return Unknown(f"kubelet of {self.node.hostname} has not asked yet")
+        return Unknown(
+            f"kubelet of {self.node.hostname} has not asked for its serving certificate yet"
+        )
 
     async def apply(self) -> None:
         """Approve what may be granted."""
