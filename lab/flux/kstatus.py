@@ -16,6 +16,8 @@ NOT_FOUND = "NotFound"
 TERMINATING = "Terminating"
 # Flux' CRDs default status.observedGeneration to -1, so that a new object is never Current.
 _FLUX_GROUP = ".toolkit.fluxcd.io"
+# Since v1beta3 these have no status at all (notification-controller 1.3): they are Current.
+_STATIC = ("notification.toolkit.fluxcd.io/v1beta3", frozenset({"Alert", "Provider"}))
 
 
 def judge_status(obj: Object) -> str:
@@ -23,7 +25,8 @@ def judge_status(obj: Object) -> str:
     if dig(obj, "metadata", "deletionTimestamp"):
         return TERMINATING
     group = text(obj, "apiVersion").rpartition("/")[0]
-    if group.endswith(_FLUX_GROUP) and not at(obj, "status"):
+    is_static = text(obj, "apiVersion") == _STATIC[0] and text(obj, "kind") in _STATIC[1]
+    if group.endswith(_FLUX_GROUP) and not at(obj, "status") and not is_static:
         return IN_PROGRESS
     observed = dig(obj, "status", "observedGeneration")
     if observed is not None and observed != dig(obj, "metadata", "generation"):
