@@ -48,6 +48,7 @@ def _hasten(node: Node) -> Node:
 
 def main() -> int:
     """Run it in the lab, as `invoke bootstrap --lab --yes` does."""
+    os.environ.pop("KUBEBUILDER_ASSETS", None)  # the lab's own Kubernetes, whatever is at hand
     redactor = Redactor()
     terminal = open_terminal(os.environ)
 

@@ -178,8 +178,11 @@ class Trial:
             shutil.copyfile(self.folder / "output.log", self.log)
 
     def _make_environment(self) -> dict[str, str]:
-        # State of a rehearsal never mixes with that of real clusters or of a standing lab.
-        return make_lab_environment() | {"TALOS_LIFECYCLE_STATE": str(self.folder / "state")}
+        # State of a rehearsal never mixes with that of real clusters or of a standing lab. Its
+        # faults are made for the lab's own Kubernetes.
+        environment = {**make_lab_environment()}
+        environment.pop("KUBEBUILDER_ASSETS", None)
+        return environment | {"TALOS_LIFECYCLE_STATE": str(self.folder / "state")}
 
 
 def tell_first_line(text: str) -> str:
