@@ -81,7 +81,4 @@ def _judge_addresses(facts: Facts) -> Iterator[Finding]:
 
 
 def _at(facts: Facts, name: str) -> Position:
-    path = facts.inventory.variables.path
-    for document in facts.tree.documents(path)[:1]:
-        return document.locate(name)
-    return Position(path, 1, 1)
+    return facts.locate_variable(name) or Position(facts.inventory.variables.path, 1, 1)

@@ -39,6 +39,13 @@ class Facts:
         document = self.document(position)
         return document.locate(*keys) if document is not None else position
 
+    def locate_variable(self, name: str) -> Position | None:
+        """Return the place of a variable in clusterenv.yaml; None without such a file."""
+        path = self.inventory.variables.path
+        for document in self.tree.documents(path)[:1] if path else ():
+            return document.locate(name)
+        return None
+
     def document(self, position: Position) -> Document | None:
         """Return the document that starts at `position`."""
         return self.tree.document_at(position.path, position.line)

@@ -91,12 +91,12 @@ def _addresses(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
                 yield make_finding("node-in-pool", message, place)
     if vip is not None and lies_in(vip, pool):
         is_named = parse_address(facts.inventory.variables.get("VIP")) == vip
-        named = _variable(facts, "VIP") if is_named else None
+        named = facts.locate_variable("VIP") if is_named else None
         place = named or _mention(facts, talos, str(vip))
         yield make_finding("vip-in-pool", f"VIP lies in METALLB_RANGE: `{vip}`", place)
     gateway = parse_address(facts.inventory.variables.get("GATEWAY"))
     if gateway is not None and lies_in(gateway, pool):
-        place = _variable(facts, "GATEWAY") or talos.position
+        place = facts.locate_variable("GATEWAY") or talos.position
         yield make_finding("node-in-pool", f"gateway lies in METALLB_RANGE: `{gateway}`", place)
 
 
@@ -116,10 +116,3 @@ def _networks(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
                 if address is not None and address in network:
                     message = f"address of {node.hostname} lies in {key}: `{address}`"
                     yield make_finding("networks-overlap", message, place)
-
-
-def _variable(facts: Facts, name: str) -> Position | None:
-    path = facts.inventory.variables.path
-    for document in facts.tree.documents(path)[:1] if path else ():
-        return document.locate(name)
-    return None

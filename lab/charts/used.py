@@ -19,6 +19,8 @@ from lab.charts.crds import Crd
 
 __all__ = ["UsedKind", "choose_recipe", "find_used_kinds"]
 
+_PLACES = {Origin.TEMPLATES: "templates", Origin.CRDS_FOLDER: "crds"}
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class UsedKind:
@@ -46,33 +48,27 @@ def choose_recipe(name: str, version: str, used: Iterable[UsedKind]) -> Recipe:
     if name == "cert-manager" and not version.removeprefix("v").startswith(("0.", "1.")):
         # TrueCharts' chart of that name (6 and later) brings the definitions unasked.
         recipe = replace(recipe, crds_in="templates")
-    own = [item for item in used if _brings(name, item.group)]
+    # In order: a chart is the same bytes each time.
+    own = sorted(item for item in used if _find_place(name, item.group))
     if not own:
         return recipe
-    where = recipe.crds_in if recipe.crds else _place(own[0].group)
+    where = recipe.crds_in if recipe.crds else _find_place(name, own[0].group)
     return replace(recipe, crds=_join(recipe.crds, own), crds_in=where)
 
 
-def _brings(name: str, group: str) -> bool:
+def _find_place(name: str, group: str) -> str:
+    """Return where a chart has the definitions of a group; empty when it brings none of it."""
     provider = find_provider(group)
-    return (
-        provider is not None
-        and provider.origin in (Origin.TEMPLATES, Origin.CRDS_FOLDER)
-        and name in provider.names
-    )
+    if provider is None or name not in provider.names:
+        return ""
+    return _PLACES.get(provider.origin, "")
 
 
-def _place(group: str) -> str:
-    provider = find_provider(group)
-    is_folder = provider is not None and provider.origin is Origin.CRDS_FOLDER
-    return "crds" if is_folder else "templates"
-
-
-def _join(known: Sequence[Crd], used: Iterable[UsedKind]) -> tuple[Crd, ...]:
-    """Add what is used to what is known: versions of a kind, then kinds."""
+def _join(known: Sequence[Crd], used: Sequence[UsedKind]) -> tuple[Crd, ...]:
+    """Add what is used, in order, to what is known: versions of a kind, then kinds."""
     crds = {(crd.group, crd.kind): crd for crd in known}
     more: dict[tuple[str, str], list[UsedKind]] = defaultdict(list)
-    for item in sorted(used):
+    for item in used:
         more[item.group, item.kind].append(item)
     for key, items in more.items():
         versions = [item.version for item in items]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lab.ports import KubernetesPki, NodeFacts
+from lab.tls import load_identity
 
 __all__ = [
     "issue_certificate",
@@ -42,12 +41,7 @@ def make_server_context(pki: KubernetesPki, names: Sequence[str]) -> ssl.SSLCont
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_mode = ssl.CERT_OPTIONAL
     context.load_verify_locations(cadata=pki.ca_crt.decode())
-    # The ssl module reads keys from files only; this one lives in a private folder for a moment.
-    with tempfile.TemporaryDirectory(prefix="lab-kubernetes-") as folder:
-        path = Path(folder) / "server.pem"
-        path.touch(mode=0o600)
-        path.write_bytes(key + certificate)
-        context.load_cert_chain(path)
+    load_identity(context, certificate, key)
     return context
 
 

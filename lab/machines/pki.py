@@ -8,7 +8,6 @@ the same CA. Talos' keys carry the PEM label `ED25519 PRIVATE KEY`, which crypto
 from __future__ import annotations
 
 import ipaddress
-import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from lab.tls import load_identity
 
 __all__ = [
     "KeyPair",
@@ -112,13 +113,7 @@ def make_server_context(leaf: KeyPair, client_ca: bytes | None) -> ssl.SSLContex
 
 def load_leaf(context: ssl.SSLContext, leaf: KeyPair) -> None:
     """Give a context its own certificate."""
-    # load_cert_chain reads files only: one in memory keeps the key off the disk, and is quicker.
-    handle = os.memfd_create("leaf")
-    try:
-        os.write(handle, leaf.key + leaf.crt)
-        context.load_cert_chain(f"/proc/self/fd/{handle}")
-    finally:
-        os.close(handle)
+    load_identity(context, leaf.crt, leaf.key)
 
 
 def _mint(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from lab.real.forwarder import Forwarder
 from lab.real.programs import Programs
 from lab.real.webhooks import CaInjector, judge_address
 from lab.snapshots import StoredKey
+from lab.tls import load_identity
 
 __all__ = ["RealBackend"]
 
@@ -207,10 +207,5 @@ def _make_context(pki: KubernetesPki) -> ssl.SSLContext:
     """Make the TLS of an administrator."""
     certificate, key = issue_certificate(pki, "lab", ("system:masters",))
     context = ssl.create_default_context(cadata=pki.ca_crt.decode())
-    # The ssl module reads keys from files only; this one lives in a private folder for a moment.
-    with tempfile.TemporaryDirectory(prefix="lab-kubernetes-") as folder:
-        path = Path(folder) / "admin.pem"
-        path.touch(mode=0o600)
-        path.write_bytes(key + certificate)
-        context.load_cert_chain(path)
+    load_identity(context, certificate, key)
     return context

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import socketserver
 import ssl
@@ -27,6 +26,7 @@ from lab.kubernetes.pki import issue_certificate
 from lab.kubernetes.values import Object, at, maps, text
 from lab.ports import KubernetesPki
 from lab.sockets import choose_socket
+from lab.tls import load_identity
 
 if TYPE_CHECKING:
     from lab.kubernetes.values import Json
@@ -116,12 +116,7 @@ class Door:
             issuer = pki if is_trusted else KubernetesPki(pki.etcd_ca_crt, pki.etcd_ca_key)
             pair = issue_certificate(issuer, service[:64], (), names=(service,), usages=_SERVER)
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            handle = os.memfd_create("webhook")
-            try:
-                os.write(handle, pair[1] + pair[0])
-                context.load_cert_chain(f"/proc/self/fd/{handle}")
-            finally:
-                os.close(handle)
+            load_identity(context, *pair)
             self._contexts[key] = context
         return self._contexts[key]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import os
 import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ import yaml
 
 from lab.standins.talosctl.failure import CommandError
 from lab.standins.values import JsonMap, as_list, as_map, as_text, from_untyped
+from lab.tls import load_identity
 
 __all__ = ["ask_version"]
 
@@ -72,13 +72,7 @@ def _make_context(cluster: JsonMap, user: JsonMap) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     certificate, key = _read(user, "client-certificate"), _read(user, "client-key")
     if certificate:
-        # `ssl` loads from files only: a file in memory keeps the key off the disk.
-        handle = os.memfd_create("client")
-        try:
-            os.write(handle, certificate + b"\n" + key)
-            context.load_cert_chain(f"/proc/self/fd/{handle}")
-        finally:
-            os.close(handle)
+        load_identity(context, certificate, key)
     return context
 
 

@@ -8,6 +8,7 @@ import ssl
 from typing import NamedTuple
 
 from lab.standins.talosctl.failure import RpcError, unavailable
+from lab.tls import load_identity
 
 __all__ = ["Credentials", "describe_alert", "load_client", "open_socket"]
 
@@ -107,18 +108,10 @@ def _make_context(credentials: Credentials) -> ssl.SSLContext:
 
 
 def load_client(context: ssl.SSLContext, credentials: Credentials) -> None:
-    """Make the context show a client certificate.
-
-    A file in memory keeps the key off the disk.
-    """
-    # Talos labels its keys in a way that OpenSSL does not know, and `ssl` loads from files only.
+    """Make the context show a client certificate."""
+    # Talos labels its keys in a way that OpenSSL does not know.
     key = credentials.key.replace(b"ED25519 PRIVATE KEY", b"PRIVATE KEY")
-    handle = os.memfd_create("client")
-    try:
-        os.write(handle, credentials.crt + b"\n" + key)
-        context.load_cert_chain(f"/proc/self/fd/{handle}")
-    finally:
-        os.close(handle)
+    load_identity(context, credentials.crt, key)
 
 
 def _describe_handshake(error: OSError, host: str, port: int, credentials: Credentials) -> str:
