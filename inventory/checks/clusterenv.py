@@ -27,7 +27,8 @@ _REQUIRED: Final = (
     "DOMAIN_0_EMAIL",
     "DOMAIN_0_CLOUDFLARE_TOKEN",
 )
-_BARE_NUMBER: Final = re.compile(r":\s*[0-9]+(?:\.[0-9]+)?\s*$")
+# What follows the first colon: a port at the end of an address is none.
+_BARE_NUMBER: Final = re.compile(r"[^:]*:\s*[0-9]+(?:\.[0-9]+)?\s*$")
 
 
 def check_clusterenv(facts: Facts) -> Iterator[Finding]:
@@ -53,7 +54,7 @@ def _judge_numbers(facts: Facts) -> Iterator[Finding]:
     path = facts.inventory.variables.path
     for document in facts.tree.documents(path)[:1]:
         for number, line in enumerate(document.text.splitlines(), 1):
-            if not line.strip()[:1].isdigit() and _BARE_NUMBER.search(line):
+            if not line.strip()[:1].isdigit() and _BARE_NUMBER.match(line):
                 name = line.partition(":")[0].strip()
                 message = f"number is not quoted: `{name}`"
                 yield make_finding("clusterenv-refused", message, Position(path, number, 1))

@@ -45,7 +45,8 @@ _REQUIRED = (
 _NO_RULES = "error reading file: stat .sops.yaml: no such file or directory"
 _NO_KEY = "Error getting data key: 0 successful groups required, got 0"
 _SKIPPED_FOLDERS = frozenset({".git"})
-_NUMBER = re.compile(r":\s*([0-9]+(?:\.[0-9]+)?)\s*$")
+# What follows the first colon, as `checkQuotedNumbersInFile` of pkg/initfiles/clusterenv.go has it.
+_NUMBER = re.compile(r"[^:]*:\s*[0-9]+(?:\.[0-9]+)?\s*$")
 
 
 class ClusterFilesError(Exception):
@@ -116,7 +117,7 @@ def check_clusterenv(variables: Mapping[str, str]) -> str:
 def find_unquoted_number(text: str) -> str:
     """Find the first line whose value is a bare number, `""` when there is none."""
     for line in text.splitlines():
-        if not line.strip()[:1].isdigit() and _NUMBER.search(line):
+        if not line.strip()[:1].isdigit() and _NUMBER.match(line):
             return line
     return ""
 

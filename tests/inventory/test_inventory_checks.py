@@ -9,6 +9,7 @@ import pytest
 
 from inventory import Finding, read_repository
 from inventory.rules import RULES
+from lab.standins.clusterfiles import find_unquoted_number
 from lifecycle.gates.repository import refuses
 
 Write = Callable[[Mapping[str, str]], Path]
@@ -132,6 +133,15 @@ def test_vip_of_talconfig_itself_is_blamed_where_it_stands(write: Write) -> None
     talconfig = TALCONFIG.replace('vip: {ip: "${VIP}"}', "vip: {ip: 10.0.0.150}")
 
     assert [("vip-in-pool", "talconfig.yaml:12")] == described(talos_findings(write, talconfig))
+
+
+def test_port_at_the_end_of_a_value_is_no_bare_number(write: Write) -> None:
+    """ClusterTool looks at what follows the first colon of a line, and so do we."""
+    more = "S3_URL: http://minio.lab.example:9000\nLISTEN: ::1\n"
+
+    assert [] == talos_findings(write, TALCONFIG, CLUSTERENV + more)
+    assert "" == find_unquoted_number(more)
+    assert "PORT: 9000" == find_unquoted_number(f"{more}PORT: 9000\n")
 
 
 def test_even_and_doubled_control_planes_are_reported(write: Write) -> None:
