@@ -16,7 +16,7 @@ from lab.kubernetes.values import Object, name_of, namespace_of, text
 __all__ = ["InterruptedWaitError", "NotReadyError", "Readiness", "Reference", "refer_to"]
 
 # Simulated seconds between two looks at the same set, however often it changes meanwhile.
-_SETTLE_S = 0.5
+_SETTLE_S = 0.1
 # Simulated seconds until a watch that ended is begun again.
 _AGAIN_S = 2.0
 
