@@ -127,7 +127,8 @@ def _assemble(inputs: Inputs, clock: SystemClock, doors: _Doors, repository: Rep
     site = inputs.site
     runner, tools, cache = doors.runner, doors.tools, doors.cache
     addresses = AddressBook(site.addresses)
-    talosctl = Talosctl(_program(tools, "talosctl"), runner, addresses, site.state.talosconfig)
+    program = _program(tools, "talosctl")
+    talosctl = Talosctl(program, runner, addresses, site.state.talosconfig, patient=doors.patient)
     helm = Helm(_program(tools, "helm"), doors.patient, cache / "helm")
     flux = Flux(_program(tools, "flux"), doors.patient)
     charts = ChartCache(site.charts, cache / "charts", helm)

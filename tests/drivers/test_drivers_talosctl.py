@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -153,6 +153,20 @@ async def test_insecure_call_says_so(scripted: ScriptedRunner) -> None:
     await talosctl(scripted).disks("10.41.0.11", insecure=True)
 
     assert "--insecure" in scripted.asked[0]
+
+
+async def test_machines_in_maintenance_give_way(scripted: ScriptedRunner) -> None:
+    """What asks a machine in maintenance mode gives way; what changes one does not."""
+    patient = ScriptedRunner()
+    patient.answer("get disks", stdout="[]")
+    scripted.answer("apply-config")
+    tool = replace(talosctl(scripted), patient=patient)
+
+    await tool.disks("10.41.0.11", insecure=True)
+    await tool.apply_config("10.41.0.11", Path("a.yaml"), insecure=True)
+
+    asked = [argv[1:3] for argv in (*patient.asked, *scripted.asked)]
+    assert [("get", "disks"), ("apply-config", "--file")] == asked
 
 
 async def test_failure_says_what_stood_in_the_way(scripted: ScriptedRunner) -> None:

@@ -54,6 +54,9 @@ class Talosctl:
     `node` is always a declared address. `insecure` asks a machine in maintenance mode, which
     knows no client certificates; no talosconfig is needed then. Every method raises
     `TalosctlError`, whose `failure` says what stood in the way, and `ToolMissingError`.
+
+    `patient` runs what asks such machines, where it is given: there may be dozens of them, all
+    asked at once while their configs are made, and it is the configs that everything waits for.
     """
 
     program: str
@@ -61,6 +64,7 @@ class Talosctl:
     addresses: AddressBook
     talosconfig: Path | None = None
     timeout_s: float = _CALL_TIMEOUT_S
+    patient: Runner | None = None
 
     async def version(self, node: str, *, insecure: bool = False) -> TalosVersion:
         """Return the version that runs on a node."""
@@ -72,7 +76,8 @@ class Talosctl:
     ) -> tuple[Resource, ...]:
         """Return the resources of a kind (a CLI word such as `disks`), or one of them by id."""
         words = ["get", kind, *([resource_id] if resource_id else []), "-o", "json"]
-        completed = await self._call(node, words, insecure=insecure)
+        runner = self.patient if insecure else None
+        completed = await self._call(node, words, insecure=insecure, runner=runner)
         return self._parsed(node, completed, parse_resources)
 
     async def machine_status(self, node: str, *, insecure: bool = False) -> MachineStatus:
@@ -197,6 +202,7 @@ class Talosctl:
         *,
         insecure: bool = False,
         timeout_s: float = 0.0,
+        runner: Runner | None = None,
     ) -> Completed:
         address = self.addresses.dial(node)
         argv = [self.program, *words, "--nodes", address, "--endpoints", address]
@@ -205,7 +211,7 @@ class Talosctl:
         if not insecure:
             self._check_talosconfig(node, argv)
         try:
-            return await self.runner.run(argv, timeout_s=timeout_s or self.timeout_s)
+            return await (runner or self.runner).run(argv, timeout_s=timeout_s or self.timeout_s)
         except CommandTimedOutError as error:
             silent = CommandFailedError(error.argv, returncode=-1, stderr_tail=str(error))
             raise TalosctlError(silent, Failure.TIMEOUT, node=node) from error
