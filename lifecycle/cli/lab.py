@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,12 +76,17 @@ def find_lab(state: ClusterState) -> StandingLab | None:
 
 
 def start_lab(
-    state: ClusterState, target: ClusterRequest, tools: Sequence[Path] = ()
+    state: ClusterState,
+    target: ClusterRequest,
+    tools: Sequence[Path] = (),
+    *,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> StandingLab:
     """Start a lab in a process of its own and wait until it is ready.
 
     A new lab is a new world: what is remembered of the old one, its journal included, is removed.
-    `tools` are folders in which the lab finds helm, sops and kubectl before PATH.
+    `tools` are folders in which the lab finds helm, sops and kubectl before PATH; `meanwhile` is
+    called while the lab starts.
 
     Raises:
         LifecycleError: the lab ended, or was not ready in time; the message ends with its log.
@@ -102,6 +107,7 @@ def start_lab(
             env=make_lab_environment(),
         )
     try:
+        meanwhile()
         lab = _wait_until_ready(folder, process, log)
     except BaseException:
         process.kill()

@@ -102,7 +102,7 @@ def open_site(state: ClusterState, target: ClusterRequest) -> Site:
         return Site(target.repo, cluster, state, target.age_key_file, target.charts)
     lab = find_lab(state)
     if lab is None:
-        lab = start_lab(state, target, _find_tools())
+        lab = start_lab(state, target, _find_tools(), meanwhile=_load_ahead)
     else:
         set_faults(lab.control, target.lab.faults, target.lab.fault_files)
     check_lab(lab, target)
@@ -160,3 +160,13 @@ def _site_of(lab: StandingLab, state: ClusterState, target: ClusterRequest) -> S
         control=lab.control,
         kubernetes=lab.kubernetes,
     )
+
+
+def _load_ahead() -> None:
+    """Import what a run loads late, while its lab takes a second to start."""
+    from cryptography.hazmat.primitives.asymmetric import x25519  # noqa: F401, PLC0415 (start-up)
+
+    from lifecycle.drivers.registry import load_client  # noqa: PLC0415 (start-up)
+    from lifecycle.report import live, log  # noqa: F401, PLC0415 (start-up)
+
+    load_client()

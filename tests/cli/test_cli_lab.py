@@ -67,6 +67,21 @@ def test_lab_is_started_found_and_stopped(
     assert {"10.1.0.1": "127.1.0.1"} == started.addresses
 
 
+def test_time_until_the_lab_is_ready_is_used(
+    monkeypatch: pytest.MonkeyPatch, state: ClusterState, tmp_path: Path
+) -> None:
+    """What is to be done meanwhile is done while the lab starts: here it starts because of it."""
+    flag = tmp_path / "flag"
+    waits = f"import os, time\nwhile not os.path.exists({str(flag)!r}):\n    time.sleep(0.01)\n"
+    serve(monkeypatch, waits + SERVES)
+    monkeypatch.setattr(lab, "_START_TIMEOUT_S", 20.0)
+
+    started = lab.start_lab(state, TARGET, meanwhile=flag.touch)
+    lab.stop_lab(state)
+
+    assert {"10.1.0.1": "127.1.0.1"} == started.addresses
+
+
 def test_new_world_forgets_the_old_one(
     monkeypatch: pytest.MonkeyPatch, state: ClusterState
 ) -> None:
