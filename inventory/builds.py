@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
-from inventory.documents import Document
-from inventory.kustomization_shape import find_files, find_mistakes
+from inventory.documents import Document, parse_documents
+from inventory.kustomization_shape import Mistake, find_files, find_mistakes
 from inventory.model import Finding, Json, JsonObject
-from inventory.objects import get_mappings, get_text
+from inventory.objects import get_at, get_mappings, get_text
 from inventory.resources import Resource
 from inventory.rules import make_finding
-from inventory.tree import Tree, join, normalise
+from inventory.scalars import has_old_words, resolve_old_scalar, write_text
+from inventory.tree import YAML_SUFFIXES, Tree, join, normalise
+
+MAX_DEPTH: Final = 64  # directories within directories; real trees have at most 8
+_FILE_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_IGNORED_FILES: Final = (".sops.yaml", ".goreleaser.yml", ".flux.yaml")  # by source-controller
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +71,59 @@ def is_remote(item: str) -> bool:
     return "://" in item or item.startswith(("git@", "github.com/")) or "?ref=" in item
 
 
+def find_kustomization(tree: Tree, path: str) -> str | None:
+    """Return the kustomization file of a directory; None when it has none."""
+    return next((f for name in _FILE_NAMES if tree.is_file(f := join(path, name))), None)
+
+
+def scan_manifests(tree: Tree, path: str, depth: int = 0) -> Iterator[str]:
+    """Yield what Flux lists where a directory has no kustomization file."""
+    for name, is_directory in tree.names(path):
+        child = join(path, name)
+        if is_directory and depth < MAX_DEPTH and name != ".git":
+            if find_kustomization(tree, child) is not None:
+                yield child
+            else:
+                yield from scan_manifests(tree, child, depth + 1)
+        elif not is_directory and name.endswith(YAML_SUFFIXES) and name not in _IGNORED_FILES:
+            yield child
+
+
+def read_kustomization(tree: Tree, path: str) -> Document:
+    """Return a kustomization file as kustomize and Flux read it: `yes` is true there."""
+    documents = tree.documents(path)
+    if not documents:
+        return Document(path, 0, {}, 1, 1, "")
+    if not has_old_words(documents[0].text):
+        return documents[0]
+    return parse_documents(path, documents[0].text, resolve_old_scalar)[0][0]
+
+
 def judge_file(tree: Tree, here: Here, wanted: str) -> Iterator[Finding]:
     """Yield what kustomize refuses in a kustomization file itself, before it builds anything."""
     document = here.document
     if tree.has_failed(document.path):
         return
-    for mistake in find_mistakes(document.value, wanted):
+    mistakes = find_mistakes(document.value, wanted)
+    for mistake in mistakes if wanted else _as_flux_reads(mistakes, document):
         yield make_finding(mistake.rule, mistake.message, document.locate(*mistake.keys))
     for name, keys in find_files(document.value):
         target = normalise(join(here.path, name))
         if not is_remote(name) and (target is None or not tree.is_file(target)):
             yield make_missing(here, name, keys, target)
+
+
+def _as_flux_reads(mistakes: Iterable[Mistake], document: Document) -> Iterator[Mistake]:
+    """Yield mistakes of a file that Flux reads itself: it makes a text of a number or boolean."""
+    for mistake in mistakes:
+        if mistake.given is None:
+            yield mistake
+            continue
+        raw = parse_documents(document.path, document.text, str)[0][0]
+        written, read = get_at(raw.value, mistake.keys), write_text(mistake.given)
+        if written != read:
+            message = f"Flux reads another text than is written: `{written}` as `{read}`"
+            yield Mistake("rewritten-value", message, mistake.keys)
 
 
 def make_missing(here: Here, item: str, keys: tuple[str | int, ...], target: str | None) -> Finding:

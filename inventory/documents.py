@@ -16,7 +16,7 @@ import yaml
 from inventory.events import Event, Mark, Refused, YamlProblem, is_kind
 from inventory.model import Json, Position
 from inventory.places import locate, locate_items
-from inventory.scalars import resolve_scalar
+from inventory.scalars import is_other_key, resolve_scalar
 
 MAX_DEPTH = 200  # CRD schemas reach about 60 levels
 MAX_NODES = 2_000_000  # after aliases are followed; a 100,000-line file has about 300,000
@@ -24,7 +24,12 @@ MAX_NODES = 2_000_000  # after aliases are followed; a 100,000-line file has abo
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML document of a file; `text` is the whole file, kept to find positions later."""
+    """One YAML document of a file.
+
+    Attributes:
+        text: The whole file, kept to find positions later.
+        other_keys: Unquoted keys that are numbers, booleans, null or dates.
+    """
 
     path: str
     index: int
@@ -32,6 +37,7 @@ class Document:
     line: int
     column: int
     text: str = field(repr=False, compare=False)
+    other_keys: tuple[tuple[Position, str], ...] = field(default=(), repr=False, compare=False)
 
     @property
     def position(self) -> Position:
@@ -48,22 +54,34 @@ class Document:
         return [Position(self.path, *place) for place in locate_items(self.text, self.index, keys)]
 
 
-def parse_documents(path: str, text: str) -> tuple[list[Document], list[YamlProblem]]:
+def parse_documents(
+    path: str, text: str, resolve: Callable[[str], Json] = resolve_scalar
+) -> tuple[list[Document], list[YamlProblem]]:
     """Read every document of `text` that has content.
 
     Never raises for bad input: what cannot be read becomes a problem, and the documents before it
     are returned.
+
+    Args:
+        path: The file, for positions.
+        text: Its content.
+        resolve: What an unquoted scalar means.
     """
     documents: list[Document] = []
     try:
         loader = yaml.CSafeLoader(text)
     except (yaml.YAMLError, UnicodeError) as error:
         return [], [_problem_of(error)]
-    builder = _Builder(cast("Callable[[], Event | None]", loader.get_event))
+    builder = _Builder(cast("Callable[[], Event | None]", loader.get_event), resolve)
     try:
         for index, value, mark in builder.documents():
             if value is not None:
-                documents.append(Document(path, index, value, mark.line + 1, mark.column + 1, text))
+                others = tuple(
+                    (Position(path, where.line + 1, where.column + 1), key)
+                    for where, key in builder.other_keys
+                )
+                line, column = mark.line + 1, mark.column + 1
+                documents.append(Document(path, index, value, line, column, text, others))
     except Refused as refused:
         builder.problems.append(refused.problem)
     except (yaml.YAMLError, UnicodeError) as error:
@@ -83,9 +101,13 @@ def _problem_of(error: Exception) -> YamlProblem:
 class _Builder:
     """Turns one event stream into values; one instance a text."""
 
-    def __init__(self, next_event: Callable[[], Event | None]) -> None:
+    def __init__(
+        self, next_event: Callable[[], Event | None], resolve: Callable[[str], Json]
+    ) -> None:
         self.problems: list[YamlProblem] = []
+        self.other_keys: list[tuple[Mark, str]] = []
         self._next = next_event
+        self._resolve = resolve
         self._anchors: dict[str, tuple[Json, int]] = {}
         self._nodes = 0
 
@@ -94,6 +116,7 @@ class _Builder:
         while (event := self._next()) is not None:
             if is_kind(event, yaml.DocumentStartEvent):
                 self._anchors.clear()
+                self.other_keys.clear()
                 first = self._take()
                 yield index, self._value(first, 0), first.start_mark
                 index += 1
@@ -107,7 +130,7 @@ class _Builder:
         before = self._nodes
         value: Json
         if kind is yaml.ScalarEvent:
-            value = resolve_scalar(event.value) if event.implicit[0] else _tagged(event)
+            value = self._resolve(event.value) if event.implicit[0] else _tagged(event)
         elif kind is yaml.AliasEvent:
             return self._alias(event)
         elif depth >= MAX_DEPTH:
@@ -142,7 +165,7 @@ class _Builder:
     def _mapping(self, depth: int) -> dict[str, Json]:
         found: dict[str, Json] = {}
         merged: list[Json] = []
-        take = self._next
+        take, resolve = self._next, self._resolve
         while True:
             event = take() or self._end()
             kind: object = type(event)
@@ -150,13 +173,15 @@ class _Builder:
                 break
             if kind is yaml.ScalarEvent and event.anchor is None:
                 key = event.value
+                if is_other_key(key) and event.implicit[0]:
+                    self.other_keys.append((event.start_mark, key))
             else:
                 key = self._key(event, depth)
             inner = take() or self._end()
             inner_kind: object = type(inner)
             if inner_kind is yaml.ScalarEvent and inner.anchor is None:  # three values of four
                 self._nodes += 1
-                value = resolve_scalar(inner.value) if inner.implicit[0] else _tagged(inner)
+                value = resolve(inner.value) if inner.implicit[0] else _tagged(inner)
             else:
                 value = self._value(inner, depth)
             if key == "<<" and event.implicit[0]:

@@ -8,13 +8,25 @@ kustomization where a directory has none: fluxcd/pkg `kustomize/kustomize_genera
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
 from inventory import transformers
-from inventory.builds import Build, Here, find_lack, flatten, is_remote, judge_file, make_missing
+from inventory.builds import (
+    MAX_DEPTH,
+    Build,
+    Here,
+    find_kustomization,
+    find_lack,
+    flatten,
+    is_remote,
+    judge_file,
+    make_missing,
+    read_kustomization,
+    scan_manifests,
+)
 from inventory.documents import Document
 from inventory.generators import generate, rename_references
 from inventory.model import Json, JsonObject, Position, Severity
@@ -33,10 +45,7 @@ from inventory.resources import Identity, Resource
 from inventory.rules import make_finding
 from inventory.tree import YAML_SUFFIXES, Tree, join, normalise
 
-FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 KUSTOMIZE_GROUP = "kustomize.config.k8s.io"
-_IGNORED_FILES = (".sops.yaml", ".goreleaser.yml", ".flux.yaml")  # source-controller's defaults
-_MAX_DEPTH = 64  # directories within directories; real trees have at most 8
 # Objects and directories that the builds of one cluster may touch, patched ones once a patch. A
 # real repository of 110 Kustomizations needs 2,000; lists that double at each level need 2^depth.
 MAX_WORK = 200_000
@@ -66,14 +75,11 @@ class Builder:
 
     def find_file(self, path: str) -> Document | None:
         """Return the kustomization document of a directory; None when it has none."""
-        for name in FILE_NAMES:
-            file = join(path, name)
-            if self._tree.is_file(file):
-                documents = self._tree.documents(file)
-                if self._tree.has_failed(file):
-                    self._has_failed = True
-                return documents[0] if documents else Document(file, 0, {}, 1, 1, "")
-        return None
+        file = find_kustomization(self._tree, path)
+        if file is None:
+            return None
+        self._has_failed = self._has_failed or self._tree.has_failed(file)
+        return read_kustomization(self._tree, file)
 
     def _accumulate(self, here: Here, before: list[Resource], wanted: str = "") -> list[Resource]:
         for finding in judge_file(self._tree, here, wanted):
@@ -144,7 +150,7 @@ class Builder:
         if self._is_spent(here, keys, _REPEATED_WORK if is_repeated else 1):
             return []
         real = self._tree.resolve(target)  # a symbolic link may lead back, under another name
-        if real in (*here.stack, here.path) or len(here.stack) > _MAX_DEPTH:
+        if real in (*here.stack, here.path) or len(here.stack) > MAX_DEPTH:
             message = f"kustomization contains itself: `{target}`"
             self._error("kustomization-cycle", message, here.document.locate(*keys))
             return []
@@ -182,10 +188,11 @@ class Builder:
 
     def _file(self, path: str, here: Here) -> list[Resource]:
         documents = self._tree.documents(path)
-        if self._tree.has_failed(path):
-            self._has_failed = True
+        self._has_failed = self._has_failed or self._tree.has_failed(path)
         if self._is_spent(here, (), len(documents)):
             return []
+        for place, key in (found for document in documents for found in document.other_keys):
+            self._error("key-not-text", f"key is not text, so the build fails: `{key}`", place)
         return [
             here.resource(value, document, path)
             for document in documents
@@ -205,24 +212,13 @@ class Builder:
         """Gather what Flux would list where a directory has no kustomization file."""
         resources: list[Resource] = []
         known: set[Identity] = set()
-        for child in self._scan(here.path, 0):
+        for child in scan_manifests(self._tree, here.path):
             inner = None if child.endswith(YAML_SUFFIXES) else self.find_file(child)
             if inner is not None:
                 self._merge(resources, self._accumulate(here.below(child, inner), []), known)
             else:
                 self._merge(resources, self._file(child, here), known)
         return resources
-
-    def _scan(self, path: str, depth: int) -> Iterator[str]:
-        for name, is_directory in self._tree.names(path):
-            child = join(path, name)
-            if is_directory and depth < _MAX_DEPTH and name != ".git":
-                if self.find_file(child) is not None:
-                    yield child
-                else:
-                    yield from self._scan(child, depth + 1)
-            elif not is_directory and name.endswith(YAML_SUFFIXES) and name not in _IGNORED_FILES:
-                yield child
 
     def _generate_objects(
         self, resources: list[Resource], value: JsonObject, here: Here

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 
 from inventory.model import Json
 from inventory.objects import get_list, get_mappings, get_strings, get_text
+from inventory.scalars import is_other_key
 
 Keys: TypeAlias = tuple[str | int, ...]
 
@@ -100,11 +101,16 @@ _GROUP: Final = "kustomize.config.k8s.io"
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Why kustomize refuses a file, or what Flux drops of it."""
+    """Why kustomize refuses a file, or what Flux drops of it.
+
+    Attributes:
+        given: The number or boolean that stands where a text belongs.
+    """
 
     rule: str
     message: str
     keys: Keys = ()
+    given: Json = None
 
 
 def find_mistakes(value: Json, wanted: str) -> Iterator[Mistake]:
@@ -198,6 +204,8 @@ def _check_labels(value: Json, keys: Keys) -> Iterator[Mistake]:
         yield _wrong(value, "a mapping", keys)
         return
     for key, item in value.items():
+        if is_other_key(key):  # kustomize writes it without quotes
+            yield _invalid(f"key is no text once kustomize writes it: `{key}`", (*keys, key))
         if item is not None and not isinstance(item, str):
             yield _wrong(item, "text", (*keys, key))
 
@@ -214,7 +222,9 @@ def _fits(value: Json, shape: _Type) -> bool:
 
 def _wrong(value: Json, wanted: str, keys: Keys) -> Mistake:
     name = ".".join(map(str, keys))
-    return _invalid(f"`{name}` must be {wanted}, but is {_describe(value)}", keys)
+    given = value if wanted == "text" and isinstance(value, (bool, int, float)) else None
+    message = f"`{name}` must be {wanted}, but is {_describe(value)}"
+    return Mistake("invalid-kustomization", message, keys, given)
 
 
 def _describe(value: Json) -> str:
@@ -224,7 +234,7 @@ def _describe(value: Json) -> str:
         case str():
             return "text"
         case bool():
-            return "true or false"
+            return f"{str(value).lower()}, a boolean"
         case int() | float():
             return f"a number: {value}"
         case list():

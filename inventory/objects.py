@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from inventory.model import Json, JsonObject
 
@@ -67,6 +67,13 @@ def get_int(value: Json, *keys: str, default: int = 0) -> int:
     """Return the whole number under `keys`; `default` when there is none."""
     found = get(value, *keys)
     return found if isinstance(found, int) and not isinstance(found, bool) else default
+
+
+def children(value: Json) -> Iterable[tuple[str | int, Json]]:
+    """Return what a mapping or a list holds, by key or place."""
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
 
 
 def find_texts(value: Json) -> Iterator[str]:

@@ -22,6 +22,7 @@ from inventory.objects import (
     namespace_of,
 )
 from inventory.regexes import compile_pattern
+from inventory.scalars import resolve_old_scalar
 
 # Kinds whose lists of named items merge by name; custom resources' lists are replaced.
 _BUILT_IN_GROUPS = frozenset(
@@ -81,6 +82,8 @@ def read_patches(text: str, target: JsonObject) -> tuple[Patch, ...]:
 @lru_cache(maxsize=256)
 def _parse(text: str) -> tuple[tuple[tuple[JsonObject, ...], JsonObject | None], ...]:
     documents, problems = parse_documents("", text)
+    if any(isinstance(document.value, list) for document in documents):
+        documents, problems = parse_documents("", text, resolve_old_scalar)  # unlike objects
     if problems:
         raise PatchError(f"patch is not valid YAML: {problems[0].message}")
     if text.lstrip().startswith("["):

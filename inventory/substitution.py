@@ -10,7 +10,7 @@ from inventory.documents import parse_documents
 from inventory.envsubst import SubstitutionError, expand, expand_known, is_valid_name, references
 from inventory.model import Json, JsonObject
 from inventory.objects import get_text
-from inventory.scalars import resolve_scalar
+from inventory.scalars import resolve_old_scalar
 
 __all__ = [
     "SubstitutionError",
@@ -74,8 +74,8 @@ def _substitute_text(text: str, fill: Callable[[str], str]) -> Json:
     if filled == text or _NOT_PLAIN.match(text):
         return filled
     if _SIMPLE.match(filled):
-        return resolve_scalar(filled)
-    documents, problems = parse_documents("", filled)
+        return resolve_old_scalar(filled)
+    documents, problems = parse_documents("", filled, resolve_old_scalar)
     if problems or len(documents) != 1 or isinstance(documents[0].value, (list, Mapping)):
         return filled
     return documents[0].value

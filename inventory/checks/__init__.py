@@ -19,7 +19,9 @@ from inventory.checks.machines import check_machines
 from inventory.checks.policies import check_policies
 from inventory.checks.secrets import check_secrets
 from inventory.checks.services import check_services
+from inventory.checks.spellings import check_spellings
 from inventory.checks.talos import check_talos
+from inventory.checks.types import check_types
 from inventory.checks.upgrades import check_upgrades
 from inventory.checks.values import check_values
 from inventory.checks.variables import check_variables
@@ -40,6 +42,8 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_upgrades,
     check_services,
     check_backups,
+    check_types,
+    check_spellings,
     check_values,
     check_policies,
 )

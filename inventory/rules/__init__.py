@@ -14,6 +14,7 @@ from inventory.rules._examples import EXAMPLES
 from inventory.rules._files import BUILDS, FILES
 from inventory.rules._flux import CRDS, FLUX, NEEDS, VARIABLES
 from inventory.rules._rule import Rule
+from inventory.rules._types import TYPES
 from inventory.rules._values import VALUES
 from inventory.rules._waits import WAITS
 
@@ -24,6 +25,7 @@ RULES: Final[dict[str, Rule]] = {
     for rule in (
         *FILES,
         *BUILDS,
+        *TYPES,
         *FLUX,
         *CRDS,
         *WAITS,

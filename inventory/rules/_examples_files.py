@@ -31,6 +31,16 @@ patches:
 === ignored-field
 resource:                      # the field is called resources
   - helm-release.yaml
+=== wrong-type
+kind: ConfigMap
+data: {port: 8080}             # must be "8080"
+=== key-not-text
+kind: ConfigMap
+data: {404: not found}         # must be "404"
+=== rewritten-value
+image: {tag: 1.10}             # pulls 1.1
+=== switch-is-text
+values: {ingress: {enabled: no}}      # is on
 === empty-kustomization
 # media/kustomization.yaml, which apps/kustomization.yaml lists
 resources:

@@ -16,6 +16,7 @@ CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: v}
 FILES = {
     "w/kustomization.yaml": "resources: [../x]\n",
     "x/a.yaml": CONFIG_MAP,
+    "x/b.yaml": "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {12: x}}",
     "component/kustomization.yaml": (
         "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nnamespace: b\n"
     ),
@@ -38,6 +39,12 @@ REFUSED = [
         "2:11",
     ),
     (f"{A}images: [{{name: x, newTag: 1.10}}]\n", "invalid-kustomization", "2:28"),
+    (f"{A}namespace: on\n", "invalid-kustomization", "2:12"),
+    (f"{A}labels: [{{pairs: {{a: No}}}}]\n", "invalid-kustomization", "2:22"),
+    (f"{A}images: [{{name: x, newTag: 0o17}}]\n", "invalid-kustomization", "2:28"),
+    (f'{A}commonLabels: {{"12": x}}\n', "invalid-kustomization", "2:22"),
+    (f"{A}configMapGenerator: [{{name: y, literals: [a=b]}}]\n", "invalid-kustomization", "2:29"),
+    ("resources: [b.yaml]\n", "key-not-text", "1:63"),
     (f"{A}images: [{{name: x, tag: v1}}]\n", "invalid-kustomization", "2:25"),
     (f"{A}commonLabels: {{a: 1}}\n", "invalid-kustomization", "2:19"),
     (f"{A}replicas: [{{name: a, count: '2'}}]\n", "invalid-kustomization", "2:29"),
@@ -69,6 +76,8 @@ REFUSED = [
 ]
 ACCEPTED = [
     A,
+    f"""{A}commonAnnotations: {{a: "yes", b: 2024-01-02, "on": x}}\n""",
+    f"{A}generatorOptions: {{disableNameSuffixHash: Yes}}\n",
     "resources: []\n",
     "Resources: [a.yaml]\n",
     f"{A}components: [../component]\n",
@@ -120,6 +129,30 @@ def test_flux_drops_unknown_fields_of_its_own_path(tmp_path: Path) -> None:
     assert not build.has_failed
     assert not empty.has_failed
     assert ["ignored-field"] == [found.id for found in tree.findings]
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [("yes", "true"), ("1.10", "1.1"), ("012", "10"), ("1e6", "1e+06"), ("1_000", "1000")],
+)
+def test_flux_writes_another_text_at_its_own_path(tmp_path: Path, value: str, read: str) -> None:
+    """Where Flux reads the file itself, a number or boolean becomes a text; `flux build` agrees."""
+    tree = Tree(str(make(tmp_path, f"{A}images: [{{name: x, newTag: {value}}}]\n")), {})
+    build = Builder(tree).build("x")
+
+    assert not build.has_failed
+    assert [
+        ("rewritten-value", f"Flux reads another text than is written: `{value}` as `{read}`")
+    ] == [(found.id, found.message) for found in tree.findings if found.id != "unmatched-image"]
+
+
+@pytest.mark.parametrize("value", ["123", "true", "1.5", "2024-01-02", '"yes"', "null"])
+def test_text_that_stays_itself_is_no_finding(tmp_path: Path, value: str) -> None:
+    """At the path of a Flux Kustomization a bare number that comes out as written does no harm."""
+    tree = Tree(str(make(tmp_path, f"{A}commonLabels: {{a: {value}}}\n")), {})
+
+    assert not Builder(tree).build("x").has_failed
+    assert [] == tree.findings
 
 
 @pytest.mark.tools
