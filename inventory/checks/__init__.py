@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from inventory.checks.backups import check_backups
 from inventory.checks.clusterenv import check_clusterenv
 from inventory.checks.endpoints import check_endpoints
+from inventory.checks.expressions import check_expressions
 from inventory.checks.facts import Facts
 from inventory.checks.flux import check_flux
 from inventory.checks.graph import GRAPH_RULES, check_graph
@@ -32,6 +33,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_flux,
     check_graph,
     check_waits,
+    check_expressions,
     check_leftovers,
     check_variables,
     check_talos,

@@ -93,6 +93,11 @@ spec:
   wait: true
   healthChecks:                # does not count beside wait
     - {apiVersion: apps/v1, kind: Deployment, name: webhook, namespace: cert-manager}
+=== expression-invalid
+healthCheckExprs:
+  - apiVersion: postgresql.cnpg.io/v1
+    kind: Cluster
+    current: status.conditions.exists(e, e.type == 'Ready'     # a parenthesis is missing
 === crds-not-installed
 chart: {spec: {chart: cert-manager, version: v1.21.1}}
 values: {}                     # neither crds.enabled nor installCRDs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inventory.rules._rule import WARNING, rule
+from inventory.rules._rule import ERROR, WARNING, rule
 
 WAITS = (
     rule(
@@ -20,5 +20,15 @@ WAITS = (
         " healthCheckExprs only for objects that wait or healthChecks look at. What was meant to be"
         " waited for is not.",
         "drop wait and name everything in healthChecks, or apply the object in this Kustomization",
+    ),
+    rule(
+        "expression-invalid",
+        ERROR,
+        "An expression in CEL (healthCheckExprs, or readyExpr of dependsOn) does not compile, or"
+        " two entries of healthCheckExprs are for the same kind: Flux stalls with"
+        " InvalidCELExpression and applies nothing, until it is corrected. Looked at where CEL is"
+        " installed: the extra `lab` brings it.",
+        "correct the expression; healthCheckExprs know the object's fields by their names,"
+        " readyExpr knows self and dep",
     ),
 )

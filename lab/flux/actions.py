@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from lab.flux.health import Health
 from lab.flux.manifests import order_for_install, parse_manifests
 from lab.flux.objects import Context
 from lab.flux.readiness import NotReadyError, Readiness, Reference, refer_to
@@ -40,6 +41,7 @@ class Target:
     hooks: bool = True
     takes_ownership: bool = True
     owner: tuple[str, str] = ("", "")  # namespace and name of the HelmRelease
+    health: Health | None = None  # the expressions of the HelmRelease
 
 
 class HelmActions:
@@ -133,7 +135,7 @@ class HelmActions:
             HelmError: they are not, within the timeout.
         """
         if target.waits:
-            await self._wait(references, target.timeout_s)
+            await self._wait(references, target.timeout_s, target.health)
 
     async def run_hooks(self, target: Target, hooks: Sequence[Object], when: str) -> None:
         """Run the hooks of one moment (`post-install`), by weight, each to its end.
@@ -214,9 +216,11 @@ class HelmActions:
         except NotFoundError:
             return
 
-    async def _wait(self, references: Sequence[Reference], timeout_s: float) -> None:
+    async def _wait(
+        self, references: Sequence[Reference], timeout_s: float, health: Health | None = None
+    ) -> None:
         try:
-            await self._readiness.wait(references, timeout_s)
+            await self._readiness.wait(references, timeout_s, health=health)
         except NotReadyError as late:
             raise HelmError(str(late)) from late
 

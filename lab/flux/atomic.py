@@ -23,6 +23,7 @@ from lab.flux.counting import (
     was_changed,
 )
 from lab.flux.durations import format_duration
+from lab.flux.health import Health
 from lab.flux.manifests import parse_manifests
 from lab.flux.objects import FORCE_AT, Context
 from lab.flux.queue import RetryError
@@ -44,6 +45,7 @@ class ReleaseRequest:
     obj: Object
     chart: Chart
     values: Mapping[str, Json]
+    health: Health
 
     @property
     def name(self) -> str:
@@ -144,7 +146,7 @@ class AtomicRelease:
 
     async def _act(self, request: ReleaseRequest, storage: ReleaseStorage, action: str) -> None:
         obj, conditions = request.obj, self._context.conditions(request.obj)
-        status, target = grow(obj, "status"), aim(request.obj, action)
+        status, target = grow(obj, "status"), aim(request.obj, action, request.health)
         timeout = format_duration(target.timeout_s)
         message = f"Running '{action}' action with timeout of {timeout}"
         conditions.mark("Reconciling", "True", "Progressing", message)

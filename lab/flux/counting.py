@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lab.flux.actions import Target
 from lab.flux.durations import parse_duration
+from lab.flux.health import Health
 from lab.flux.objects import RESET_AT
 from lab.flux.queue import REQUESTED_AT
 from lab.flux.rendering import Chart
@@ -42,8 +43,9 @@ def release_namespace_of(obj: Object) -> str:
     return text(obj, "spec", "targetNamespace") or namespace_of(obj)
 
 
-def aim(obj: Object, action: str) -> Target:
-    """Read the settings of an action from the spec."""
+def aim(obj: Object, action: str, health: Health | None = None) -> Target:
+    """Read the settings of an action from the spec; Helm's own strategy has no expressions."""
+    is_legacy = text(obj, "spec", "waitStrategy", "name") == "legacy"
     settings = at(obj, "spec", action)
     default_s = parse_duration(text(obj, "spec", "timeout"), _DEFAULT_TIMEOUT_S)
     return Target(
@@ -55,6 +57,7 @@ def aim(obj: Object, action: str) -> Target:
         hooks=settings.get("disableHooks") is not True,
         takes_ownership=settings.get("disableTakeOwnership") is not True,
         owner=(namespace_of(obj), name_of(obj)),
+        health=None if is_legacy else health,
     )
 
 

@@ -7,13 +7,22 @@ from __future__ import annotations
 
 from lab.kubernetes.values import Object, at, dig, maps, number, text
 
-__all__ = ["CURRENT", "FAILED", "IN_PROGRESS", "NOT_FOUND", "TERMINATING", "judge_status"]
+__all__ = [
+    "CURRENT",
+    "FAILED",
+    "IN_PROGRESS",
+    "NOT_FOUND",
+    "TERMINATING",
+    "UNKNOWN",
+    "judge_status",
+]
 
 CURRENT = "Current"
 FAILED = "Failed"
 IN_PROGRESS = "InProgress"
 NOT_FOUND = "NotFound"
 TERMINATING = "Terminating"
+UNKNOWN = "Unknown"
 # Flux' CRDs default status.observedGeneration to -1, so that a new object is never Current.
 _FLUX_GROUP = ".toolkit.fluxcd.io"
 # Since v1beta3 these have no status at all (notification-controller 1.3): they are Current.

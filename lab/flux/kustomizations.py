@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from lab.flux.apply import (
     Applied,
@@ -16,6 +17,7 @@ from lab.flux.artifacts import Artifact, Artifacts, SourceKey
 from lab.flux.build import Builder, BuildError
 from lab.flux.conditions import is_ready
 from lab.flux.durations import format_duration, parse_duration
+from lab.flux.health import Health, InvalidExpressionError, ask_dependency, read_health
 from lab.flux.objects import Context, has_finalizer, is_deleted, is_suspended, note_handled
 from lab.flux.readiness import InterruptedWaitError, NotReadyError, Readiness, Reference, refer_to
 from lab.kubernetes.errors import ApiError, NotFoundError
@@ -35,6 +37,15 @@ class _FailedError(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What one attempt builds from, how it judges health, and what interrupts it."""
+
+    artifact: Artifact
+    health: Health
+    newer: asyncio.Event
 
 
 class Kustomizations:
@@ -63,7 +74,17 @@ class Kustomizations:
         await self._context.write_status(obj)
         return after_s
 
-    async def _attempt(self, obj: Object, newer: asyncio.Event) -> float:
+    async def _attempt(self, obj: Object, newer: asyncio.Event) -> float | None:
+        try:
+            return await self._try(obj, read_health(obj), newer)
+        except InvalidExpressionError as wrong:
+            conditions = self._context.conditions(obj)
+            for kind, status in (("Ready", "False"), ("Stalled", "True")):
+                conditions.mark(kind, status, "InvalidCELExpression", str(wrong))
+            await self._context.emit(obj, "InvalidCELExpression", str(wrong), warning=True)
+            return None  # nothing but a change of the spec can help
+
+    async def _try(self, obj: Object, health: Health, newer: asyncio.Event) -> float:
         conditions = self._context.conditions(obj)
         interval_s = parse_duration(text(obj, "spec", "interval"), 600.0)
         retry_s = parse_duration(text(obj, "spec", "retryInterval"), interval_s)
@@ -81,7 +102,7 @@ class Kustomizations:
             conditions.mark("Ready", "False", "DependencyNotReady", reason)
             return _DEPENDENCY_S
         try:
-            await self._run(obj, artifact, newer)
+            await self._run(obj, _Attempt(artifact, health, newer))
         except InterruptedWaitError:
             message = "New reconciliation triggered"
             conditions.mark("Ready", "False", "HealthCheckCanceled", message)
@@ -92,7 +113,8 @@ class Kustomizations:
             return retry_s
         return interval_s
 
-    async def _run(self, obj: Object, artifact: Artifact, newer: asyncio.Event) -> None:
+    async def _run(self, obj: Object, attempt: _Attempt) -> None:
+        artifact = attempt.artifact
         revision, status = artifact.revision, grow(obj, "status")
         timeout = format_duration(_timeout_of(obj))
         await self._progress(
@@ -107,7 +129,7 @@ class Kustomizations:
         status["inventory"] = write_inventory(applied.references)
         self._context.clock.ledger.count(f"kustomization.apply/{name_of(obj)}")
         await self._prune(obj, before, applied.references)
-        await self._check_health(obj, applied, revision, newer)
+        await self._check_health(obj, applied, attempt)
         status["lastAppliedRevision"] = revision
         self._context.conditions(obj).mark(
             "Ready", "True", "ReconciliationSucceeded", f"Applied revision: {revision}"
@@ -157,10 +179,8 @@ class Kustomizations:
         if deleted:
             await self._context.emit(obj, "Progressing", "\n".join(deleted))
 
-    async def _check_health(
-        self, obj: Object, applied: Applied, revision: str, newer: asyncio.Event
-    ) -> None:
-        conditions = self._context.conditions(obj)
+    async def _check_health(self, obj: Object, applied: Applied, attempt: _Attempt) -> None:
+        conditions, revision = self._context.conditions(obj), attempt.artifact.revision
         checked = await self._find_checked(obj, applied)
         if not checked:
             conditions.drop("Healthy")
@@ -174,7 +194,9 @@ class Kustomizations:
         await self._progress(obj, message)
         begun_s = self._context.clock.elapsed_s()
         try:
-            await self._readiness.wait(checked, timeout_s, interrupt=newer)
+            await self._readiness.wait(
+                checked, timeout_s, health=attempt.health, interrupt=attempt.newer
+            )
         except NotReadyError as late:
             waited = format_duration(self._context.clock.elapsed_s() - begun_s)
             conditions.mark("Healthy", "False", "HealthCheckFailed", str(late))
@@ -222,6 +244,10 @@ class Kustomizations:
                     f"{shown} not found: kustomizations.kustomize.toolkit.fluxcd.io "
                     f'"{name}" not found'
                 )
+            if expression := text(dependency, "readyExpr"):
+                if reason := ask_dependency(expression, obj, found):
+                    return reason
+                continue
             if not is_ready(found):
                 return f"{shown} is not ready"
             same = source_key_of(found) == source_key_of(obj)
@@ -236,10 +262,11 @@ class Kustomizations:
         await self._context.write_status(obj)
 
     def _close(self, obj: Object) -> None:
-        """End an attempt: observedGeneration moves with success only (finalizeStatus)."""
+        """End an attempt: observedGeneration moves with success, or a stall (finalizeStatus)."""
         note_handled(obj)
         conditions = self._context.conditions(obj)
-        if conditions.is_status("Ready", "True"):
+        is_terminal = conditions.reason("Ready") == "InvalidCELExpression"
+        if conditions.is_status("Ready", "True") or is_terminal:
             conditions.drop("Reconciling")
             grow(obj, "status")["observedGeneration"] = number(obj, "metadata", "generation")
         elif conditions.is_status("Ready", "False") and conditions.find("Reconciling"):
@@ -266,6 +293,6 @@ def source_key_of(kustomization: Object) -> SourceKey:
 
 
 def _timeout_of(obj: Object) -> float:
-    """`spec.timeout`, by default the interval less half a minute, at least half a minute."""
+    """`spec.timeout`, by default the interval less half a minute; half a minute at least."""
     interval_s = parse_duration(text(obj, "spec", "interval"), 600.0)
-    return parse_duration(text(obj, "spec", "timeout"), max(interval_s - 30.0, 30.0))
+    return max(parse_duration(text(obj, "spec", "timeout"), interval_s - 30.0), 30.0)

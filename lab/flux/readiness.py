@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lab.clock import LabClock
-from lab.flux.kstatus import CURRENT, FAILED, NOT_FOUND, judge_status
+from lab.flux.health import Health, Verdict
+from lab.flux.kstatus import CURRENT, FAILED, NOT_FOUND
 from lab.kubernetes.client import KubernetesClient
 from lab.kubernetes.errors import ApiError
 from lab.kubernetes.values import Object, name_of, namespace_of, text
@@ -70,9 +71,10 @@ class Readiness:
         references: Iterable[Reference],
         timeout_s: float,
         *,
+        health: Health | None = None,
         interrupt: asyncio.Event | None = None,
     ) -> None:
-        """Wait until every object is Current; `timeout_s` in simulated seconds.
+        """Wait until every object is Current for `health`; `timeout_s` in simulated seconds.
 
         Raises:
             NotReadyError: time is up, or nothing is left but Failed and Current objects.
@@ -85,43 +87,38 @@ class Readiness:
             self._waiting[kind].add(changed)
             self._follow(kind)
         try:
-            await self._wait(wanted, timeout_s, changed, interrupt)
+            wait = _Wait(wanted, timeout_s, health or Health({}), changed, interrupt)
+            await self._wait(wait)
         finally:
             for kind in kinds:
                 self._waiting[kind].discard(changed)
 
-    async def judge(self, reference: Reference) -> str:
+    async def judge(self, reference: Reference, health: Health) -> Verdict:
         """Judge one object now."""
         try:
             obj = await self._client.peek_one(
                 reference.api_version, reference.kind, reference.name, reference.namespace
             )
         except ApiError:
-            return NOT_FOUND
-        return judge_status(obj) if obj is not None else NOT_FOUND
+            return Verdict(NOT_FOUND)
+        return health.judge(obj) if obj is not None else Verdict(NOT_FOUND)
 
-    async def _wait(
-        self,
-        wanted: Sequence[Reference],
-        timeout_s: float,
-        changed: asyncio.Event,
-        interrupt: asyncio.Event | None,
-    ) -> None:
-        deadline = self._clock.elapsed_s() + timeout_s
-        left = [*wanted]
+    async def _wait(self, wait: _Wait) -> None:
+        deadline = self._clock.elapsed_s() + wait.timeout_s
+        left = [*wait.wanted]
         while True:
-            changed.clear()
-            states = {reference: await self.judge(reference) for reference in left}
-            left = [reference for reference in left if states[reference] != CURRENT]
+            wait.changed.clear()
+            states = {item: await self.judge(item, wait.health) for item in left}
+            left = [item for item in left if states[item].status != CURRENT]
             if not left:
-                self._follow_causes(wanted)
+                self._follow_causes(wait.wanted)
                 return
-            if all(states[reference] == FAILED for reference in left):
+            if all(states[item].status == FAILED for item in left):
                 raise NotReadyError(_explain("failed early due to stalled resources", states))
             rest_s = deadline - self._clock.elapsed_s()
             if rest_s <= 0:
                 raise NotReadyError(_explain("timeout waiting for", states))
-            await self._sleep(min(rest_s, timeout_s), changed, interrupt)
+            await self._sleep(min(rest_s, wait.timeout_s), wait.changed, wait.interrupt)
 
     def _follow_causes(self, wanted: Sequence[Reference]) -> None:
         """Go on from the heaviest of what made the objects ready."""
@@ -166,10 +163,21 @@ class Readiness:
             event.set()
 
 
-def _explain(problem: str, states: dict[Reference, str]) -> str:
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """What one wait is for, and what ends it."""
+
+    wanted: Sequence[Reference]
+    timeout_s: float
+    health: Health
+    changed: asyncio.Event
+    interrupt: asyncio.Event | None
+
+
+def _explain(problem: str, states: dict[Reference, Verdict]) -> str:
     shown = [
-        f"{reference} status: '{state}'"
-        for reference, state in sorted(states.items())
-        if state != CURRENT
+        f"{reference} {states[reference]}"
+        for reference in sorted(states)
+        if states[reference].status != CURRENT
     ]
     return f"{problem}: [{', '.join(shown)}]"

@@ -10,6 +10,7 @@ from lab.flux.artifacts import Artifact, Artifacts
 from lab.flux.atomic import AtomicRelease, ReleaseRequest, StalledError
 from lab.flux.conditions import is_ready
 from lab.flux.durations import parse_duration
+from lab.flux.health import Health, InvalidExpressionError, ask_dependency, read_health
 from lab.flux.objects import Context, has_finalizer, is_deleted, is_suspended, note_handled
 from lab.flux.queue import RetryError
 from lab.flux.rendering import Renderer, RenderError
@@ -70,10 +71,21 @@ class Releases:
             await self._context.set_finalizer(obj, present=True)
         if is_suspended(obj):
             return None
+        try:
+            return await self._attempt(obj, read_health(obj))
+        except InvalidExpressionError as wrong:
+            conditions = self._context.conditions(obj)
+            for kind, status in (("Ready", "False"), ("Stalled", "True")):
+                conditions.mark(kind, status, "InvalidCELExpression", str(wrong))
+            self._observe(obj)
+            await self._write(obj)
+            return None
+
+    async def _attempt(self, obj: Object, health: Health) -> float | None:
         conditions = self._context.conditions(obj)
         conditions.mark("Reconciling", "True", "Progressing", "Fulfilling prerequisites")
         try:
-            request = await self._prepare(obj)
+            request = await self._prepare(obj, health)
         except _NotYetError as missing:
             conditions.mark("Ready", "False", missing.reason, str(missing))
             await self._write(obj)
@@ -98,7 +110,7 @@ class Releases:
         await self._write(obj)
         return parse_duration(text(obj, "spec", "interval"), 600.0)
 
-    async def _prepare(self, obj: Object) -> ReleaseRequest:
+    async def _prepare(self, obj: Object, health: Health) -> ReleaseRequest:
         await self._apply_chart_object(obj)
         await self._check_dependencies(obj)
         artifact = await self._find_artifact(obj)
@@ -112,7 +124,7 @@ class Releases:
             chart = self._renderer.load(artifact.path)
         except RenderError as broken:
             raise _NotYetError("ArtifactFailed", str(broken)) from broken
-        return ReleaseRequest(obj, chart, values)
+        return ReleaseRequest(obj, chart, values, health)
 
     async def _apply_chart_object(self, obj: Object) -> None:
         """Make the HelmChart of `spec.chart`, which source-controller then fetches."""
@@ -150,6 +162,10 @@ class Releases:
                     f'helmreleases.helm.toolkit.fluxcd.io "{name}" not found'
                 )
                 raise _NotYetError("DependencyNotReady", message, _DEPENDENCY_S)
+            if expression := text(dependency, "readyExpr"):
+                if reason := ask_dependency(expression, obj, found):
+                    raise _NotYetError("DependencyNotReady", reason, _DEPENDENCY_S)
+                continue
             if not is_ready(found):
                 message = f"dependency '{namespace}/{name}' is not ready"
                 raise _NotYetError("DependencyNotReady", message, _DEPENDENCY_S)

@@ -66,7 +66,12 @@ def explain_kustomization(
 
 
 def explain_dependencies(scene: Scene, item: KubernetesObject) -> Diagnosis | None:
-    """Explain the first of `spec.dependsOn` that is missing, in a circle, or not ready."""
+    """Explain the first of `spec.dependsOn` that is missing, in a circle, or not ready.
+
+    With a `readyExpr` a dependency need not be ready: it counts only where Flux waits for one.
+    """
+    ready = item.condition("Ready")
+    is_waiting = ready is None or ready.reason == "DependencyNotReady"
     for reference in list_at(item.raw, "spec", "dependsOn"):
         space = text_at(reference, "namespace") or item.namespace
         needed = Key(item.kind, space, text_at(reference, "name"))
@@ -77,7 +82,10 @@ def explain_dependencies(scene: Scene, item: KubernetesObject) -> Diagnosis | No
                 "dependency-missing", missing=needed.id, similar=scene.suggest(needed)
             )
         live = scene.sight.find(needed)
-        found = None if live is not None and is_ready(live) else scene.explain(needed)
+        is_met = live is not None and (
+            is_ready(live) or bool(text_at(reference, "readyExpr") and not is_waiting)
+        )
+        found = None if is_met else scene.explain(needed)
         if found:
             return found
     return None

@@ -20,7 +20,12 @@ from lifecycle.drivers.kubernetes import KubernetesObject
 __all__ = ["explain_release"]
 
 # Signatures that say only that something else was waited for.
-_VAGUE = frozenset({"release-waits", "release-exhausted", "release-failing", "hook-failed"})
+_VAGUE = frozenset(
+    {
+        *("release-waits", "release-exhausted", "release-failing", "hook-failed"),
+        *("health-says-failed", "expression-without-value"),
+    }
+)
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "Pod")
 
 

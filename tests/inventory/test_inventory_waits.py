@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from inventory import read_repository
+from inventory import Finding, read_repository
 from tests.inventory.inventory_files import base, config_map, ks, kustomization
 
 Write = Callable[[Mapping[str, str]], Path]
 
 FOLDER = "clusters/main/kubernetes"
-UNKNOWN = "  healthCheckExprs:\n    - {apiVersion: b/v1, kind: X}\n"
+UNKNOWN = "  healthCheckExprs:\n    - {apiVersion: b/v1, kind: X, current: has(a.b)}\n"
 CHECKED = "{apiVersion: apps/v1, kind: Deployment, name: a, namespace: b}"
 DEPLOYMENT = """\
 apiVersion: apps/v1
@@ -22,8 +22,8 @@ metadata: {name: a, namespace: default}
 """
 
 
-def found(write: Write, provider: str, manifest: str = DEPLOYMENT) -> list[tuple[str, str]]:
-    """Return the findings about waiting of a repository where `user` depends on `provider`."""
+def find(write: Write, provider: str, manifest: str = DEPLOYMENT) -> Iterator[Finding]:
+    """Yield the findings about waiting of a repository where `user` depends on `provider`."""
     files = base(
         **{
             "kustomization.yaml": kustomization("flux-entry.yaml", "source.yaml", "one", "two"),
@@ -39,9 +39,27 @@ def found(write: Write, provider: str, manifest: str = DEPLOYMENT) -> list[tuple
             "two/app/a.yaml": config_map("b"),
         }
     )
-    wanted = {"dependency-without-wait", "health-check-ignored"}
+    wanted = {"dependency-without-wait", "health-check-ignored", "expression-invalid"}
     findings = read_repository(write(files), "main").findings
-    return [(f.id, f"{f.position.path}:{f.position.line}") for f in findings if f.id in wanted]
+    yield from (finding for finding in findings if finding.id in wanted)
+
+
+def found(write: Write, provider: str, manifest: str = DEPLOYMENT) -> list[tuple[str, str]]:
+    """Return ids and places."""
+    findings = find(write, provider, manifest)
+    return [(item.id, f"{item.position.path}:{item.position.line}") for item in findings]
+
+
+def refused(write: Write, provider: str) -> list[tuple[int, str]]:
+    """Return line and words of each expression that Flux refuses, without what was expected."""
+    findings = [item for item in find(write, provider) if item.id == "expression-invalid"]
+    return [
+        (
+            item.position.line,
+            item.message.removeprefix("Flux refuses `provider`: ").split(" expecting")[0],
+        )
+        for item in findings
+    ]
 
 
 def test_dependency_that_is_met_too_early_is_found(write: Write) -> None:
@@ -86,6 +104,46 @@ def test_health_checks_of_own_objects_are_made(write: Write) -> None:
 
 def test_expressions_for_own_objects_are_made(write: Write) -> None:
     """With wait, an expression counts for a kind that the Kustomization applies."""
-    more = "  wait: true\n  healthCheckExprs: [{apiVersion: apps/v1, kind: Deployment}]\n"
+    own = "{apiVersion: apps/v1, kind: Deployment, current: has(a.b)}"
+    more = f"  wait: true\n  healthCheckExprs: [{own}]\n"
 
     assert [] == found(write, more)
+
+
+EXPRESSIONS = """\
+  wait: true
+  healthCheckExprs:
+    - apiVersion: apps/v1
+      kind: Deployment
+      current: status.readyReplicas ==
+    - apiVersion: apps/v1
+      kind: Deployment
+      current: has(status.readyReplicas)
+      failed: "size("
+    - {apiVersion: batch/v1, kind: Job}
+    - {apiVersion: v1, kind: Secret, current: "data.a == '${NAME} &&"}
+  dependsOn:
+    - name: user
+      readyExpr: dep.status.phase
+    - name: user
+      readyExpr: dep.status.conditions.exists(e, e.type == 'Ready')
+    - name: user
+      readyExpr: status.phase == 'Ready'
+"""
+
+
+def test_expressions_that_do_not_compile_are_found(write: Write) -> None:
+    """Each has its line and what CEL says; what holds variables is left alone."""
+    pytest.importorskip("cel_expr_python")
+
+    parsing = "failed to parse the CEL expression"
+    ended = "Syntax error: mismatched input '<EOF>'"
+    unknown = "undeclared reference to 'status.phase' (in container '')"
+    assert [
+        (11, f"{parsing} 'status.readyReplicas ==': ERROR: <input>:1:24: {ended}"),
+        (12, "a second entry is for apps/Deployment"),
+        (15, f"{parsing} 'size(': ERROR: <input>:1:6: {ended}"),
+        (16, "expression `current` is missing"),
+        (20, "CEL expression output type mismatch: expected bool, got dyn"),
+        (24, f"{parsing} 'status.phase == 'Ready'': ERROR: <input>:1:7: {unknown}"),
+    ] == refused(write, EXPRESSIONS)

@@ -94,7 +94,7 @@ def run_real_flux(folder: Path, charts: Path) -> Iterator[RealFlux]:
                 arguments += [f"--storage-path={storage}", f"--storage-addr={HOST}:{artifacts}"]
                 arguments += [f"--storage-adv-addr={HOST}:{artifacts}"]
             else:
-                arguments += ["--requeue-dependency=1s"]
+                arguments += ["--requeue-dependency=1s", "--concurrent=20"]
             running.enter_context(run_program(folder, [name, *arguments], environment))
         yield RealFlux(server, repositories, git_url, charts_url, plurals)
 
