@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from inventory.checks.announcements import check_announcements
 from inventory.checks.backups import check_backups
 from inventory.checks.clusterenv import check_clusterenv
 from inventory.checks.endpoints import check_endpoints
@@ -43,6 +44,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_secrets,
     check_upgrades,
     check_services,
+    check_announcements,
     check_backups,
     check_types,
     check_spellings,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from inventory.discovery import Found
 from inventory.documents import Document
+from inventory.envsubst import expand_known
 from inventory.model import Inventory, ObjectRef, Position, Rendered
 from inventory.tree import Tree
 
@@ -27,6 +28,8 @@ class Facts:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
+    _values: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
     def of_kind(self, kind: str) -> Sequence[tuple[str, ObjectRef]]:
         """Return the live objects of a kind, each with the name of who applies it."""
         if not self._kinds:
@@ -45,6 +48,18 @@ class Facts:
         for document in self.tree.documents(path)[:1] if path else ():
             return document.locate(name)
         return None
+
+    def fill(self, text: str) -> str:
+        """Return a text with every variable that is known, whoever it is for."""
+        if "$" not in text:
+            return text
+        if not self._values:
+            variables = self.inventory.variables
+            self._values.update(variables.derived)
+            self._values.update(variables.values)
+            for found in variables.sets.values():
+                self._values.update(found.values)
+        return expand_known(text, self._values)
 
     def document(self, position: Position) -> Document | None:
         """Return the document that starts at `position`."""

@@ -2,143 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-from inventory.addresses import lies_in, parse_address, parse_pool
+from inventory.addresses import parse_address
+from inventory.balanced import MARKS, BalancedService, find_services, selects
 from inventory.checks.facts import Facts
-from inventory.envsubst import expand_known
-from inventory.model import Finding, Json, Position
-from inventory.objects import get_mapping, get_text
+from inventory.model import Finding, Json
+from inventory.objects import children
+from inventory.pools import RANGE, AddressPool, Balancer, Pools, read_pools
 from inventory.rules import make_finding
 
-_ANNOTATIONS = (
-    "metallb.io/loadBalancerIPs",
-    "metallb.universe.tf/loadBalancerIPs",
-    "lbipam.cilium.io/ips",
-    "io.cilium/lb-ipam-ips",
-)
-_SHARED = ("metallb.io/allow-shared-ip", "metallb.universe.tf/allow-shared-ip")
-_MARKS = ("loadBalancerIP", "LoadBalancer", "tccr.io/")
-_DEAD_REGISTRIES = ("tccr.io/",)  # TrueCharts' registry, gone since 2025
-
-
-@dataclass(frozen=True, slots=True)
-class _Service:
-    """One mapping that describes a service with an address of its own."""
-
-    owner: str
-    field: str  # loadBalancerIP as written; empty when absent
-    annotation: str
-    is_shared: bool
-    position: Position
-    keys: tuple[str | int, ...]
-
-    @property
-    def address(self) -> str:
-        return self.field or self.annotation
+_DEAD_REGISTRIES: Final = ("tccr.io/",)  # TrueCharts' registry, gone since 2025
 
 
 def check_services(facts: Facts) -> Iterator[Finding]:
-    """Yield addresses that collide or lie outside the pool, and images nobody serves."""
-    services: list[_Service] = []
+    """Yield addresses that collide or lie outside the pools, and images nobody serves."""
+    services: list[BalancedService] = []
+    targets = {release.position: release.target_namespace for release in facts.inventory.releases}
     for owner, item in facts.inventory.objects():
         # Searching the file's text first spares walking nine objects of ten.
-        if not facts.tree.mentions(item.position.path, *_MARKS):
+        if not facts.tree.mentions(item.position.path, *MARKS, *_DEAD_REGISTRIES):
             continue
-        for keys, value in _mappings(item.raw, ()):
-            service = _service(owner, value, item.position, keys)
-            if service is not None:
-                services.append(service)
+        namespace = targets.get(item.position, "") or item.namespace
+        services.extend(find_services(owner, item, namespace))
         for keys in _dead_images(item.raw, ()):
             message = f"image comes from a registry that is gone: `{_DEAD_REGISTRIES[0]}`"
             yield make_finding("dead-registry", message, facts.locate(item.position, *keys))
-    yield from _one_sided(facts, services)
-    yield from _addresses(facts, services)
-
-
-def _one_sided(facts: Facts, services: list[_Service]) -> Iterator[Finding]:
+    pools = read_pools(facts.inventory, facts.fill)
     for service in services:
-        if service.field and service.annotation and service.field != service.annotation:
-            message = (
-                f"service of {service.owner} has two addresses:"
-                f" `{service.field}` and `{service.annotation}`"
-            )
-            place = facts.locate(service.position, *service.keys)
-            yield make_finding("address-differs", message, place)
-        elif not (service.field and service.annotation):
-            found = "loadBalancerIP" if service.field else "an annotation"
-            message = f"service of {service.owner} has its address in {found} only"
-            place = facts.locate(service.position, *service.keys)
-            yield make_finding("address-one-sided", message, place)
+        yield from _spelling(facts, service, pools)
+        yield from _outside(facts, service, pools)
+    yield from _given_twice(facts, services)
 
 
-def _addresses(facts: Facts, services: list[_Service]) -> Iterator[Finding]:
-    variables = facts.inventory.variables
-    pool = parse_pool(variables.get("METALLB_RANGE"))
-    values: dict[str, str] = {**variables.derived, **variables.values}
-    seen: dict[str, _Service] = {}
-    for service in services:
-        text = expand_known(service.address, values)
-        other = seen.setdefault(text, service)
-        if other is not service and not (service.is_shared and other.is_shared):
-            message = f"address is given to {other.owner} and to {service.owner}: `{text}`"
-            place = facts.locate(service.position, *service.keys)
-            yield make_finding("address-given-twice", message, place)
+def _spelling(facts: Facts, service: BalancedService, pools: Pools) -> Iterator[Finding]:
+    """Yield what one service says of its own address."""
+    known = pools.balancers
+    by, here = _names(service.readers), _names(known)
+    written = service.texts
+    rule = message = ""
+    if len({facts.fill(text) for text in written}) > 1:
+        texts = " and ".join(f"`{text}`" for text in written)
+        rule, message = "address-differs", f"service of {service.owner} has two addresses: {texts}"
+    elif known and not service.readers & known:
+        rule = "address-ignored"
+        message = (
+            f"address of {service.owner} is for {by}, but {here} hands out addresses here:"
+            f" `{written[0]}`"
+        )
+    elif service.name and service.field and Balancer.METALLB in service.annotations:
+        rule = "address-refused"
+        message = f"MetalLB refuses {service.name}: it has both loadBalancerIP and an annotation"
+    elif _is_one_sided(service, known):
+        found = "loadBalancerIP" if service.field else "an annotation"
+        rule = "address-one-sided"
+        message = f"service of {service.owner} has its address in {found} only"
+    if rule:
+        yield make_finding(rule, message, facts.locate(service.position, *service.keys))
+
+
+def _is_one_sided(service: BalancedService, balancers: frozenset[Balancer]) -> bool:
+    """Say whether a chart is told an address in one of two ways only."""
+    if service.name:  # a Service as it is: an annotation alone is how it should be
+        return bool(service.field) and not service.annotations
+    is_documented = balancers == {Balancer.CILIUM} and not service.field
+    is_both = bool(service.field and service.annotations)
+    return service.is_declared and not is_both and not is_documented
+
+
+def _names(balancers: frozenset[Balancer]) -> str:
+    return " and ".join(sorted(balancer.value for balancer in balancers))
+
+
+def _outside(facts: Facts, service: BalancedService, pools: Pools) -> Iterator[Finding]:
+    """Yield addresses that nobody who reads them has to give."""
+    candidates = pools.of(service.readers)
+    if not candidates or not all(pool.is_known for pool in candidates):
+        return
+    for text in _addresses(facts, service):
         address = parse_address(text)
-        if address is not None and pool and not lies_in(address, pool):
-            message = f"address of {service.owner} lies outside METALLB_RANGE: `{address}`"
-            place = facts.locate(service.position, *service.keys)
-            yield make_finding("address-outside-pool", message, place)
+        if address is None or any(
+            address in pool and selects(pool.selector, service) for pool in candidates
+        ):
+            continue
+        place = facts.locate(service.position, *service.keys)
+        yield make_finding("address-outside-pool", _explain(service, text, candidates), place)
 
 
-def _service(
-    owner: str, value: Mapping[str, Json], position: Position, keys: tuple[str | int, ...]
-) -> _Service | None:
-    is_service = value.get("type") == "LoadBalancer" or "loadBalancerIP" in value
-    spec = get_mapping(value, "spec")
-    is_object = value.get("kind") == "Service" and spec.get("type") == "LoadBalancer"
-    if not (is_service or is_object) or value.get("enabled") is False:
-        return None
-    field = get_text(spec if is_object else value, "loadBalancerIP")
-    holder = get_mapping(value, "metadata") if is_object else value
-    annotations = get_mapping(holder, "annotations")
-    found = (get_text(annotations, key) for key in _ANNOTATIONS if key in annotations)
-    annotation = next(found, "")
-    if not field and not annotation:
-        return None
-    shared = any(key in annotations for key in _SHARED)
-    return _Service(owner, field, annotation, shared, position, (*keys, *_place(value, is_object)))
+def _explain(service: BalancedService, text: str, pools: Sequence[AddressPool]) -> str:
+    address = parse_address(text)
+    lying = [pool.name for pool in pools if address is not None and address in pool]
+    names = ", ".join(pool.name for pool in pools)
+    if lying:
+        where = f"in a pool for other services only, `{lying[0]}`"
+        return f"address of {service.owner} lies {where}: `{text}`"
+    where = RANGE if names == RANGE else f"every pool, `{names}`"
+    return f"address of {service.owner} lies outside {where}: `{text}`"
 
 
-def _place(value: Mapping[str, Json], is_object: bool) -> tuple[str, ...]:  # noqa: FBT001
-    if is_object:
-        return ("spec",)
-    return ("loadBalancerIP",) if "loadBalancerIP" in value else ("annotations",)
+def _given_twice(facts: Facts, services: list[BalancedService]) -> Iterator[Finding]:
+    seen: dict[str, BalancedService] = {}
+    for service in services:
+        for text in _addresses(facts, service):
+            other = seen.setdefault(text, service)
+            if other is not service and not service.shares_with(other):
+                message = f"address is given to {other.owner} and to {service.owner}: `{text}`"
+                place = facts.locate(service.position, *service.keys)
+                yield make_finding("address-given-twice", message, place)
 
 
-def _mappings(
-    value: Json, keys: tuple[str | int, ...]
-) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Json]]]:
-    """Yield every mapping; those inside a Service object are not looked at again."""
-    if isinstance(value, dict):
-        yield keys, value
-        if value.get("kind") == "Service":
-            return
-        for key, item in value.items():
-            if isinstance(item, (dict, list)):
-                yield from _mappings(item, (*keys, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            if isinstance(item, (dict, list)):
-                yield from _mappings(item, (*keys, index))
+def _addresses(facts: Facts, service: BalancedService) -> tuple[str, ...]:
+    """Return every address of a service; an annotation may list several."""
+    parts = (part.strip() for text in service.texts for part in facts.fill(text).split(","))
+    return tuple(dict.fromkeys(part for part in parts if part))
 
 
 def _dead_images(value: Json, keys: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
-    if isinstance(value, str):
-        if value.startswith(_DEAD_REGISTRIES) or f"docker://{_DEAD_REGISTRIES[0]}" in value:
-            yield keys
-    elif isinstance(value, (dict, list)):
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            if isinstance(item, (dict, list, str)):
-                yield from _dead_images(item, (*keys, key))
+    marks = (_DEAD_REGISTRIES[0], f"docker://{_DEAD_REGISTRIES[0]}")
+    if isinstance(value, str) and (value.startswith(marks[0]) or marks[1] in value):
+        yield keys
+    for key, item in children(value):
+        if isinstance(item, (dict, list, str)):
+            yield from _dead_images(item, (*keys, key))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from inventory.addresses import lies_in, parse_address, parse_network, parse_pool
+from inventory.addresses import Address, parse_address, parse_network
 from inventory.checks.facts import Facts
 from inventory.model import Finding, Node, Position, TalosConfig
+from inventory.pools import RANGE, AddressPool, read_pools
 from inventory.rules import make_finding
 
 
@@ -77,7 +79,7 @@ def _patches(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
 
 def _addresses(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
     vip = parse_address(talos.vip)
-    pool = parse_pool(facts.inventory.variables.get("METALLB_RANGE"))
+    pools = read_pools(facts.inventory, facts.fill).pools
     for index, node in enumerate(talos.nodes):
         place = facts.locate(talos.position, "nodes", index, "ipAddress")
         addresses = [address for text in node.addresses if (address := parse_address(text))]
@@ -86,18 +88,25 @@ def _addresses(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
                 "vip-is-node", f"VIP is the address of {node.hostname}: `{vip}`", place
             )
         for address in addresses:
-            if lies_in(address, pool):
-                message = f"address of {node.hostname} lies in METALLB_RANGE: `{address}`"
+            for pool in _holding(pools, address):
+                message = f"address of {node.hostname} lies in {pool}: `{address}`"
                 yield make_finding("node-in-pool", message, place)
-    if vip is not None and lies_in(vip, pool):
+    for pool in _holding(pools, vip):
         is_named = parse_address(facts.inventory.variables.get("VIP")) == vip
         named = facts.locate_variable("VIP") if is_named else None
         place = named or _mention(facts, talos, str(vip))
-        yield make_finding("vip-in-pool", f"VIP lies in METALLB_RANGE: `{vip}`", place)
+        yield make_finding("vip-in-pool", f"VIP lies in {pool}: `{vip}`", place)
     gateway = parse_address(facts.inventory.variables.get("GATEWAY"))
-    if gateway is not None and lies_in(gateway, pool):
+    for pool in _holding(pools, gateway):
         place = facts.locate_variable("GATEWAY") or talos.position
-        yield make_finding("node-in-pool", f"gateway lies in METALLB_RANGE: `{gateway}`", place)
+        yield make_finding("node-in-pool", f"gateway lies in {pool}: `{gateway}`", place)
+
+
+def _holding(pools: Iterable[AddressPool], address: Address | None) -> Iterator[str]:
+    """Yield the name of the first pool that may give an address to a service."""
+    holding = (pool for pool in pools if address is not None and address in pool)
+    for pool in itertools.islice(holding, 1):
+        yield RANGE if pool.name == RANGE else f"pool {pool.name} of {pool.balancer.value}"
 
 
 def _networks(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:

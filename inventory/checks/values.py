@@ -12,7 +12,6 @@ from typing import Final
 from inventory.catalogue import PROVIDERS, Origin
 from inventory.checks.facts import Facts
 from inventory.crds import CRD_KIND
-from inventory.envsubst import expand_known
 from inventory.model import Finding, Json, ObjectRef, Release, TalosConfig
 from inventory.objects import get, get_flag, get_mapping, get_mappings, get_text
 from inventory.rules import make_finding
@@ -153,10 +152,7 @@ def _hosts(talos: TalosConfig, chart: str) -> int:
 
 def _number(facts: Facts, text: str) -> int:
     """Return a number that may come from a variable; 0 when it is not known."""
-    if "$" in text:
-        variables = facts.inventory.variables
-        values = {name: v for found in variables.sets.values() for name, v in found.values.items()}
-        text = expand_known(text, {**variables.derived, **variables.values, **values})
+    text = facts.fill(text)
     return int(text) if text.isdecimal() else 0
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from inventory.model import Finding, Position
+from inventory.rules._addresses import ADDRESSES
 from inventory.rules._cluster import SECRETS, TALOS, UPGRADES
 from inventory.rules._examples import EXAMPLES
 from inventory.rules._files import BUILDS, FILES
@@ -30,6 +31,7 @@ RULES: Final[dict[str, Rule]] = {
         *CRDS,
         *WAITS,
         *NEEDS,
+        *ADDRESSES,
         *VALUES,
         *VARIABLES,
         *TALOS,

@@ -41,14 +41,16 @@ TALOS = (
     rule(
         "vip-in-pool",
         ERROR,
-        "The control planes' shared address lies in METALLB_RANGE, so a service may get it.",
-        "choose a VIP outside the range, or shrink the range",
+        "The control planes' shared address lies in a pool of load-balancer addresses"
+        " (METALLB_RANGE, an IPAddressPool, a CiliumLoadBalancerIPPool), so a service may get it.",
+        "choose a VIP outside the pool, or shrink the pool",
     ),
     rule(
         "node-in-pool",
         ERROR,
-        "A node's address or the gateway lies inside METALLB_RANGE, so a service may get it.",
-        "shrink the range",
+        "A node's address or the gateway lies in a pool of load-balancer addresses"
+        " (METALLB_RANGE, an IPAddressPool, a CiliumLoadBalancerIPPool), so a service may get it.",
+        "shrink the pool",
     ),
     rule(
         "networks-overlap",

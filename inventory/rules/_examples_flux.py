@@ -136,12 +136,22 @@ service:
 === address-outside-pool
 METALLB_RANGE: 192.168.10.20-192.168.10.60
 loadBalancerIP: 192.168.10.70
+=== address-ignored
+# a CiliumLoadBalancerIPPool is live, MetalLB is not
+annotations: {metallb.io/loadBalancerIPs: 192.168.10.20}
+=== address-not-announced
+kind: CiliumL2AnnouncementPolicy
+spec: {loadBalancerIPs: true}  # while Cilium's values have no l2announcements.enabled: true
 === address-differs
 loadBalancerIP: 192.168.10.20
 annotations: {metallb.io/loadBalancerIPs: 192.168.10.21}
 === address-one-sided
-type: LoadBalancer
-loadBalancerIP: 192.168.10.20  # and no annotation metallb.io/loadBalancerIPs
+service:
+  main: {type: LoadBalancer, loadBalancerIP: 192.168.10.20}      # and no annotation
+=== address-refused
+kind: Service
+metadata: {annotations: {metallb.io/loadBalancerIPs: 192.168.10.20}}
+spec: {type: LoadBalancer, loadBalancerIP: 192.168.10.20}
 === volsync-ignored
 persistence:
   config:

@@ -175,32 +175,6 @@ NEEDS = (
         "deploy what brings them, or switch the feature off in the values",
     ),
     rule(
-        "address-given-twice",
-        WARNING,
-        "Two services ask for the same load-balancer address; only one of them gets it.",
-        "give each service its own address, or share it with MetalLB's allow-shared-ip",
-    ),
-    rule(
-        "address-outside-pool",
-        WARNING,
-        "A service asks for a load-balancer address outside METALLB_RANGE, so it never gets one.",
-        "choose an address in the range, or widen the range",
-    ),
-    rule(
-        "address-differs",
-        WARNING,
-        "A service names one address in loadBalancerIP and another in its annotation.",
-        "make them the same",
-    ),
-    rule(
-        "address-one-sided",
-        INFO,
-        "A load-balancer service asks for its address in loadBalancerIP or in an annotation, not in"
-        " both. Kubernetes deprecates the field, and which of them counts depends on who hands out"
-        " addresses: a change of that leaves the service with another one.",
-        "set both to the same address",
-    ),
-    rule(
         "volsync-ignored",
         WARNING,
         "VolSync is configured where TrueCharts' common library does not look: only"
