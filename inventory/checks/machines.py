@@ -24,6 +24,12 @@ _GENERATED_NAMESPACE: Final = "system-upgrade"
 _ROTATION: Final = ("machine", "kubelet", "extraArgs", "rotate-server-certificates")
 _APPROVERS: Final = ("csr-approver", "cert-approver")
 _SYSCTLS: Final = ("machine", "sysctls", "user.max_user_namespaces")
+_USER_NAMESPACES_SINCE: Final = 33  # TrueCharts' common library asks for them from Kubernetes 1.33
+_TRUECHARTS: Final = "truecharts"
+_WITHOUT_PODS: Final = frozenset({"metallb-config", "clusterissuer"})
+# What makes the library leave the host's users to a pod; any mention is trusted.
+_NEEDS_HOST: Final = re.compile(r"'(?:hostNetwork|hostPID|hostIPC|hostUsers)': True|'hostPath'")
+_MAX_NAMES: Final = 3
 _NO_HOST_USERS: Final = re.compile(r"^[ -]*(hostUsers):[ \t]*false\b", re.MULTILINE)
 
 
@@ -134,6 +140,7 @@ def _user_namespaces(facts: Facts, machines: _Machines) -> Iterator[Finding]:
     number = as_text(value) if value is not None and is_scalar(value) else ""
     if not machines.is_complete or (number.isdecimal() and int(number) > 0):
         return
+    yield from _chart_defaults(facts, machines)
     seen: set[str] = set()
     for _, item in facts.inventory.objects():
         path = item.position.path
@@ -146,3 +153,28 @@ def _user_namespaces(facts: Facts, machines: _Machines) -> Iterator[Finding]:
             column = match.start(1) - text.rfind("\n", 0, match.start(1))
             message = f"{item} wants a user namespace, of which Talos allows none"
             yield make_finding("user-namespaces-off", message, Position(path, line, column))
+
+
+def _chart_defaults(facts: Facts, machines: _Machines) -> Iterator[Finding]:
+    """Yield TrueCharts' charts, whose pods want a user namespace unless their values say no."""
+    minor = minor_of(machines.talos.kubernetes_version)
+    if minor is None or minor < _USER_NAMESPACES_SINCE:
+        return
+    urls = {source.key: source.url for source in facts.inventory.sources}
+    wanting = [
+        release
+        for release in facts.inventory.releases
+        if _TRUECHARTS in urls.get(release.source, "")
+        and release.chart not in _WITHOUT_PODS
+        and not release.values_from
+        and get(release.values, "podOptions", "hostUsers") is not True
+        and not _NEEDS_HOST.search(str(release.values))
+    ]
+    if wanting:
+        names = ", ".join(release.name for release in wanting[:_MAX_NAMES])
+        others = f" and {len(wanting) - _MAX_NAMES} more" if len(wanting) > _MAX_NAMES else ""
+        message = (
+            f"charts of TrueCharts want user namespaces by default, of which Talos allows none:"
+            f" `{names}{others}`"
+        )
+        yield make_finding("user-namespaces-off", message, wanting[0].position)

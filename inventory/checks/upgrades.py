@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from inventory.checks.facts import Facts
 from inventory.model import Finding, ObjectRef, Severity
-from inventory.objects import get_list, get_mapping, get_mappings, get_text
+from inventory.objects import get_flag, get_list, get_mapping, get_mappings, get_text
 from inventory.pins import find_pins
 from inventory.rules import make_finding
 from inventory.support import is_supported, minor_of, supported_kubernetes
@@ -17,6 +17,8 @@ _TUPPR = "tuppr.home-operations.com"
 _PLANS = "upgrade.cattle.io"
 # Charts that lose or degrade data when the next node goes before the last one has caught up.
 _STORAGE = frozenset({"longhorn", "rook-ceph", "rook-ceph-cluster", "openebs", "cloudnative-pg"})
+# Charts whose disruption budgets refuse an eviction until something else has moved.
+_REFUSING = frozenset({"longhorn", "cloudnative-pg"})
 _FEATURE_PREFIX = "feature.node.kubernetes.io/"
 _LABELLERS = frozenset(
     {"node-feature-discovery", "nfd", "gpu-operator"}
@@ -35,12 +37,30 @@ def check_upgrades(facts: Facts) -> Iterator[Finding]:
             message = f"two controllers upgrade {subject}: `{upgrade}` and `{rival}`"
             yield make_finding("two-upgraders", message, upgrade.position)
     yield from _storage_gate(facts, tuppr)
+    yield from _drains(facts, tuppr)
     yield from _labels(facts, plans)
     yield from _pair(facts)
     yield from _drift(facts)
     yield from _skew(facts)
     yield from _hops(facts)
     yield from _pins(facts)
+
+
+def _drains(facts: Facts, upgrades: list[ObjectRef]) -> Iterator[Finding]:
+    """Yield upgrades that drain without a second try, where storage refuses the first one.
+
+    With `waitForVolumeDetach` tuppr drains itself and keeps talosctl, which tries again, from it.
+    """
+    talos = facts.inventory.talos
+    refusing = sorted({r.chart for r in facts.inventory.releases if r.chart in _REFUSING})
+    if talos is not None and len(talos.nodes) < 2:  # noqa: PLR2004 - nothing is drained then
+        return
+    for item in upgrades if refusing else ():
+        if get_flag(item.raw, "spec", "policy", "waitForVolumeDetach"):
+            names = ", ".join(refusing)
+            message = f"{item} drains a node without trying again, which may refuse: `{names}`"
+            place = facts.locate(item.position, "spec", "policy", "waitForVolumeDetach")
+            yield make_finding("drain-without-retry", message, place)
 
 
 def _storage_gate(facts: Facts, upgrades: list[ObjectRef]) -> Iterator[Finding]:

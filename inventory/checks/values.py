@@ -7,12 +7,14 @@ cert-manager 1.12 to 1.21.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from inventory.catalogue import PROVIDERS, Origin
 from inventory.checks.facts import Facts
+from inventory.checks.flux_version import has_flux_since, is_feature_stated
 from inventory.crds import CRD_KIND
-from inventory.model import Finding, Json, ObjectRef, Release, TalosConfig
+from inventory.model import Finding, Json, ObjectRef, Release, Severity, TalosConfig
 from inventory.objects import get, get_flag, get_mapping, get_mappings, get_text
 from inventory.rules import make_finding
 from inventory.support import minor_of
@@ -31,6 +33,9 @@ _SPREAD: Final[Mapping[str, tuple[_Keys, int, str]]] = {
     "cilium": (("operator", "replicas"), 2, "replicas of cilium-operator"),
     "longhorn": (("persistence", "defaultClassReplicaCount"), 3, "copies of each volume"),
 }
+_PODS: Final = ("cilium",)  # of these charts they are pods, which a release waits for
+_WAITS_SINCE: Final = (2, 8)
+_HELM_3_DEFAULTS: Final = "UseHelm3Defaults=true"
 _HOSTNAME: Final = "kubernetes.io/hostname"
 _BLOCKING_POLICIES: Final = ("", "block-if-contains-last-replica")
 
@@ -48,8 +53,8 @@ def check_values(facts: Facts) -> Iterator[Finding]:
         if release.chart == "cilium":
             yield from _before_network(facts, release)
     for kind in ("Deployment", "StatefulSet"):
-        for _, item in facts.of_kind(kind):
-            yield from _workload(facts, item)
+        for owner, item in facts.of_kind(kind):
+            yield from _workload(facts, owner, item)
 
 
 def _both_switches(facts: Facts, release: Release) -> Iterator[Finding]:
@@ -113,18 +118,31 @@ def _spread(facts: Facts, release: Release) -> Iterator[Finding]:
     nodes = _hosts(talos, release.chart) if talos is not None else 0
     if nodes and count > nodes and not release.values_from:
         said = "" if get(release.values, *keys) is not None else ", as the chart sets by itself"
+        is_fatal = release.chart in _PODS and _waits_for_every_pod(facts, release)
+        result = "; Flux since 2.8 waits for every one, so the release fails" if is_fatal else ""
         message = (
             f"`{release.name}` wants {count} {what}, each on a node of its own{said},"
-            f" but the nodes are `{nodes}`"
+            f" but the nodes are `{nodes}`{result}"
         )
-        yield make_finding(
-            "more-replicas-than-nodes",
-            message,
-            facts.locate(release.position, "spec", "values", *keys),
-        )
+        place = facts.locate(release.position, "spec", "values", *keys)
+        finding = make_finding("more-replicas-than-nodes", message, place)
+        yield replace(finding, severity=Severity.ERROR) if is_fatal else finding
 
 
-def _workload(facts: Facts, item: ObjectRef) -> Iterator[Finding]:
+def _waits_for_every_pod(facts: Facts, release: Release) -> bool:
+    """Say whether Flux waits for all pods of a release.
+
+    helm-controller 1.5, which Flux 2.8 brought, waits as kstatus does; before, and with the
+    `legacy` strategy, pods that an update may leave out were not waited for.
+    """
+    strategy = get_text(release.raw, "spec", "waitStrategy", "name")
+    is_kept = strategy == "legacy" or get_flag(release.raw, "spec", "install", "disableWait")
+    is_new = has_flux_since(facts, _WAITS_SINCE, is_unknown=False)
+    is_default = is_new and not is_feature_stated(facts, _HELM_3_DEFAULTS)
+    return not is_kept and (is_default or strategy == "poller")
+
+
+def _workload(facts: Facts, owner: str, item: ObjectRef) -> Iterator[Finding]:
     """Yield a workload whose pods cannot share a node and outnumber the nodes."""
     talos = facts.inventory.talos
     count = _number(facts, get_text(item.raw, "spec", "replicas", default="1"))
@@ -137,12 +155,15 @@ def _workload(facts: Facts, item: ObjectRef) -> Iterator[Finding]:
     )
     is_alone = any(get_text(term, "topologyKey") == _HOSTNAME for term in terms)
     if is_alone or any("hostPort" in port for port in ports):
+        waiting = next((c for c in facts.inventory.components if c.name == owner and c.wait), None)
+        result = f"; `{owner}` waits for every one, so it is never ready" if waiting else ""
         message = (
             f"{item} wants {count} pods, each on a node of its own,"
-            f" but the nodes are `{len(talos.nodes)}`"
+            f" but the nodes are `{len(talos.nodes)}`{result}"
         )
         place = facts.locate(item.position, "spec", "replicas")
-        yield make_finding("more-replicas-than-nodes", message, place)
+        finding = make_finding("more-replicas-than-nodes", message, place)
+        yield replace(finding, severity=Severity.ERROR) if waiting else finding
 
 
 def _hosts(talos: TalosConfig, chart: str) -> int:

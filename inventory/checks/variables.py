@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from inventory.checks.facts import Facts
+from inventory.checks.flux_version import has_flux_since, is_feature_stated
 from inventory.model import (
     Component,
     Entry,
@@ -25,7 +26,6 @@ from inventory.substitution import SubstitutionError, is_disabled, references
 # kustomize-controller 1.9, which Flux 2.9 brings; a feature gate takes it back.
 _STRICT_SINCE: Final = (2, 9)
 _LENIENT: Final = "StrictPostBuildSubstitutions=false"
-_MINOR: Final = re.compile(r"v?(\d+)\.(\d+)")
 _PROGRAMS: Final = (".sh", ".bash", ".py", ".js", ".lua", ".awk", ".json")  # keys of ConfigMaps
 
 
@@ -116,15 +116,9 @@ def _undefined(
 
 def _is_flux_strict(facts: Facts) -> bool:
     """Say whether the repository's Flux refuses undefined names: 2.9 does, unless told not to."""
-    paths = {item.position.path for _, item in facts.inventory.objects()}
-    if any(facts.tree.mentions(path, _LENIENT) for path in paths):
-        return False
-    stated = [s for s in facts.inventory.versions if s.subject == "flux"]
-    if any(s.note == "a range" for s in stated):
-        return True  # it leads to the newest
-    texts = (s.value for s in stated if not s.note)
-    known = [tuple(map(int, found.groups())) for text in texts if (found := _MINOR.match(text))]
-    return not known or max(known) >= _STRICT_SINCE
+    return not is_feature_stated(facts, _LENIENT) and has_flux_since(
+        facts, _STRICT_SINCE, is_unknown=True
+    )
 
 
 def _is_foreign(text: str, keys: tuple[str | int, ...], name: str) -> bool:

@@ -107,9 +107,11 @@ TALOS = (
     rule(
         "user-namespaces-off",
         WARNING,
-        "A pod sets hostUsers: false, but Talos allows no user namespaces unless a patch sets the"
-        " sysctl user.max_user_namespaces. Its containers do not start: no space left on device.",
-        "set user.max_user_namespaces in machine.sysctls, or hostUsers: true",
+        "A pod sets hostUsers: false, as newer charts of TrueCharts do by themselves from"
+        " Kubernetes 1.33, but Talos allows no user namespaces unless a patch sets the sysctl"
+        " user.max_user_namespaces. Its containers do not start: no space left on device.",
+        "set user.max_user_namespaces in machine.sysctls, or hostUsers: true (TrueCharts:"
+        " podOptions.hostUsers)",
     ),
     rule(
         "vip-as-talos-endpoint",
@@ -191,6 +193,15 @@ UPGRADES = (
         "system-upgrade-controller plans and tuppr upgrade objects are live together; they upgrade"
         " the same nodes behind each other's back.",
         "keep one of the two",
+    ),
+    rule(
+        "drain-without-retry",
+        WARNING,
+        "With policy.waitForVolumeDetach tuppr drains a node itself and keeps talosctl from it."
+        " talosctl tries evictions again until its timeout; tuppr gives up at the first one that a"
+        " PodDisruptionBudget refuses, as Longhorn's and CloudNativePG's do while volumes are in"
+        " use, and begins anew for ever.",
+        "remove waitForVolumeDetach and let Talos drain, or make sure that nothing refuses",
     ),
     rule(
         "upgrade-without-health-checks",

@@ -92,6 +92,10 @@ metadata: {name: sops-age, namespace: flux-system}
 === two-upgraders
 kind: Plan                     # of system-upgrade-controller, for talos
 kind: TalosUpgrade             # of tuppr
+=== drain-without-retry
+kind: TalosUpgrade             # and Longhorn on more than one node
+spec:
+  policy: {waitForVolumeDetach: true}
 === upgrade-without-health-checks
 kind: TalosUpgrade
 spec:                          # no healthChecks, beside Longhorn on four nodes

@@ -25,8 +25,10 @@ VALUES = (
         "more-replicas-than-nodes",
         WARNING,
         "A chart puts more replicas on nodes of their own than the cluster has nodes. The last"
-        " ones stay pending, volumes stay degraded: the release rolls back or is never healthy,"
-        " and upgrades that wait for health stop.",
+        " ones stay pending, volumes stay degraded, and upgrades that wait for health stop. It is"
+        " an error where something certainly waits for every pod: a release under Flux 2.8 or"
+        " later, whose health checks leave none out (unless `waitStrategy: legacy` or"
+        " disableWait), or a Kustomization with wait.",
         "lower the number to that of the nodes",
     ),
     rule(

@@ -183,6 +183,45 @@ def test_user_namespaces_without_their_sysctl_are_found(
     assert expected == found(write, POD.replace("MAY", may), patch)
 
 
+TRUECHARTS = """\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: HelmRepository
+metadata: {name: truecharts, namespace: flux-system}
+spec: {type: oci, url: "oci://oci.lab.example/truecharts"}
+---
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: plex, namespace: default}
+spec:
+  chart: {spec: {chart: plex, version: 20.0.0, sourceRef: {kind: HelmRepository,
+    name: truecharts, namespace: flux-system}}}
+  values: VALUES
+"""
+SYSCTL = 'machine: {sysctls: {user.max_user_namespaces: "11255"}}\n'
+
+
+@pytest.mark.parametrize(
+    ("manifest", "patch", "count"),
+    [
+        (TRUECHARTS, "", 1),
+        (TRUECHARTS, SYSCTL, 0),
+        (TRUECHARTS, None, 0),
+        (TRUECHARTS.replace("VALUES", "{podOptions: {hostUsers: true}}"), "", 0),
+        (TRUECHARTS.replace("VALUES", "{podOptions: {hostUsers: false}}"), "", 1),
+        (TRUECHARTS.replace("VALUES", "{workload: {main: {podSpec: {hostNetwork: true}}}}"), "", 0),
+        (TRUECHARTS.replace("chart: plex", "chart: metallb-config"), "", 0),
+        (TRUECHARTS.replace("lab.example/truecharts", "lab.example/others"), "", 0),
+    ],
+)
+def test_charts_that_want_user_namespaces_by_default_are_found(
+    write: Write, manifest: str, patch: str | None, count: int
+) -> None:
+    """TrueCharts' pods have users of their own from Kubernetes 1.33, unless the values say no."""
+    ids = [item.partition(" ")[0] for item in found(write, manifest.replace("VALUES", "{}"), patch)]
+
+    assert ["user-namespaces-off"] * count == ids
+
+
 @pytest.mark.parametrize(
     ("arguments", "count"),
     [

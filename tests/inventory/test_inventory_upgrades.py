@@ -65,7 +65,7 @@ def found(write: Write, upgrade: str, chart: str, talconfig: str = TWO_NODES) ->
         }
     )
     root = write({**files, "clusters/main/talos/talconfig.yaml": talconfig})
-    wanted = {"upgrade-without-health-checks", "plan-fits-no-node"}
+    wanted = {"upgrade-without-health-checks", "plan-fits-no-node", "drain-without-retry"}
     findings = read_repository(root, "main").findings
     return [f"{f.id} {f.position.line}" for f in findings if f.id in wanted]
 
@@ -89,6 +89,26 @@ def test_upgrade_that_need_not_ask_is_not_found(
 ) -> None:
     """It asks, nothing is replicated, there is no next node, or no node restarts."""
     assert [] == found(write, upgrade, chart, talconfig)
+
+
+@pytest.mark.parametrize(
+    ("policy", "chart", "talconfig", "count"),
+    [
+        ("{waitForVolumeDetach: true}", "longhorn", TWO_NODES, 1),
+        ("{waitForVolumeDetach: true}", "cloudnative-pg", TWO_NODES, 1),
+        ("{waitForVolumeDetach: true}", "plex", TWO_NODES, 0),
+        ("{waitForVolumeDetach: true}", "longhorn", ONE_NODE, 0),
+        ("{waitForVolumeDetach: false}", "longhorn", TWO_NODES, 0),
+        ("{drainTimeout: 10m}", "longhorn", TWO_NODES, 0),
+    ],
+)
+def test_drain_that_is_tried_once_is_found(
+    write: Write, policy: str, chart: str, talconfig: str, count: int
+) -> None:
+    """Whoever waits for volumes drains without a second try, which budgets of storage refuse."""
+    upgrade = f"{ASKING}  policy: {policy}\n"
+
+    assert ["drain-without-retry 7"] * count == found(write, upgrade, chart, talconfig)
 
 
 @pytest.mark.parametrize(("plan", "line"), [(IS_TALOS, 7), (LABELLED, 7)])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from inventory import read_repository
-from tests.inventory.inventory_files import base, config_map, kustomization
+from inventory import Severity, read_repository
+from tests.inventory.inventory_files import base, config_map, ks, kustomization
 
 Write = Callable[[Mapping[str, str]], Path]
 
@@ -70,6 +70,75 @@ def found(write: Write, *manifests: str, nodes: int = 1) -> list[str]:
     root = write({**files, **environment, f"{folder}/talos/talconfig.yaml": talconfig})
     findings = read_repository(root, "main").findings
     return [f"{f.id} {f.position.line}" for f in findings if f.id in IDS]
+
+
+FLUX = """\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: OCIRepository
+metadata: {name: flux-manifests, namespace: flux-system}
+spec: {url: "oci://ghcr.io/fluxcd/flux-manifests", ref: {tag: TAG}}
+"""
+LEGACY = release("cilium", "{}", more="  waitStrategy: {name: legacy}\n")
+ALONE = DEPLOYMENT.replace("POD", SPREAD)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "tag", "severity"),
+    [
+        (release("cilium", "{}"), "v2.8.0", Severity.ERROR),
+        (release("cilium", "{}"), "v2.9.4", Severity.ERROR),
+        (release("cilium", "{}"), "v2.7.5", Severity.WARNING),
+        (release("cilium", "{}"), "", Severity.WARNING),
+        (LEGACY, "v2.9.4", Severity.WARNING),
+        (LEGACY.replace("legacy", "poller"), "v2.7.5", Severity.ERROR),
+        (
+            release("cilium", "{}", more="  install: {disableWait: true}\n"),
+            "v2.9.4",
+            Severity.WARNING,
+        ),
+        (release("longhorn", "{}"), "v2.9.4", Severity.WARNING),
+        (ALONE, "v2.9.4", Severity.WARNING),
+    ],
+)
+def test_replicas_that_are_waited_for_are_an_error(
+    write: Write, manifest: str, tag: str, severity: Severity
+) -> None:
+    """Since Flux 2.8 a release waits for every pod of its own, so one too many fails it."""
+    files = base(
+        **{
+            "kustomization.yaml": kustomization("flux-entry.yaml", "m.yaml", "f.yaml"),
+            "m.yaml": manifest,
+            "f.yaml": FLUX.replace("TAG", tag) if tag else config_map("a"),
+        }
+    )
+    files["clusters/main/talos/talconfig.yaml"] = (
+        "allowSchedulingOnControlPlanes: true\nnodes:\n" + NODE
+    )
+    findings = read_repository(write(files), "main").findings
+
+    assert [severity] == [f.severity for f in findings if f.id == "more-replicas-than-nodes"]
+
+
+def test_replicas_that_a_kustomization_waits_for_are_an_error(write: Write) -> None:
+    """With wait a Kustomization is never ready while a pod is pending."""
+    folder = "clusters/main/kubernetes"
+    files = base(
+        **{
+            "kustomization.yaml": kustomization("flux-entry.yaml", "source.yaml", "ks.yaml"),
+            "ks.yaml": ks("a", f"./{folder}/a", more="  wait: true\n"),
+            "a/m.yaml": ALONE,
+            "a/kustomization.yaml": kustomization("m.yaml"),
+        }
+    )
+    files["clusters/main/talos/talconfig.yaml"] = "nodes:\n" + NODE
+    [only] = [
+        f
+        for f in read_repository(write(files), "main").findings
+        if f.id == "more-replicas-than-nodes"
+    ]
+
+    assert only.severity is Severity.ERROR
+    assert "`a` waits" in only.message
 
 
 @pytest.mark.parametrize(
