@@ -24,7 +24,7 @@ __all__ = ["ROOT", "Place", "RefusalLab", "Said", "finish"]
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEED = "200"
-_TIMEOUT_S = 120.0
+_TIMEOUT_S = 300.0
 _AUTHOR = ("-c", "user.name=somebody", "-c", "user.email=somebody@lab.example")
 
 
