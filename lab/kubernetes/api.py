@@ -93,16 +93,29 @@ class Api:
         return served.show(clone_map(self._live(served, name, namespace)))
 
     def list(
-        self, served: Served, namespace: str, *, labels: str = "", fields: str = ""
+        self,
+        served: Served,
+        namespace: str,
+        *,
+        labels: str = "",
+        fields: str = "",
+        version: int | None = None,
     ) -> tuple[list[Object], str]:
-        """Read all objects, not to be changed, and the resourceVersion of the list."""
-        accepts = make_filter(labels, fields)
-        objects = [
-            served.show(obj)
-            for obj in self.store.all(served.kind.resource, namespace)
-            if accepts(obj)
-        ]
-        return objects, str(self.store.version)
+        """Read all objects, not to be changed, and the resourceVersion of the list.
+
+        With a version, as they were then.
+
+        Raises:
+            GoneError: that is too long ago.
+        """
+        accepts, resource = make_filter(labels, fields), served.kind.resource
+        found = (
+            self.store.all(resource, namespace)
+            if version is None
+            else self.store.all_at(resource, namespace, version)
+        )
+        objects = [served.show(obj) for obj in found if accepts(obj)]
+        return objects, str(self.store.version if version is None else version)
 
     def watch(
         self, served: Served, namespace: str, *, labels: str = "", fields: str = "", since: str = ""

@@ -163,10 +163,20 @@ class ConflictError(ApiError):
 
 
 class GoneError(ApiError):
-    """The asked resourceVersion is too old to watch from."""
+    """The asked resourceVersion is too old; `follow` goes on with a list all the same."""
 
     code = 410
     reason = "Expired"
+
+    def __init__(self, message: str, *, follow: str = "") -> None:
+        super().__init__(message)
+        self.follow = follow
+
+    @property
+    def status(self) -> Object:
+        """With what asks for the rest of the list."""
+        metadata: Object = {"continue": self.follow} if self.follow else {}
+        return {**super().status, "metadata": metadata}
 
 
 class InvalidError(ApiError):

@@ -72,8 +72,24 @@ class Store:
     def all(self, resource: str, namespace: str = "") -> list[Object]:
         """All objects of a resource, of one namespace if given, in order of name."""
         spaces = self._objects.get(resource, {})
-        chosen = [namespace] if namespace else sorted(spaces)
+        # As etcd has its keys in order, in which `a-b/` comes before `a/`.
+        chosen = [namespace] if namespace else sorted(spaces, key=lambda space: f"{space}/")
         return [spaces[space][name] for space in chosen for name in sorted(spaces.get(space, {}))]
+
+    def all_at(self, resource: str, namespace: str, version: int) -> list[Object]:
+        """All objects as they were at a version, in the same order.
+
+        Raises:
+            GoneError: what changed since is forgotten.
+        """
+        then = {(namespace_of(obj), name_of(obj)): obj for obj in self.all(resource, namespace)}
+        for change in reversed(self.changes_since(version)):
+            if change.resource == resource and namespace in ("", change.place.namespace):
+                place = (change.place.namespace, change.place.name)
+                then.pop(place, None)
+                if change.before is not None:
+                    then[place] = change.before
+        return [then[place] for place in sorted(then, key="/".join)]
 
     def count(self, resource: str) -> int:
         """How many objects of a resource there are."""

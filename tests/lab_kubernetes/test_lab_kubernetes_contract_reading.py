@@ -6,6 +6,7 @@ What controllers do is left out: a bare API server has no controller manager.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 
 import httpx2
@@ -158,3 +159,45 @@ async def test_pages_have_their_version(server: Server) -> None:
         "BadRequest",
         "specifying resource version is not allowed when using continue",
     )
+
+
+def read_token(follow: str) -> Object:
+    """Look into what asks for the next page."""
+    token: Object = json.loads(base64.urlsafe_b64decode(follow + "=" * (-len(follow) % 4)))
+    return token
+
+
+async def test_page_says_itself_where_the_next_one_begins(server: Server) -> None:
+    """Version and key are in the token, so that any API server of a cluster can go on."""
+    await put_up(server, "a", "b", "c")
+    _, follow, _ = await read_page(server, labelSelector="mine")
+    token = read_token(follow)
+    _, listed = await server.ask("GET", server.path("configmaps"))
+    _, all_listed = await server.ask("GET", "/api/v1/configmaps?limit=1&labelSelector=mine")
+    first = at(maps(all_listed, "items")[0], "metadata")
+
+    assert ["v", "rv", "start"] == list(token)
+    assert ("meta.k8s.io/v1", "/b\0") == (token["v"], token["start"])
+    assert number(token, "rv") <= int(text(listed, "metadata", "resourceVersion"))
+    assert f"/{first['namespace']}/{first['name']}\0" == text(
+        read_token(text(all_listed, "metadata", "continue")), "start"
+    )
+
+
+async def test_pages_of_all_namespaces_follow_the_order_of_keys(server: Server) -> None:
+    """A namespace and its neighbour with a hyphen are in etcd's order, also across pages."""
+    names = [f"{server.space}-b", server.space]
+    await server.ask("POST", "/api/v1/namespaces", {"metadata": {"name": names[0]}})
+    found = settings("a", labels={"space": server.space})
+    for name in names:
+        await server.ask("POST", f"/api/v1/namespaces/{name}/configmaps", found)
+    query = {"limit": "1", "labelSelector": f"space={server.space}"}
+    first = (await server.ask("GET", str(httpx2.URL("/api/v1/configmaps", params=query))))[1]
+    query["continue"] = text(first, "metadata", "continue")
+    second = (await server.ask("GET", str(httpx2.URL("/api/v1/configmaps", params=query))))[1]
+
+    assert names == [
+        text(item, "metadata", "namespace")
+        for page in (first, second)
+        for item in maps(page, "items")
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -12,7 +13,12 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ConfigMap, Node
 
 from lab.kubernetes.values import Json, Object, dig, maps, name_of, text
-from tests.lab_kubernetes.lab_kubernetes_cluster import Cluster, deployment
+from tests.lab_kubernetes.lab_kubernetes_cluster import (
+    CONTROL_PLANE,
+    PORT,
+    Cluster,
+    deployment,
+)
 
 PODS = "/api/v1/namespaces/default/pods"
 
@@ -134,6 +140,40 @@ async def test_old_versions_are_gone(forgetful: Cluster, web: httpx2.AsyncClient
         (text(e, "type"), text(e, "object", "reason")) for e in events
     ]
     assert text(events[0], "object", "message").startswith("too old resource version: 2 (")
+
+
+async def test_another_api_server_goes_on_with_a_list(
+    empty: Cluster, web: httpx2.AsyncClient
+) -> None:
+    """What asks for the next page is no secret of the server that gave it."""
+    other = replace(CONTROL_PLANE, name="cp-2", loopback="127.42.0.12")
+    await empty.plane.start_apiserver(other)
+    first = (await web.get("/api/v1/namespaces", params={"limit": "1"})).json()
+    query = {"limit": "1", "continue": first["metadata"]["continue"]}
+    url = f"https://{other.loopback}:{PORT}"
+    async with httpx2.AsyncClient(base_url=url, verify=empty.client_context()) as second:
+        found = await second.get("/api/v1/namespaces", params=query)
+
+    assert ["default"] == [name_of(item) for item in maps(first, "items")]
+    assert ["kube-node-lease"] == [name_of(item) for item in maps(body(found), "items")]
+
+
+async def test_page_of_a_forgotten_version_is_gone_and_can_be_had_anew(
+    forgetful: Cluster, web: httpx2.AsyncClient
+) -> None:
+    """The refusal brings what asks for the rest as it is now."""
+    first = (await web.get("/api/v1/namespaces", params={"limit": "1"})).json()
+    for name in "abcd":
+        space: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        await forgetful.client.create(space)
+    query = {"limit": "2", "continue": first["metadata"]["continue"]}
+    gone = body(await web.get("/api/v1/namespaces", params=query))
+    query["continue"] = text(gone, "metadata", "continue")
+    rest = body(await web.get("/api/v1/namespaces", params=query))
+
+    assert "Expired" == text(gone, "reason")
+    assert text(gone, "message").startswith("The provided continue parameter is too old")
+    assert ["kube-node-lease", "kube-public"] == [name_of(item) for item in maps(rest, "items")]
 
 
 async def test_lightkube_works_with_it(empty: Cluster) -> None:

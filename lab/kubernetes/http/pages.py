@@ -5,23 +5,28 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections import OrderedDict
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.kubernetes.errors import BadRequestError, GoneError, TooNewError
 from lab.kubernetes.values import Object, name_of, namespace_of
 
-__all__ = ["Page", "Pages"]
+__all__ = ["Page", "read_page"]
 
-# Lists of which a client may still ask for the rest. A real server forgets by time, about five
-# minutes (etcd's compaction).
-_REMEMBERED_LISTS = 64
 _TOKEN_VERSION = "meta.k8s.io/v1"  # noqa: S105  a format, no secret
+# The version of a token that goes on with whatever there is by now.
+_NOW = -1
 _EXPIRED = (
     "The provided continue parameter is too old to display a consistent list result. You can "
-    "start a new list without the continue parameter."
+    "start a new list without the continue parameter, or use the continue token in this response "
+    "to retrieve the remainder of the results. Continuing with the provided token results in an "
+    "inconsistent list - objects that were created, modified, or deleted between the time the "
+    "first chunk was returned and now may show up in the list."
 )
+
+# Finds what is listed, as it was at a version or now, and the version of that.
+Find = Callable[[int | None], tuple[Sequence[Object], str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,52 +52,40 @@ class Page:
         return metadata
 
 
-class Pages:
-    """Cuts lists into pages, and keeps those that are being read."""
+def read_page(query: Mapping[str, str], namespace: str, find: Find) -> Page:
+    """Return the page of a list that `query` asks for.
 
-    def __init__(self) -> None:
-        self._held: OrderedDict[tuple[str, str], Sequence[Object]] = OrderedDict()
+    What asks for the next page says itself where it begins and of which version: any API server
+    of the cluster can go on.
 
-    def read(
-        self,
-        query: Mapping[str, str],
-        place: str,
-        find: Callable[[], tuple[Sequence[Object], str]],
-    ) -> Page:
-        """Return the page that `query` asks for; `place` is what is listed, with its selectors.
-
-        Raises:
-            BadRequestError: a parameter makes no sense.
-            GoneError: the rest of a list that is forgotten.
-            TooNewError: a version that is not there yet.
-        """
-        limit, version = _read_limit(query), query.get("resourceVersion", "")
-        begun = 0
-        if query.get("continue"):
-            if version not in {"", "0"}:
-                message = "specifying resource version is not allowed when using continue"
-                raise BadRequestError(message)
-            version, begun = _read_token(query["continue"])
-            if (place, version) not in self._held:
-                raise GoneError(_EXPIRED)
-            objects = self._held[place, version]
-        else:
-            objects, now = find()
-            _check_version(version, now)
-            version = now
-        end = begun + limit if limit > 0 else len(objects)
-        if end >= len(objects):
-            return Page(objects[begun:], version)
-        self._hold(place, version, objects)
-        is_counted = not (query.get("labelSelector") or query.get("fieldSelector"))
-        left = len(objects) - end if is_counted else None
-        return Page(objects[begun:end], version, _write_token(version, objects[end - 1], end), left)
-
-    def _hold(self, place: str, version: str, objects: Sequence[Object]) -> None:
-        self._held[place, version] = objects
-        self._held.move_to_end((place, version))
-        while len(self._held) > _REMEMBERED_LISTS:
-            self._held.popitem(last=False)
+    Raises:
+        BadRequestError: a parameter makes no sense.
+        GoneError: the rest of a list whose version is forgotten.
+        TooNewError: a version that is not there yet.
+    """
+    limit, version = _read_limit(query), query.get("resourceVersion", "")
+    begun = 0
+    if query.get("continue"):
+        if version not in {"", "0"}:
+            message = "specifying resource version is not allowed when using continue"
+            raise BadRequestError(message)
+        at, start = _read_token(query["continue"])
+        try:
+            objects, version = find(None if at == _NOW else at)
+        except GoneError as error:
+            raise GoneError(_EXPIRED, follow=_write_token(_NOW, start)) from error
+        begun = bisect_left(objects, start, key=lambda obj: _key_of(obj, namespace))
+    else:
+        objects, now = find(None)
+        _check_version(version, now)
+        version = now
+    end = begun + limit if limit > 0 else len(objects)
+    if end >= len(objects):
+        return Page(objects[begun:], version)
+    is_counted = not (query.get("labelSelector") or query.get("fieldSelector"))
+    left = len(objects) - end if is_counted else None
+    follow = _write_token(int(version), _key_of(objects[end - 1], namespace) + "\0")
+    return Page(objects[begun:end], version, follow, left)
 
 
 def _read_limit(query: Mapping[str, str]) -> int:
@@ -116,18 +109,27 @@ def _check_version(asked: str, now: str) -> None:
         raise TooNewError(asked, now)
 
 
-def _write_token(version: str, last: Object, position: int) -> str:
-    """Make the name of the rest of a list; a real one has no position, and finds it by the key."""
-    start = f"{namespace_of(last)}/{name_of(last)}\0"
-    content = {"v": _TOKEN_VERSION, "rv": int(version), "start": start, "position": position}
-    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
+def _key_of(obj: Object, namespace: str) -> str:
+    """Return an object's key of etcd, below what is listed."""
+    own = namespace_of(obj)
+    return f"/{name_of(obj)}" if namespace or not own else f"/{own}/{name_of(obj)}"
 
 
-def _read_token(token: str) -> tuple[str, int]:
+def _write_token(version: int, start: str) -> str:
+    """Make the name of the rest of a list, as a real API server does."""
+    content = {"v": _TOKEN_VERSION, "rv": version, "start": start}
+    text = json.dumps(content, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_token(token: str) -> tuple[int, str]:
     try:
         content = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        return str(content["rv"]), int(content["position"])
+        version, start = int(content["rv"]), str(content["start"])
+        if version and start:
+            return version, start if start.startswith("/") else f"/{start}"
+        wrong = "incorrect encoded start resourceVersion" if start else "encoded start key empty"
+        wrong = f"{wrong} (version {_TOKEN_VERSION})"
     except (ValueError, KeyError, TypeError, binascii.Error) as error:
-        raise BadRequestError(
-            f"invalid continue token: continue key is not valid: {error}"
-        ) from None
+        wrong = str(error)
+    raise BadRequestError(f"invalid continue token: continue key is not valid: {wrong}")

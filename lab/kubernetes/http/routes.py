@@ -19,7 +19,7 @@ from lab.kubernetes.errors import (
 from lab.kubernetes.http.discovery import find_document, list_aggregated
 from lab.kubernetes.http.objects import Call, change_object, check_permission, show_scale
 from lab.kubernetes.http.openapi import describe_group, list_documents
-from lab.kubernetes.http.pages import Pages
+from lab.kubernetes.http.pages import read_page
 from lab.kubernetes.http.requests import Target, read_target, read_user
 from lab.kubernetes.http.streams import check_options, stream_changes
 from lab.kubernetes.http.tables import make_table
@@ -55,7 +55,6 @@ class Routes:
         self._ledger = ledger
         self._cause = cause
         self._now = now
-        self._pages = Pages()
         self.version = version
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -117,11 +116,13 @@ class Routes:
             return await stream_changes(self._api, request, served, watch, show)
         if target.name:
             return self._read_one(served, target, shape)
-        page = self._pages.read(
-            query,
-            f"{request.path}?{labels}&{fields}",
-            lambda: self._api.list(served, target.namespace, labels=labels, fields=fields),
-        )
+
+        def find(version: int | None) -> tuple[Sequence[Object], str]:
+            return self._api.list(
+                served, target.namespace, labels=labels, fields=fields, version=version
+            )
+
+        page = read_page(query, target.namespace, find)
         self._note_seen(served, page.objects)
         if shape:
             return _answer_json({**shape(page.objects, page.version), "metadata": page.metadata})
