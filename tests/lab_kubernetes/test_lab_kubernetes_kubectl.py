@@ -69,3 +69,29 @@ async def test_drain_and_approve(ready: Cluster) -> None:
     assert (0, True) == (drained[0], "node/worker-1 drained" in drained[1])
     assert (0, "node/worker-1 uncordoned\n") == uncordoned
     assert (0, True) == (approved[0], approved[1].rstrip().endswith("approved"))
+
+
+async def test_objects_are_created_where_no_namespace_is_named(empty: Cluster) -> None:
+    """Typed commands write protobuf, in which a namespace that is not set is empty."""
+    empty.kubeconfig()
+    made = [
+        await kubectl(empty, "create", "cm", "prices", "--from-literal=tea=2"),
+        await kubectl(empty, "create", "secret", "generic", "key", "--from-literal=pin=1234"),
+        await kubectl(empty, "create", "sa", "robot"),
+        await kubectl(empty, "create", "ns", "shop"),
+        await kubectl(empty, "create", "cm", "stock", "-n", "shop"),
+    ]
+    read = await kubectl(empty, "get", "cm/prices", "secret/key", "-o", "jsonpath={.items[*].data}")
+
+    assert [0, 0, 0, 0, 0] == [code for code, _ in made]
+    assert "configmap/prices created\n" == made[0][1]
+    assert '{"tea":"2"} {"pin":"MTIzNA=="}' == read[1]
+
+
+async def test_kind_whose_protobuf_is_not_read_is_told_with_a_way(empty: Cluster) -> None:
+    """What cannot be read makes nothing, and the error says what works."""
+    empty.kubeconfig()
+    code, said = await kubectl(empty, "create", "deployment", "web", "--image=nginx")
+
+    assert 1 == code
+    assert "the lab does not read the protobuf of this kind: `Deployment`; write it as YAML" in said

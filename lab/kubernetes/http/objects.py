@@ -15,7 +15,7 @@ from lab.kubernetes.errors import (
     UnsupportedMediaTypeError,
 )
 from lab.kubernetes.evicting import evict_pod
-from lab.kubernetes.http.requests import Target, read_body, read_object
+from lab.kubernetes.http.requests import Target, fill_in, read_body, read_object
 from lab.kubernetes.lists import list_rule
 from lab.kubernetes.patching import patch_json, patch_merge, patch_strategic
 from lab.kubernetes.preconditions import check_preconditions
@@ -126,7 +126,7 @@ async def _create(call: Call) -> Object:
     obj.setdefault("kind", call.served.kind.kind)
     _check_kind(obj, call.served)
     if call.target.namespace:
-        grow(obj, "metadata").setdefault("namespace", call.target.namespace)
+        fill_in(grow(obj, "metadata"), "namespace", call.target.namespace)
         if text(obj, "metadata", "namespace") != call.target.namespace:
             raise BadRequestError(
                 "the namespace of the provided object does not match the namespace sent on the "
@@ -210,9 +210,9 @@ def _identify(obj: Object, served: Served, target: Target) -> Object:
     obj.setdefault("apiVersion", served.api_version)
     obj.setdefault("kind", served.kind.kind)
     metadata = grow(obj, "metadata")
-    metadata.setdefault("name", target.name)
+    fill_in(metadata, "name", target.name)
     if target.namespace:
-        metadata.setdefault("namespace", target.namespace)
+        fill_in(metadata, "namespace", target.namespace)
     if target.subresource == "scale" and text(obj, "kind") == "Scale":
         obj["apiVersion"], obj["kind"] = served.api_version, served.kind.kind
     _check_kind(obj, served)

@@ -1,12 +1,14 @@
 """The few Kubernetes messages that real clients send as protobuf, read into objects.
 
-kubectl's typed commands (`certificate approve`, `auth can-i`, `drain`) and talosctl's inventory of
-manifests write protobuf; answers may be JSON, which they accept. Field numbers: generated.proto of
+kubectl's typed commands (`create`, `certificate approve`, `auth can-i`, `drain`) and talosctl's
+inventory of manifests write protobuf; answers may be JSON, which they accept. Go writes text that
+is not set as empty text, which JSON leaves out: so does this. Field numbers: generated.proto of
 k8s.io/api and apimachinery.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -22,7 +24,8 @@ _VARINT, _BYTES = 0, 2
 @dataclass(frozen=True, slots=True)
 class _Field:
     name: str
-    message: str = ""  # of `_MESSAGES`; "" for text, "#" for a number, "map" of texts
+    # Of `_MESSAGES`; "" for text, "#" for a number, "?" for a truth, "map" of texts or of bytes.
+    message: str = ""
     repeated: bool = False
 
 
@@ -35,7 +38,21 @@ _MESSAGES: Mapping[str, Mapping[int, _Field]] = {
         11: _Field("labels", "map"),
         12: _Field("annotations", "map"),
     },
-    "ConfigMap": {1: _Field("metadata", "Metadata"), 2: _Field("data", "map")},
+    "ConfigMap": {
+        1: _Field("metadata", "Metadata"),
+        2: _Field("data", "map"),
+        3: _Field("binaryData", "map of bytes"),
+        4: _Field("immutable", "?"),
+    },
+    "Secret": {
+        1: _Field("metadata", "Metadata"),
+        2: _Field("data", "map of bytes"),
+        3: _Field("type"),
+        4: _Field("stringData", "map"),
+        5: _Field("immutable", "?"),
+    },
+    "Namespace": {1: _Field("metadata", "Metadata")},
+    "ServiceAccount": {1: _Field("metadata", "Metadata")},
     "CertificateSigningRequest": {1: _Field("metadata", "Metadata"), 3: _Field("status", "Status")},
     "Status": {1: _Field("conditions", "Condition", repeated=True)},
     "Condition": {
@@ -70,6 +87,11 @@ def read_message(raw: bytes) -> Object:
         envelope = dict(_walk(raw.removeprefix(MAGIC)))
         about = dict(_walk(_as_bytes(envelope[1])))
         api_version, kind = _as_bytes(about[1]).decode(), _as_bytes(about[2]).decode()
+        if kind not in _MESSAGES:
+            raise BadRequestError(
+                f"the lab does not read the protobuf of this kind: `{kind}`; write it as YAML: "
+                "kubectl create --dry-run=client -o yaml ... | kubectl apply -f -"
+            )
         found = _read(_as_bytes(envelope.get(2, b"")), kind)
     except (KeyError, IndexError, ValueError) as error:
         raise BadRequestError(f"the protobuf body cannot be read: `{error}`") from error
@@ -83,26 +105,32 @@ def _read(raw: bytes, message: str) -> Object:
         field = fields.get(number)
         if field is None:
             continue
-        read: Json
-        if field.message == "#":
-            read = value if isinstance(value, int) else 0
-        elif field.message == "map":
-            entry = dict(_walk(_as_bytes(value)))
-            known = found.get(field.name)
-            read = {
-                **(known if isinstance(known, dict) else {}),
-                _as_bytes(entry.get(1, b"")).decode(): _as_bytes(entry.get(2, b"")).decode(),
-            }
-        elif field.message:
-            read = _read(_as_bytes(value), field.message)
-        else:
-            read = _as_bytes(value).decode()
         before = found.get(field.name)
+        read = _read_value(field, value, before)
         if field.repeated:
             found[field.name] = [*(before if isinstance(before, list) else []), read]
-        else:
+        elif read != "":
             found[field.name] = read
     return found
+
+
+def _read_value(field: _Field, value: int | bytes, before: Json) -> Json:
+    match field.message:
+        case "#":
+            return value if isinstance(value, int) else 0
+        case "?":
+            return bool(value)
+        case "map" | "map of bytes":
+            entry = dict(_walk(_as_bytes(value)))
+            held = _as_bytes(entry.get(2, b""))
+            is_text = field.message == "map"
+            text = held.decode() if is_text else base64.b64encode(held).decode()
+            known = before if isinstance(before, dict) else {}
+            return {**known, _as_bytes(entry.get(1, b"")).decode(): text}
+        case "":
+            return _as_bytes(value).decode()
+        case _:
+            return _read(_as_bytes(value), field.message)
 
 
 def _walk(raw: bytes) -> Iterator[tuple[int, int | bytes]]:

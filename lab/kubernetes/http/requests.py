@@ -16,7 +16,7 @@ from lab.kubernetes.values import Json, Object
 if TYPE_CHECKING:
     from aiohttp import web
 
-__all__ = ["Target", "read_body", "read_object", "read_target", "read_user"]
+__all__ = ["Target", "fill_in", "read_body", "read_object", "read_target", "read_user"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,11 @@ def read_target(path: str) -> Target:
         namespace, rest = rest[1], rest[2:]
     name, subresource = (*rest[1:3], "", "")[:2]
     return Target(group, version, rest[0], namespace, name, subresource)
+
+
+def fill_in(metadata: Object, key: str, value: str) -> None:
+    """Set what the URL says where the object does not: empty text says nothing."""
+    metadata[key] = metadata.get(key) or value
 
 
 async def read_body(request: web.Request) -> Json:
