@@ -116,7 +116,7 @@ class LabWorld:
             tools=tools.with_clock(clock),
             work=request.folder / "flux",
         )
-        hands = _make_hands(machines, kubernetes, registry, flux)
+        hands = _make_hands(machines, kubernetes, registry, flux, is_real=programs is not None)
         faults = _make_board(request, clock, hands, taken.broken)
         await registry.start()
         await machines.start()
@@ -240,11 +240,11 @@ def _make_kubernetes(
 
 
 def _make_hands(
-    machines: Machines, kubernetes: Kubernetes, registry: Registry, flux: Flux
+    machines: Machines, kubernetes: Kubernetes, registry: Registry, flux: Flux, *, is_real: bool
 ) -> Hands:
     control_planes = tuple(m.name for m in machines if m.spec.role == "controlplane")
     workers = tuple(m.name for m in machines if m.spec.role != "controlplane")
-    return Hands(machines, kubernetes, registry, flux.faults, control_planes, workers)
+    return Hands(machines, kubernetes, registry, flux.faults, control_planes, workers, is_real)
 
 
 def _make_board(

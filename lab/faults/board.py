@@ -136,8 +136,15 @@ class FaultBoard:
                 f" {fault.fewest_planes} control planes",
                 hint=f"leave out --fault {fault.name}",
             )
+        if fault.target is Target.API and self._hands.is_kubernetes_real:
+            raise FaultError(
+                f"fault does not apply to this cluster: `{fault.name}`: a real kube-apiserver"
+                " answers in it",
+                hint="start a lab without KUBEBUILDER_ASSETS",
+            )
         target = request.target or self._choose(fault)
-        if machines := list_machines(self._hands, fault.target):
+        machines = list_machines(self._hands, fault.target)
+        if machines and target:
             refuse_unknown(fault.target.value, target, machines)
         return fault, replace(request, target=target)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.faults.answers import by_diagnosis, by_gate, by_step
+from lab.faults.api import API_FAULTS
 from lab.faults.machines import MACHINE_FAULTS
 from lab.faults.values import Hands, RunningFault, Strike, Target
 from lab.flux.faults import SourceFault
@@ -64,6 +65,7 @@ def _source(fault: SourceFault, does: str, origin: str, signature: str) -> Runni
 
 RUNNING_FAULTS = (
     *MACHINE_FAULTS,
+    *API_FAULTS,
     RunningFault(
         "absent-installer",
         Target.INSTALLER,

@@ -34,7 +34,7 @@ def refuse_unknown(what: str, name: str, known: Iterable[str]) -> None:
     Raises:
         FaultError: `name` is not among `known`.
     """
-    names = sorted(known)
+    names = sorted(filter(None, known))
     if name in names:
         return
     near = get_close_matches(name, names, n=1)
@@ -49,6 +49,8 @@ class Target(StrEnum):
     """A machine's name; without it, the last worker."""
     CONTROL_PLANE = "control plane"
     """A control plane's name; without it, the last one."""
+    API = "API server"
+    """A control plane's name; without it, the API servers of all."""
     INSTALLER = "installer image"
     """A part of installer images' `name:version`; without it, every one."""
     IMAGE = "image"
@@ -91,15 +93,21 @@ class Hands:
     sources: _Named
     control_planes: tuple[str, ...]
     workers: tuple[str, ...]
+    is_kubernetes_real: bool = False
 
 
 def list_machines(hands: Hands, target: Target) -> tuple[str, ...]:
-    """Return the machines that a fault can strike, the preferred one last; none for the others."""
+    """Return the machines that a fault can strike, the preferred one last; none for the others.
+
+    An empty name stands for all of them.
+    """
     match target:
         case Target.WORKER:
             return (*hands.control_planes, *hands.workers)
         case Target.CONTROL_PLANE:
             return hands.control_planes
+        case Target.API:
+            return (*hands.control_planes, "")
         case _:
             return ()
 

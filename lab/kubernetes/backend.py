@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from lab.clock import LabClock
+from lab.kubernetes.ailing import ApiFaults, Health
 from lab.kubernetes.api import Api
 from lab.kubernetes.controllers.housekeeping import CrdController
 from lab.kubernetes.controllers.world import Controller, World
@@ -31,6 +32,11 @@ class Backend(Protocol):
     @property
     def api(self) -> Api:
         """What controllers and in-process clients read and write."""
+        ...
+
+    @property
+    def faults(self) -> ApiFaults | None:
+        """What API servers can be made to suffer; None when they are none of the lab's."""
         ...
 
     def make_controllers(self, world: World) -> tuple[Controller, ...]:
@@ -81,6 +87,16 @@ class _Serving:
     routes: Routes
     vip: ApiServer | None = field(default=None)
 
+    async def hush(self) -> None:
+        """Be gone for a while, on the VIP, too."""
+        for server in filter(None, (self.server, self.vip)):
+            await server.hush()
+
+    async def resume(self) -> None:
+        """Be there again."""
+        for server in filter(None, (self.server, self.vip)):
+            await server.resume()
+
 
 class LabBackend:
     """The lab's own: one store, and an aiohttp server a control plane."""
@@ -94,6 +110,7 @@ class LabBackend:
         self._port = port
         self._pki: KubernetesPki | None = None
         self._serving: dict[str, _Serving] = {}
+        self.faults = ApiFaults(clock)
 
     def make_controllers(self, world: World) -> tuple[Controller, ...]:
         """Make the one that establishes CRDs."""
@@ -122,11 +139,15 @@ class LabBackend:
             message = f"{node.name}: no cluster was created, so there is no API to serve"
             raise RuntimeError(message)
         version, ledger = node.apiserver_version, self._clock.ledger
-        routes = Routes(self.api, self._clock.now, version, ledger, CAUSE.get())
+        health = Health(self._clock)
+        routes = Routes(
+            self.api, self._clock.now, version, ledger=ledger, cause=CAUSE.get(), health=health
+        )
         server = ApiServer(routes)
         context = make_server_context(self._pki, server_names(node))
         await server.listen(self._lines[node.loopback], self._port, context)
-        self._serving[node.name] = _Serving(node, server, routes)
+        serving = self._serving[node.name] = _Serving(node, server, routes)
+        self.faults.add(node.name, health, serving.hush, serving.resume)
         await self._settle_vip(self._pki)
 
     async def stop(self, name: str) -> None:
@@ -134,6 +155,7 @@ class LabBackend:
         stopped = self._serving.pop(name, None)
         if stopped is None:
             return
+        await self.faults.remove(name)
         await stopped.server.close()
         if stopped.vip is not None:
             await stopped.vip.close()

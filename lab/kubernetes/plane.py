@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Sequence
 
 from lab.clock import LabClock
+from lab.kubernetes.ailing import ApiFault
 from lab.kubernetes.backend import API_PORT, Backend, LabBackend
 from lab.kubernetes.client import KubernetesClient
 from lab.kubernetes.controllers.bootstrap import (
@@ -72,14 +73,19 @@ class Kubernetes:
         return self._world.faults
 
     def set_fault(self, target: str, fault: str, *, on: bool = True) -> None:
-        """Switch a fault of a target; see `PodFault` for both.
+        """Switch a fault of a target; see `PodFault` and `ApiFault` for both.
 
         Pods that suffer from one that is switched off begin anew, as kubelet tries again; volumes
         are judged anew.
 
         Raises:
-            ValueError: the fault is not known.
+            ValueError: the fault is not known, or the API servers are not the lab's.
         """
+        if fault in set(ApiFault):
+            if self._backend.faults is None:
+                raise ValueError(f"API servers are not the lab's: `{fault}`")
+            self._backend.faults.switch(ApiFault(fault), target, on=on)
+            return
         self.faults.switch(PodFault(fault), target, on=on)
         if not on:
             self._kubelets.try_again()

@@ -7,18 +7,15 @@ is silent waits, as TCP sends again what was lost; that a connection ended arriv
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
 from lab.network.condition import Condition
+from lab.sockets import reset_at_close
 
 __all__ = ["Road", "Wire"]
-
-_RESET_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST
 
 
 class Road(Protocol):
@@ -61,7 +58,7 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
 
     def sever(self) -> None:
         """Break the connection: the other side gets a reset."""
-        self._reset()
+        reset_at_close(self._below)
         self._below.abort()
 
     # From the socket.
@@ -159,11 +156,6 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         """Tell how much has not left."""
         return self._below.get_write_buffer_size()
-
-    def _reset(self) -> None:
-        own = self._below.get_extra_info("socket")
-        if own is not None:
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_ONCE)
 
 
 _BUFFER_SIZE = 64 * 1024

@@ -64,6 +64,11 @@ class RealBackend:
         """Reads from the mirror and writes through."""
         return self._real
 
+    @property
+    def faults(self) -> None:
+        """Nothing: the servers are real."""
+        return
+
     def make_controllers(self, world: World) -> tuple[Controller, ...]:
         """Make what lets webhooks be trusted: the real API server establishes CRDs itself."""
         self._world = world

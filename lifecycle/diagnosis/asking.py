@@ -44,6 +44,7 @@ _ROOMS = {
     "etcd-is-healthy": Room.ETCD,
     "fetch-kubeconfig": Room.MACHINES,
     "api-servers-are-ready": Room.MACHINES,
+    "lease-is-held": Room.NODES,
     "nodes-are-registered": Room.NODES,
     "approve-serving-certificate": Room.NODES,
     "nodes-are-ready": Room.NODES,

@@ -26,6 +26,7 @@ from lifecycle.world import World
 __all__ = ["diagnose"]
 
 _BOUND_S = 15.0  # wall seconds: somebody waits for the end of a failed run
+_API_SERVER = "kube-apiserver"  # whose own words some signatures are
 _MOST = 5  # more causes at once are read by nobody
 
 
@@ -53,6 +54,8 @@ async def diagnose(world: World, step_name: str, seen: str = "") -> tuple[Diagno
     subject = find_subject(step_name)
     if subject.room is Room.NOWHERE:
         return ()
+    if told := _explain_api(world, seen):
+        return tuple(told)  # an API server that fails shows nothing else rightly
     try:
         async with asyncio.timeout(_BOUND_S):
             await _look(world, subject, notes)
@@ -116,7 +119,9 @@ async def _list_members(world: World, seen: list[MachineSight]) -> tuple[EtcdMem
 
 
 async def _explain_silence(world: World, facts: Facts, error: ApiError) -> list[Diagnosis]:
-    """Explain an API that does not answer by the control planes."""
+    """Explain an API that does not answer by what it says itself, or else by the machines."""
+    if told := _explain_api(world, error.message):
+        return told
     found = await _explain_machines(world, facts, Subject(Room.ETCD))
     if found:
         return [d.under(f"the Kubernetes API does not answer: {error.message}") for d in found]
@@ -126,6 +131,8 @@ async def _explain_silence(world: World, facts: Facts, error: ApiError) -> list[
 
 
 def _explain_absent_nodes(world: World, facts: Facts, sight: Sight) -> list[Diagnosis]:
+    if not sight.of_kind("Node") and sight.unseen:
+        return []  # perhaps they are there
     keys = [Key("Node", "", node.hostname) for node in world.talos.nodes]
     return [
         Scene(sight, facts, path=(key,)).name_cause(
@@ -134,6 +141,16 @@ def _explain_absent_nodes(world: World, facts: Facts, sight: Sight) -> list[Diag
         for key in keys
         if sight.find(key) is None
     ]
+
+
+def _explain_api(world: World, seen: str) -> list[Diagnosis]:
+    """Explain what an API server says of itself."""
+    match = match_message(seen)
+    if match is None or match.signature.seen_in != _API_SERVER:
+        return []
+    address = world.first_control_plane.address
+    scene = Scene(make_sight(()), Facts(), path=(Key("", "", ""),))
+    return [scene.name_cause(match.signature.id, reason=seen, address=address)]
 
 
 def _explain_words(seen: str) -> list[Diagnosis]:

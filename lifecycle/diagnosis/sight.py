@@ -113,9 +113,14 @@ def make_sight(items: Iterable[KubernetesObject], unseen: tuple[str, ...] = ()) 
 
 
 async def take_sight(api: Kubernetes) -> Sight:
-    """List everything once; kinds that do not exist count as empty, others that fail as unseen."""
+    """List everything once; kinds that do not exist count as empty, others that fail as unseen.
+
+    Raises:
+        ApiError: nothing at all could be listed.
+    """
     limit = asyncio.Semaphore(_AT_ONCE)
     unseen: list[str] = []
+    errors: list[ApiError] = []
 
     async def look(api_version: str, kind: str) -> tuple[KubernetesObject, ...]:
         async with limit:
@@ -125,9 +130,12 @@ async def take_sight(api: Kubernetes) -> Sight:
                 return ()
             except ApiError as error:
                 unseen.append(f"{kind} objects: {error.message}")
+                errors.append(error)
                 return ()
 
     parts = await asyncio.gather(*(look(*kind) for kind in _KINDS))
+    if errors and not any(parts):
+        raise errors[0]
     return make_sight((item for part in parts for item in part), tuple(unseen))
 
 

@@ -9,7 +9,7 @@ from lifecycle.clock import Clock
 from lifecycle.engine.answers import Answer, Blocked, Needed, Satisfied, Unknown
 from lifecycle.engine.ports import EventName, Journal, StepState, Value
 from lifecycle.engine.step import HasNews, Node, Patience
-from lifecycle.errors import DriverError, ToolMissingError, UnauthorizedError
+from lifecycle.errors import ApiError, DriverError, ToolMissingError, UnauthorizedError
 
 __all__ = ["Watcher", "describe_answer"]
 
@@ -38,6 +38,7 @@ class Watcher:
         self._stop = stop
         self.seen = ""
         self.waited_s = 0.0
+        self._asked_s = 0.0  # for which whoever was asked last wants to be left alone
 
     async def wait_for(
         self, patience: Patience, *, until: tuple[type[Answer], ...]
@@ -66,11 +67,14 @@ class Watcher:
 
     async def _probe(self) -> Answer:
         """Probe once; what cannot get better by waiting is raised."""
+        self._asked_s = 0.0
         try:
             return await self._node.probe()
         except (ToolMissingError, UnauthorizedError):
             raise
         except DriverError as error:
+            if isinstance(error, ApiError):
+                self._asked_s = error.retry_after_s
             return Unknown(error.message)
 
     def _note(self, answer: Answer) -> bool:
@@ -85,7 +89,10 @@ class Watcher:
         return True
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, but not longer than until there is news, or the run is to stop."""
+        """Wait, but not longer than until there is news, or the run is to stop.
+
+        Whoever asked to be left alone for a while is.
+        """
         tasks = [asyncio.create_task(wait) for wait in self._list_waits(seconds)]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -98,6 +105,8 @@ class Watcher:
                 raise outcome
 
     def _list_waits(self, seconds: float) -> list[Coroutine[None, None, object]]:
+        if self._asked_s > 0.0:
+            return [self._stop.wait(), self._clock.sleep(max(seconds, self._asked_s))]
         if not isinstance(self._node, HasNews):
             return [self._stop.wait(), self._clock.sleep(seconds)]
         poll = self._clock.sleep(seconds * _POLL_FACTOR)

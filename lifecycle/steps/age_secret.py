@@ -35,7 +35,7 @@ class PlaceAgeSecret:
 
     async def apply(self) -> None:
         """Apply the Secrets."""
-        await apply_all(await self.world.access.api(), self._documents())
+        await apply_all(self.world, self._documents())
 
     def _documents(self) -> list[JsonObject]:
         key = base64.b64encode(self.world.repository.age_key.reveal()).decode()

@@ -37,7 +37,7 @@ class PlaceClusterVariables:
     async def apply(self) -> None:
         """Apply them."""
         documents = self._choose(await self.world.builds.objects())
-        await apply_all(await self.world.access.api(), documents)
+        await apply_all(self.world, documents)
 
     def _choose(self, objects: Sequence[JsonObject]) -> list[JsonObject]:
         documents: list[JsonObject] = []

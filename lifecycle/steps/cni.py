@@ -55,7 +55,7 @@ class InstallCni:
 
     async def apply(self) -> None:
         """Apply the rendered objects."""
-        await apply_all(await self.world.access.api(), await self._documents())
+        await apply_all(self.world, await self._documents())
 
     async def _documents(self) -> list[JsonObject]:
         """Render, with the namespace; without hooks, which Helm runs, and kinds not served."""

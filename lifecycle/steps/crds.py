@@ -61,7 +61,7 @@ class ApplyCrds:
     async def apply(self) -> None:
         """Apply them as a whole."""
         documents = await self.world.charts.crds_of(self.release)
-        await apply_all(await self.world.access.api(), documents)
+        await apply_all(self.world, documents)
 
 
 async def _is_served(api: Kubernetes, crd: CrdKind) -> bool:

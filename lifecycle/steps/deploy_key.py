@@ -46,7 +46,7 @@ class PlaceDeployKey:
         """Apply the Secrets."""
         chosen = self._choose(await self.world.builds.objects())
         documents = [document for _, _, document in chosen]
-        await apply_all(await self.world.access.api(), documents)
+        await apply_all(self.world, documents)
 
     def _names(self) -> set[tuple[str, str]]:
         """Secrets that Flux needs before it can read this repository."""

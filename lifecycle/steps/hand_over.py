@@ -35,7 +35,7 @@ class HandOver:
 
     async def apply(self) -> None:
         """Apply the entries."""
-        await apply_all(await self.world.access.api(), self._documents())
+        await apply_all(self.world, self._documents())
 
     def _documents(self) -> list[JsonObject]:
         entries = self.world.inventory.entries

@@ -54,4 +54,4 @@ class InstallFlux:
 
     async def apply(self) -> None:
         """Apply all of it."""
-        await apply_all(await self.world.access.api(), await self.world.builds.flux_manifests())
+        await apply_all(self.world, await self.world.builds.flux_manifests())

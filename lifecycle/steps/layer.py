@@ -49,7 +49,7 @@ class ApplyLayer:
     async def apply(self) -> None:
         """Apply the layer."""
         documents = self._choose(await self.world.builds.objects())
-        await apply_all(await self.world.access.api(), documents)
+        await apply_all(self.world, documents)
 
     def _choose(self, documents: Iterable[JsonObject]) -> list[JsonObject]:
         held = {(c.namespace, c.name) for c in find_upgraders(self.world.inventory)}

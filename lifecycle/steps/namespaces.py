@@ -36,4 +36,4 @@ class CreateNamespaces:
     async def apply(self) -> None:
         """Apply all of them."""
         documents = find_namespaces(self.world.inventory)
-        await apply_all(await self.world.access.api(), documents)
+        await apply_all(self.world, documents)

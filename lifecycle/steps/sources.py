@@ -35,4 +35,4 @@ class ApplySources:
     async def apply(self) -> None:
         """Apply them."""
         documents = self.world.builds.sources(await self.world.builds.objects())
-        await apply_all(await self.world.access.api(), documents)
+        await apply_all(self.world, documents)

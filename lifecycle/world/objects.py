@@ -8,15 +8,21 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
+from lifecycle.clock import Clock
 from lifecycle.drivers.documents import Json, JsonObject, object_at, text_at
-from lifecycle.drivers.kubernetes import Kubernetes, KubernetesObject, Selection
-from lifecycle.errors import NotFoundError
+from lifecycle.drivers.kubernetes import KubernetesObject, Selection
+from lifecycle.engine import RetryPolicy, call_with_retry
+from lifecycle.errors import NotFoundError, TooManyRequestsError, UnavailableError
 from lifecycle.world.cluster_access import ClusterAccess
 
 __all__ = ["apply_all", "describe_missing", "find_differing", "own_by_helm", "with_encoded_data"]
 
 _AT_ONCE = 8  # arbitrary: hides the round trip without crowding a small API server
+# What the next request may not meet. It may have been done, which apply does not mind.
+_PASSING = (TooManyRequestsError, UnavailableError)
+_POLICY = RetryPolicy(attempts=4, total_s=60.0, first_wait_s=1.0, longest_wait_s=8.0)
 _FLUX_GROUP = ".toolkit.fluxcd.io"  # of whose kinds every layer asks
 _SHOWN = 4  # names that fit into a line of the live table
 
@@ -43,10 +49,25 @@ async def find_differing(access: ClusterAccess, documents: Sequence[JsonObject])
     )
 
 
-async def apply_all(
-    api: Kubernetes, documents: Sequence[JsonObject], *, force: bool = True
-) -> None:
+class Appliance(Protocol):
+    """What applying takes of a `World`."""
+
+    @property
+    def access(self) -> ClusterAccess:
+        """The cluster's API."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The run's time."""
+        ...
+
+
+async def apply_all(world: Appliance, documents: Sequence[JsonObject]) -> None:
     """Apply by server-side apply, what others need first; safe to repeat.
+
+    Each object is tried again a few times where its request was refused for now or its answer got
+    lost, through another API server if need be: among a hundred requests one or the other fails.
 
     Raises:
         ApiError: as `Kubernetes.apply`; what was applied before it stays.
@@ -54,8 +75,11 @@ async def apply_all(
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def apply(document: JsonObject) -> None:
+        async def attempt() -> None:
+            await (await world.access.api()).apply(document)
+
         async with limit:
-            await api.apply(document, force=force)
+            await call_with_retry(attempt, on=_PASSING, clock=world.clock, policy=_POLICY)
 
     for kind in (*_FIRST_KINDS, ""):
         chosen = [d for d in documents if _rank_of(d) == kind]

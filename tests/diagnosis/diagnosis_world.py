@@ -73,6 +73,12 @@ class _Charts:
 
 
 @dataclass(frozen=True, slots=True)
+class _Plane:
+    hostname: str = "cp-1"
+    address: str = "10.42.0.11"
+
+
+@dataclass(frozen=True, slots=True)
 class _Declared:
     """The parts of a `World` that a diagnosis of the cluster uses."""
 
@@ -80,6 +86,7 @@ class _Declared:
     options: Options
     access: _Access
     charts: _Charts
+    first_control_plane: _Plane = _Plane()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lab.kubernetes.ailing import ApiFault
 from lifecycle.diagnosis import diagnose
 from tests.diagnosis.diagnosis_world import BrokenWorld
 
@@ -142,6 +143,40 @@ async def test_everything_at_once(broken: BrokenWorld) -> None:
 
     assert len(set(causes)) == len(causes) <= 5
     assert any("waiting for the same: " in diagnosis.evidence[-1] for diagnosis in found)
+
+
+@pytest.mark.parametrize(
+    ("fault", "step", "seen", "signature"),
+    [
+        (ApiFault.THROTTLED, "lease-is-held", "", "api-throttled"),
+        (ApiFault.CACHE_COLD, "nodes-are-ready", "", "api-cache-cold"),
+        (
+            ApiFault.ETCD_TIMEOUT,
+            "api-servers-are-ready",
+            "1 of 2 ready; cp-1: API server is not ready: etcd failed",
+            "api-etcd-failing",
+        ),
+        (
+            ApiFault.ETCD_TIMEOUT,
+            "apply-layer/pools",
+            "etcdserver: request timed out",
+            "api-etcd-failing",
+        ),
+    ],
+)
+async def test_api_in_trouble_is_the_cause(
+    broken: BrokenWorld, fault: ApiFault, step: str, seen: str, signature: str
+) -> None:
+    """Nothing else is blamed where the API server itself says what is wrong with it."""
+    broken.plane.set_fault("", fault)
+    try:
+        (found,) = await diagnose(broken.world(), step, seen)
+    finally:
+        broken.plane.set_fault("", fault, on=False)
+
+    assert signature == found.signature
+    assert found.command.endswith("then run again")
+    assert ("10.42.0.11" in found.command) is (signature != "api-throttled")
 
 
 async def test_api_that_goes_away(broken: BrokenWorld) -> None:

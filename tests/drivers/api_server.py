@@ -104,7 +104,8 @@ class ApiServer:
     asked: list[Asked] = field(default_factory=list)
     objects: dict[str, JsonObject] = field(default_factory=dict)
     refusals: dict[str, tuple[int, JsonObject | str]] = field(default_factory=dict)
-    watches: dict[str, list[list[JsonObject]]] = field(default_factory=dict)
+    breaks: dict[str, int] = field(default_factory=dict)  # how often a connection ends instead
+    watches: dict[str, list[list[JsonObject | str]]] = field(default_factory=dict)
     resources: dict[str, list[dict[str, str | bool | list[str]]]] = field(
         default_factory=lambda: dict(_RESOURCES)
     )
@@ -157,6 +158,9 @@ class ApiServer:
         body = json.loads(text) if text else {}
         query = dict(request.query)
         self.asked.append(Asked(request.method, request.path, query, request.content_type, body))
+        if self.breaks.get(request.path, 0) and request.transport:
+            self.breaks[request.path] -= 1
+            request.transport.abort()
         if request.path in self.refusals:
             status, said = self.refusals[request.path]
             if isinstance(said, str):
@@ -168,11 +172,15 @@ class ApiServer:
             return await self._stream(request)
         if request.method in {"PATCH", "PUT", "POST"}:
             return web.json_response(body)
-        return self._stored(request.path + query.get("continue", ""))
+        key = request.path + query.get("continue", "")
+        whole = f"{key}?whole"  # what a list that asks for no pages gets, where that differs
+        return self._stored(whole if "limit" not in query and whole in self.objects else key)
 
     def _stored(self, key: str) -> web.Response:
         if key in self.objects:
-            return web.json_response(self.objects[key])
+            code = self.objects[key].get("code")
+            status = code if isinstance(code, int) else 200
+            return web.json_response(self.objects[key], status=status)
         return web.json_response({"code": 404, "reason": "NotFound", "message": "none"}, status=404)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
@@ -180,7 +188,8 @@ class ApiServer:
         await response.prepare(request)
         batches = self.watches.get(request.path, [])
         for event in batches.pop(0) if batches else []:
-            await response.write(json.dumps(event).encode() + b"\n")
+            line = event if isinstance(event, str) else json.dumps(event) + "\n"
+            await response.write(line.encode())
         await response.write_eof()
         return response
 

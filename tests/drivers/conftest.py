@@ -1,19 +1,21 @@
-"""Fixtures of the driver tests: stub executables, a runner for them, a scripted runner."""
+"""Fixtures of the driver tests: executables, runners, and an API server with its client."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from lifecycle.drivers._wheels import find_in_wheel
+from lifecycle.drivers.kubernetes import Kubernetes, parse_kubeconfig
 from lifecycle.drivers.process import Environment, ProcessRunner
 from lifecycle.drivers.tools import TOOLS
 from lifecycle.secrets import Redactor
+from tests.drivers.api_server import DECLARED, ApiServer, Authority
 from tests.drivers.fakes import ScriptedRunner, Stub
 
 
@@ -63,3 +65,18 @@ def real_tool() -> Callable[[str], str]:
         return str(found)
 
     return find
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[ApiServer]:
+    """An API server that listens."""
+    async with ApiServer(Authority()).listening(tmp_path) as listening:
+        yield listening
+
+
+@pytest.fixture
+async def client(server: ApiServer) -> AsyncIterator[Kubernetes]:
+    """A client of it."""
+    kubeconfig = parse_kubeconfig(server.kubeconfig(f"https://{DECLARED}:{server.port}"))
+    async with Kubernetes(kubeconfig, address=DECLARED, dialled="127.0.0.1") as found:
+        yield found

@@ -9,7 +9,7 @@ from datetime import timedelta
 from lifecycle.engine import Answer, HasNews, Patience, RunState, Satisfied, Unknown
 from lifecycle.engine.plan import Plan
 from lifecycle.engine.runner import Runner
-from lifecycle.errors import UnavailableError
+from lifecycle.errors import TooManyRequestsError, UnavailableError
 from tests.engine.engine_fakes import JumpingClock, MemoryJournal
 
 
@@ -32,11 +32,14 @@ class Door:
     after: tuple[str, ...] = ()
     patience: Patience = field(default=Patience(poll=timedelta(seconds=1)))
     error: UnavailableError | None = None
+    refusal: TooManyRequestsError | None = None
     probes: int = 0
 
     async def probe(self) -> Answer:
-        """Look."""
+        """Look, or be refused at first."""
         self.probes += 1
+        if self.refusal and self.probes == 1:
+            raise self.refusal
         return Satisfied("open") if self.probes > 1 else Unknown("shut")
 
     async def wait_for_news(self) -> None:
@@ -67,3 +70,12 @@ async def test_news_that_cannot_be_had_leaves_polling() -> None:
     door = Door(error=UnavailableError("no watch"))
 
     assert await run(door, JumpingClock()) is RunState.FINISHED
+
+
+async def test_server_that_asks_for_time_gets_it() -> None:
+    """Neither news nor the usual poll comes before what `Retry-After` said."""
+    clock = JumpingClock()
+    door = Door(refusal=TooManyRequestsError("too many", retry_after_s=17.0))
+
+    assert await run(door, clock) is RunState.FINISHED
+    assert clock.seconds >= 17.0

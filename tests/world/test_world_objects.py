@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass, field
+from typing import cast
 
-from lifecycle.drivers.documents import Json, JsonObject
-from lifecycle.world.objects import describe_missing, find_differing, own_by_helm, with_encoded_data
+import pytest
+
+from lifecycle.drivers.documents import Json, JsonObject, text_at
+from lifecycle.errors import ApiError, InvalidError, TooManyRequestsError, UnavailableError
+from lifecycle.world.cluster_access import ClusterAccess
+from lifecycle.world.objects import (
+    apply_all,
+    describe_missing,
+    find_differing,
+    own_by_helm,
+    with_encoded_data,
+)
+from tests.engine.engine_fakes import JumpingClock
 from tests.world.world_values import FakeAccess
 
 
@@ -116,3 +129,50 @@ def test_missing_names_fit_into_a_line() -> None:
     """The first few are named, the others counted."""
     assert "2 of 9 missing: a, b" == describe_missing(["a", "b"], 9)
     assert "5 of 9 missing: a, b, c, d and 1 more" == describe_missing(list("abcde"), 9)
+
+
+@dataclass
+class Refusing:
+    """A world whose API refuses an object so often."""
+
+    error: ApiError
+    refusals: int
+    clock: JumpingClock = field(default_factory=JumpingClock)
+    applied: list[str] = field(default_factory=list)
+
+    @property
+    def access(self) -> ClusterAccess:
+        """Itself."""
+        return cast("ClusterAccess", self)
+
+    async def api(self) -> Refusing:
+        """Return itself."""
+        return self
+
+    async def apply(self, wanted: JsonObject) -> None:
+        """Refuse, or note it."""
+        self.refusals -= 1
+        if self.refusals >= 0:
+            raise self.error
+        self.applied.append(text_at(wanted, "metadata", "name"))
+
+
+async def test_object_that_is_refused_for_now_is_applied_again() -> None:
+    """Only that object waits, as long as it was asked to; the others are not applied anew."""
+    world = Refusing(TooManyRequestsError("too many", retry_after_s=7.0), 1)
+    await apply_all(world, [document("ConfigMap", "x"), document("ConfigMap", "y")])
+
+    assert ["x", "y"] == sorted(world.applied)
+    assert 7.0 <= world.clock.seconds < 14.0
+
+
+@pytest.mark.parametrize(
+    ("error", "refusals"), [(UnavailableError("away"), 4), (InvalidError("no"), 1)]
+)
+async def test_object_that_stays_refused_is_an_error(error: ApiError, refusals: int) -> None:
+    """Four attempts at what may pass, one at what cannot."""
+    world = Refusing(error, refusals)
+
+    with pytest.raises(type(error)):
+        await apply_all(world, [document("ConfigMap", "x")])
+    assert (0, []) == (world.refusals, world.applied)

@@ -11,6 +11,7 @@ from lab.kubernetes.values import Json, Object
 __all__ = ["find_document", "list_aggregated"]
 
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+Stale = tuple[str, str] | None
 # What a subresource is asked with, and the kind it speaks.
 _SUBRESOURCES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "status": (("get", "patch", "update"), "", ""),
@@ -23,26 +24,31 @@ _SUBRESOURCES: dict[str, tuple[tuple[str, ...], str, str]] = {
 }
 
 
-def _list_groups(registry: Registry) -> Object:
+def _list_groups(registry: Registry, stale: Stale) -> Object:
     """Build the answer to `/apis`."""
     groups = _by_group(registry)
-    listed: list[Json] = [_group(name, kinds) for name, kinds in groups.items() if name]
+    listed: list[Json] = [_group(name, _versions(kinds)) for name, kinds in groups.items() if name]
+    if stale:
+        listed.append(_group(stale[0], [stale[1]]))
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
 
 
-def find_document(registry: Registry, parts: list[str]) -> Object | None:
-    """Build the answer to `/api`, `/apis` and what is below them; None when there is none."""
+def find_document(registry: Registry, parts: list[str], stale: Stale = None) -> Object | None:
+    """Build the answer to `/api`, `/apis` and what is below them; None when there is none.
+
+    `stale` is a group and version of an aggregated API that does not answer.
+    """
     match parts:
         case ["api"]:
             return {"kind": "APIVersions", "versions": ["v1"]}
         case ["apis"]:
-            return _list_groups(registry)
+            return _list_groups(registry, stale)
         case ["api", version]:
             return _list_resources(registry, "", version)
         case ["apis", group, version]:
             return _list_resources(registry, group, version)
         case ["apis", group] if kinds := _by_group(registry).get(group):
-            return {"kind": "APIGroup", "apiVersion": "v1", **_group(group, kinds)}
+            return {"kind": "APIGroup", "apiVersion": "v1", **_group(group, _versions(kinds))}
         case _:
             return None
 
@@ -64,13 +70,16 @@ def _list_resources(registry: Registry, group: str, version: str) -> Object | No
     }
 
 
-def list_aggregated(registry: Registry, *, core: bool) -> Object:
+def list_aggregated(registry: Registry, *, core: bool, stale: Stale = None) -> Object:
     """Build the aggregated discovery document (apidiscovery.k8s.io/v2) of `/api` or `/apis`."""
     items: list[Json] = [
         _aggregated_group(name, kinds)
         for name, kinds in _by_group(registry).items()
         if (name == "") == core
     ]
+    if stale and not core:
+        version: Object = {"version": stale[1], "freshness": "Stale"}
+        items.append({"metadata": {"name": stale[0]}, "versions": [version]})
     return {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": "apidiscovery.k8s.io/v2",
@@ -90,9 +99,9 @@ def _versions(kinds: Iterable[Kind]) -> list[str]:
     return list(dict.fromkeys(version for kind in kinds for version in kind.versions))
 
 
-def _group(name: str, kinds: list[Kind]) -> Object:
+def _group(name: str, served: list[str]) -> Object:
     versions: list[Json] = [
-        {"groupVersion": f"{name}/{version}", "version": version} for version in _versions(kinds)
+        {"groupVersion": f"{name}/{version}", "version": version} for version in served
     ]
     return {
         "name": name,

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from aiohttp import web
 
+from lab.kubernetes.ailing import Health
 from lab.kubernetes.api import Api
 from lab.kubernetes.errors import (
     ApiError,
@@ -22,6 +23,7 @@ from lab.kubernetes.http.openapi import describe_group, list_documents
 from lab.kubernetes.http.pages import read_page
 from lab.kubernetes.http.requests import Target, read_target, read_user
 from lab.kubernetes.http.streams import check_options, stream_changes
+from lab.kubernetes.http.suffering import HEALTH, STALE_GROUP, Suffering, describe_health
 from lab.kubernetes.http.tables import make_table
 from lab.kubernetes.registry import Registry, Served
 from lab.kubernetes.values import Json, Object, name_of, namespace_of, text
@@ -32,7 +34,6 @@ __all__ = ["Routes"]
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 # How many parts paths about the API itself have after `/api` and `/apis`.
 _LONGEST_DISCOVERY = {"api": 1, "apis": 2}
-_HEALTH = {"readyz", "livez", "healthz"}
 Shape = Callable[[Sequence[Object], str], Object]
 
 
@@ -41,6 +42,7 @@ class Routes:
 
     `ledger`, where there is one, is told what clients from outside see, and when they act; each
     answer follows at least from `cause`, the wait that the server itself started after.
+    `health` is what the server suffers.
     """
 
     def __init__(
@@ -48,17 +50,31 @@ class Routes:
         api: Api,
         now: Callable[[], datetime],
         version: str,
+        *,
         ledger: Ledger | None = None,
         cause: int = 0,
+        health: Health | None = None,
     ) -> None:
         self._api = api
         self._ledger = ledger
         self._cause = cause
         self._now = now
         self.version = version
+        self._suffering = Suffering(health) if health else None
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request; what is refused becomes a `Status`."""
+        suffering = self._suffering
+        if suffering is None:
+            return await self._answer(request)
+        refused = await suffering.meet(request)
+        if refused is not None:
+            return refused
+        response = await self._answer(request)
+        suffering.leave(request)
+        return response
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
             return await self._route(request)
         except UnknownGroupError:
@@ -74,8 +90,9 @@ class Routes:
         if self._ledger is not None:
             self._ledger.note_seen(self._cause)
         parts = [part for part in request.path.split("/") if part]
-        if parts and parts[0] in _HEALTH:
-            return web.Response(text=_describe_health(parts[0], request))
+        if parts and parts[0] in HEALTH:
+            is_verbose = "verbose" in request.query
+            return web.Response(text=describe_health(parts[0]) if is_verbose else "ok")
         document = self._describe(parts, request.headers.get("Accept", ""))
         if document is not None:
             return document
@@ -113,7 +130,8 @@ class Routes:
                 self._note_seen(served, [obj])
                 return shape([obj], "") if shape else obj
 
-            return await stream_changes(self._api, request, served, watch, show)
+            end = self._suffering.end_watch if self._suffering else None
+            return await stream_changes(self._api, request, served, watch, show, end=end)
         if target.name:
             return self._read_one(served, target, shape)
 
@@ -178,16 +196,19 @@ class Routes:
     def _describe(self, parts: list[str], accept: str) -> web.Response | None:
         """Answer what is about the API itself; None when it is about objects."""
         registry = self._api.registry
+        stale = STALE_GROUP if self._suffering and self._suffering.is_stale() else None
         aggregated = "g=apidiscovery.k8s.io" in accept and "v=v2;" in f"{accept};"
         document: Object | None
         match parts:
             case ["version"]:
                 document = _describe_version(self.version)
             case ["api" | "apis"] if aggregated:
-                body = list_aggregated(registry, core=parts == ["api"])
+                body = list_aggregated(registry, core=parts == ["api"], stale=stale)
                 return web.Response(text=json.dumps(body), headers={"Content-Type": _AGGREGATED})
+            case ["apis", group, *_] if stale and group == stale[0]:
+                return web.Response(text="service unavailable\n", status=503)
             case ["api" | "apis", *rest] if len(rest) <= _LONGEST_DISCOVERY[parts[0]]:
-                document = find_document(registry, parts)
+                document = find_document(registry, parts, stale)
             case ["openapi", "v3", *rest]:
                 document = _describe_openapi(registry, rest)
             case ["openapi", *_] | []:
@@ -228,13 +249,6 @@ def _describe_openapi(registry: Registry, parts: list[str]) -> Object | None:
             return describe_group(registry, group, version)
         case _:
             return None
-
-
-def _describe_health(check: str, request: web.Request) -> str:
-    if "verbose" not in request.query:
-        return "ok"
-    checks = ("ping", "log", "etcd", "informer-sync", "poststarthook/rbac/bootstrap-roles")
-    return "".join(f"[+]{name} ok\n" for name in checks) + f"{check} check passed\n"
 
 
 def _describe_version(version: str) -> Object:

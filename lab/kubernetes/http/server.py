@@ -26,6 +26,7 @@ class ApiServer:
         self._routes = routes
         self._runner: web.AppRunner | None = None
         self._served: list[Served] = []
+        self._places: list[tuple[Line, int, ssl.SSLContext]] = []
 
     async def listen(self, line: Line, port: int, context: ssl.SSLContext) -> None:
         """Begin to answer on a line's port.
@@ -33,6 +34,29 @@ class ApiServer:
         Raises:
             OSError: somebody else listens there.
         """
+        await self._answer_on(line, port, context)
+        self._places.append((line, port, context))
+
+    async def hush(self) -> None:
+        """Be gone for a while: nobody listens, open connections are cut."""
+        for served in self._served:
+            served.close()
+        self._served.clear()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def resume(self) -> None:
+        """Be there again, where it was."""
+        for place in self._places:
+            await self._answer_on(*place)
+
+    async def close(self) -> None:
+        """Stop answering; open connections are cut."""
+        self._places.clear()
+        await self.hush()
+
+    async def _answer_on(self, line: Line, port: int, context: ssl.SSLContext) -> None:
         if self._runner is None:
             application = web.Application(client_max_size=_LARGEST_BODY)
             application.router.add_route("*", "/{path:.*}", self._routes.answer)
@@ -53,12 +77,3 @@ class ApiServer:
             return SSLProtocol(loop, answering(), context, waiter, server_side=True)
 
         self._served.append(line.serve(port, make))
-
-    async def close(self) -> None:
-        """Stop answering; open connections are cut."""
-        for served in self._served:
-            served.close()
-        self._served.clear()
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
 from lab.kubernetes.api import Api
 from lab.kubernetes.errors import ApiError, BadRequestError, InvalidError
+from lab.kubernetes.http.suffering import CutError, hang_up
 from lab.kubernetes.registry import Served
 from lab.kubernetes.values import Object
 from lab.kubernetes.watching import Watch
@@ -19,6 +20,8 @@ __all__ = ["check_options", "stream_changes"]
 
 # Wall seconds. Real servers end watches after 30 to 60 minutes.
 _LONGEST_S = 1800.0
+# Wall seconds in which half a line leaves before the connection is reset, which would drop it.
+_LEAVING_S = 0.02
 
 
 def check_options(query: Mapping[str, str]) -> None:
@@ -46,8 +49,13 @@ async def stream_changes(
     served: Served,
     watch: Watch,
     shape: Callable[[Object], Object],
+    *,
+    end: Callable[[], Awaitable[ApiError]] | None = None,
 ) -> web.StreamResponse:
-    """Stream a watch until the client goes, its timeout passes, or the server stops."""
+    """Stream a watch until the client goes, its timeout passes, or the server stops.
+
+    `end` returns why it ends before that, once it does.
+    """
     query = request.query
 
     def make_bookmark() -> Object:
@@ -69,10 +77,24 @@ async def stream_changes(
     asked = query.get("timeoutSeconds", "")
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
-    with contextlib.suppress(TimeoutError, ConnectionResetError):
-        async with asyncio.timeout(float(asked) if asked.isdigit() else _LONGEST_S):
-            await _write_lines(response, watch, shape)
+    ending = asyncio.create_task(_fail_watch(watch, end)) if end else None
+    try:
+        with contextlib.suppress(TimeoutError, ConnectionResetError):
+            async with asyncio.timeout(float(asked) if asked.isdigit() else _LONGEST_S):
+                await _write_lines(response, watch, shape)
+    except CutError:
+        with contextlib.suppress(ConnectionResetError):
+            await response.write(b'{"type":"MODIFIED","object":{"kind":"')
+        await asyncio.sleep(_LEAVING_S)
+        hang_up(request)
+    finally:
+        if ending is not None:
+            ending.cancel()
     return response
+
+
+async def _fail_watch(watch: Watch, end: Callable[[], Awaitable[ApiError]]) -> None:
+    watch.fail(await end())
 
 
 async def _write_lines(
@@ -84,6 +106,8 @@ async def _write_lines(
                 shown = obj if event == "BOOKMARK" else shape(obj)
                 line = json.dumps({"type": event, "object": shown}, separators=(",", ":"))
                 await response.write(line.encode() + b"\n")
+        except CutError:
+            raise
         except ApiError as error:
             line = json.dumps({"type": "ERROR", "object": error.status})
             await response.write(line.encode() + b"\n")

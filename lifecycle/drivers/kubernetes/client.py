@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Self
@@ -19,10 +20,12 @@ from lifecycle.drivers.kubernetes.objects import (
 from lifecycle.drivers.kubernetes.selections import SelectionReader
 from lifecycle.drivers.kubernetes.transport import Endpoint, Transport
 from lifecycle.drivers.process import Listener
-from lifecycle.errors import ApiError, NotFoundError
+from lifecycle.errors import ApiError, NotFoundError, UnavailableError
 
 __all__ = ["Kubernetes"]
 
+# `/readyz` lists its checks, one a line, when one of them fails.
+_FAILED_CHECK = re.compile(r"^\[-\](\S+) failed", re.MULTILINE)
 _DEFAULT_NAMESPACE = "default"  # of an object that has one and names none, as in kubectl
 
 
@@ -86,7 +89,14 @@ class Kubernetes:
 
     async def readyz(self) -> str:
         """Return the server's `ok`; raises UnavailableError naming the checks that fail."""
-        return await self._transport.text("/readyz")
+        try:
+            return await self._transport.text("/readyz")
+        except UnavailableError as error:
+            failed = _FAILED_CHECK.findall(error.message)
+            if not failed:
+                raise
+            message = f"API server is not ready: {', '.join(failed)} failed"
+            raise UnavailableError(message, status=error.status, reason="NotReady") from error
 
     async def version(self) -> str:
         """Return the server's version, such as `v1.36.3`."""

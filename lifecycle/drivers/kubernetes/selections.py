@@ -32,7 +32,15 @@ class SelectionReader:
         params = {"limit": str(_PAGE_SIZE), **_selectors(selection)}
         items: list[KubernetesObject] = []
         while True:
-            page = await self._transport.request("GET", path, params=params)
+            try:
+                page = await self._transport.request("GET", path, params=params)
+            except ApiError as error:
+                # Its pages are of one state, which was forgotten meanwhile: all at once, as
+                # client-go does.
+                if error.status != _GONE or "continue" not in params or "limit" not in params:
+                    raise
+                params, items = _selectors(selection), []
+                continue
             items += [_typed(item, resource) for item in list_at(page, "items")]
             follow = text_at(page, "metadata", "continue")
             if not follow:

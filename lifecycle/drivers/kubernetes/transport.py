@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lifecycle.drivers.documents import (
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["Endpoint", "Transport", "error_from_status"]
 
 _MESSAGE_CHARACTERS = 2000  # admission errors quote whole objects
+# A connection that ended under a request: what only reads is sent once more (RFC 9110, 9.2.2),
+# since a server may end a kept connection at any time. More than once is the caller's choice.
+_BROKEN = "ConnectionBroken"
 _CONNECT_TIMEOUT_S = 5.0
 _REQUEST_TIMEOUT_S = 30.0
 _ERRORS: Mapping[int, type[ApiError]] = {
@@ -93,6 +97,25 @@ class Transport:
         content_type: str = "application/json",
     ) -> JsonObject:
         """Send a request and return the document that comes back; raises ApiError."""
+        send = partial(
+            self._request, method, path, params=params, body=body, content_type=content_type
+        )
+        try:
+            return await send()
+        except UnavailableError as error:
+            if method != "GET" or error.reason != _BROKEN:
+                raise
+            return await send()
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None,
+        body: JsonObject | None,
+        content_type: str,
+    ) -> JsonObject:
         content = b"" if body is None else json.dumps(body).encode()
         headers = {"Accept": "application/json"}
         headers |= {"Content-Type": content_type} if body is not None else {}
@@ -135,7 +158,7 @@ class Transport:
                 raise _error(response, (await response.aread()).decode("utf-8", "replace"))
             async for line in response.aiter_lines():
                 if line.strip():
-                    yield as_object(parse_json(line))
+                    yield _parse_event(line)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -188,8 +211,11 @@ class Transport:
         return self._pool
 
     def _network_error(self, error: Exception) -> ApiError:
+        import httpx2  # noqa: PLC0415 - see above
+
         where = f"{self.endpoint.address}:{self.endpoint.port}"
         reason = str(error) or type(error).__name__
+        broken = (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError)
         if "CERTIFICATE_VERIFY_FAILED" in reason:
             return UnauthorizedError(
                 f"server is not the cluster's: `{where}`: {reason}",
@@ -197,8 +223,17 @@ class Transport:
                 hint="take the kubeconfig from a control plane again",
             )
         return UnavailableError(
-            f"API server does not answer: `{where}`: {reason}", reason="Unreachable"
+            f"API server does not answer: `{where}`: {reason}",
+            reason=_BROKEN if isinstance(error, broken) else "Unreachable",
         )
+
+
+def _parse_event(line: str) -> JsonObject:
+    """Read a line of a watch; one that was cut in the middle ends the watch."""
+    try:
+        return as_object(parse_json(line))
+    except ValueError as error:
+        raise UnavailableError("watch was cut in the middle", reason="WatchCut") from error
 
 
 def error_from_status(status: JsonObject, *, code: int = 0, retry_after_s: float = 0.0) -> ApiError:
