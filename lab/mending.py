@@ -1,8 +1,7 @@
 """Breaks a private copy by one fault after the other, and mends it in between.
 
-First it says where the copy is and which faults there are, then it answers names of faults of the
-repository, one JSON object a line: `changed` has the files that a fault touched, `why` says why it
-does not apply.
+First it says where the copy is, then it answers names of faults of the repository, one JSON object
+a line: `changed` has the files that a fault touched, `why` says why it does not apply.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from lab.breaking import damage, own_copy
-from lab.faults import FAULTS, LabFault, RepositoryFault, RunningFault, describe_target, find_fault
+from lab.faults import RepositoryFault, find_fault
 from lab.faults.repository import DoesNotApplyError
 from lab.repository import (
     choose_cluster,
@@ -48,7 +47,6 @@ def break_one_by_one(request: LabRequest, asked: TextIO, answers: TextIO) -> Non
         "cluster": cluster,
         "commit": made.commit,
         "age_key_file": key,
-        "faults": [_describe(fault) for fault in FAULTS],
     }
     _tell(answers, described)
     for line in asked:
@@ -63,15 +61,6 @@ def break_one_by_one(request: LabRequest, asked: TextIO, answers: TextIO) -> Non
                 _tell(answers, {"why": "it is none of the repository"})
         except DoesNotApplyError as error:
             _tell(answers, {"why": str(error)})
-
-
-def _describe(fault: LabFault) -> Mapping[str, object]:
-    return {
-        "name": fault.name,
-        "target": describe_target(fault),
-        "answers": [f"{answer.kind} {answer.name}" for answer in fault.answers],
-        "leaves_data": isinstance(fault, RunningFault) and fault.leaves_data,
-    }
 
 
 def _tell(answers: TextIO, said: Mapping[str, object]) -> None:

@@ -19,7 +19,7 @@ __all__ = ["rehearse"]
     | {"accept": ALLOW_HELP["accept"]}
     | OUTPUT_HELP
     | {
-        "only": "Parts to try, of plain, kills and faults, separated by commas",
+        "only": "Parts to try, of plain, kills, faults and broken, separated by commas",
         "fault": "Name of a fault to try, else each that applies; may be repeated",
         "moments": "Moments of kills, of enter, begin, middle and end, separated by commas",
         "kills": "Number of kills of each moment, evenly spread; at every step without it",
@@ -45,6 +45,8 @@ def rehearse(
     again: bool = False,
 ) -> None:
     """Rehearse a repository: plain, killed at every step, under each fault.
+
+    Faults of the repository are validated, and bootstrapped as the part broken.
 
     Every run is one in the lab, on a private copy of HEAD; without --repo, of the sample. It
     says first how many there will be. Stopped by Ctrl-C or killed, the same command goes on.

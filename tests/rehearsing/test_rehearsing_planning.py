@@ -36,20 +36,24 @@ def test_everything_is_tried_unless_parts_are_named() -> None:
 
 
 def test_named_faults_are_all_that_is_tried() -> None:
-    """A fault of the repository needs no bootstrap at all."""
+    """A fault of the repository is validated and bootstrapped, and needs no plain run before."""
     arguments = RehearseArguments(Arguments(faults=["vip-of-node"]))
     schedule = make_schedule(arguments, KNOWN)
 
-    assert frozenset({Part.FAULTS}) == schedule.parts
+    assert frozenset({Part.FAULTS, Part.BROKEN}) == schedule.parts
+    assert (KNOWN[1:], KNOWN[1:]) == (schedule.of_repository, schedule.broken)
     assert not schedule.needs_plain
 
 
 def test_runs_are_counted_before_they_begin() -> None:
     """Each part says how many runs it takes and about how long, and all together."""
-    arguments = RehearseArguments(only="plain,kills,faults", moments="end", kills="3")
+    only = "plain,kills,faults,broken"
+    arguments = RehearseArguments(only=only, moments="end", kills="3")
     lines = make_schedule(arguments, KNOWN).describe(12)
 
-    assert ["plain", "kills", "faults", "faults", "in"] == [line.split()[0] for line in lines]
+    assert ["plain", "kills", "faults", "faults", "broken", "in"] == [
+        line.split()[0] for line in lines
+    ]
     assert "about 3 runs, killed at 3 steps (end)" in lines[1]
     assert "1 of the world, 2 runs each: about 0:" in lines[3]
 

@@ -13,8 +13,9 @@ from lifecycle.cli.lab_faults import suggest_targets
 from lifecycle.cli.lab_tools import find_lab_tools
 from lifecycle.cli.options import read_run
 from lifecycle.cli.place import find_state
+from lifecycle.cli.rehearsing.broken import try_broken
 from lifecycle.cli.rehearsing.content import Copy, open_copy
-from lifecycle.cli.rehearsing.planning import Schedule, make_schedule
+from lifecycle.cli.rehearsing.planning import Schedule, make_schedule, read_catalogue
 from lifecycle.cli.rehearsing.record import Record, open_record
 from lifecycle.cli.rehearsing.report import describe_rows, draw_report, sum_up
 from lifecycle.cli.rehearsing.runs import Kills, Plain, kill, rehearse_plain, try_fault
@@ -50,11 +51,12 @@ def rehearse(arguments: RehearseArguments, environ: Mapping[str, str]) -> int:
         state = find_state(request.settings, request.target)
         home = request.settings.state_home / _FOLDER / state.folder.name
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A wrong word is told before anything is copied.
+        schedule = make_schedule(arguments, read_catalogue())
         with FileLock(home / "lock", cluster=state.folder.name, now=SystemClock().now()):
             tools = find_lab_tools()
             terminal.say("rehearsal: copying the repository")
             with open_copy(home, request.target, tools, environ, redactor) as copy:
-                schedule = make_schedule(arguments, copy.known)
                 shop = Workshop(
                     home,
                     request.settings,
@@ -128,6 +130,7 @@ class _Rehearsal:
                 self._tell(row, is_earlier=True)
             yield row
         yield from self._try_repository(record)
+        yield from self._try_broken(record)
         if plain is None:
             if self.schedule.needs_plain:
                 self.terminal.say("kills and faults of the world need a plain run that ends")
@@ -138,6 +141,11 @@ class _Rehearsal:
     def _try_repository(self, record: Record) -> Iterator[Row]:
         for known in self.schedule.of_repository:
             yield self._try(record, Part.FAULTS, known.name, partial(self.copy.try_fault, known))
+
+    def _try_broken(self, record: Record) -> Iterator[Row]:
+        for known in self.schedule.broken:
+            trial = partial(try_broken, self.shop, self.copy, known)
+            yield self._try(record, Part.BROKEN, known.name, trial)
 
     def _try_kills(self, record: Record, plain: Plain) -> Iterator[Row]:
         most = self.schedule.most_kills

@@ -19,8 +19,6 @@ from lifecycle.cli.requests import ClusterRequest
 from lifecycle.drivers.documents import (
     JsonObject,
     as_object,
-    flag_at,
-    list_at,
     parse_json,
     text_at,
     texts_at,
@@ -29,10 +27,22 @@ from lifecycle.errors import LifecycleError, PreconditionError
 from lifecycle.gates.repository import refuses
 from lifecycle.secrets import Redactor
 
-__all__ = ["Copy", "open_copy"]
+__all__ = ["Copy", "Damage", "open_copy"]
 
 _FOLDER = "copy"
 _SOPS_MARKS = (b"ENC[", b"sops")
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What a fault did to the copy: which files it touched, and what is found since.
+
+    `why` says why it does not apply; empty when it does.
+    """
+
+    why: str
+    changed: tuple[str, ...] = ()
+    found: tuple[Finding, ...] = ()
 
 
 @dataclass(slots=True)
@@ -42,7 +52,6 @@ class Copy:
     root: Path
     cluster: str
     commit: str
-    known: tuple[Known, ...]
     _process: subprocess.Popen[str]
     _environ: Mapping[str, str]
     _key: Path | None
@@ -61,23 +70,31 @@ class Copy:
         """Return how many components the cluster has."""
         return len(read_repository(self.root, self.cluster, self._overlay).components)
 
+    def damage(self, known: Known) -> Damage:
+        """Break it, and see what `validate` finds."""
+        answer = self._ask(known.name)
+        if why := text_at(answer, "why"):
+            return Damage(why)
+        changed = texts_at(answer, "changed")
+        found = [one for one in self._find(changed) if (one.id, one.message) not in self._before]
+        return Damage("", changed, tuple(found))
+
     def try_fault(self, known: Known) -> Row:
         """Break it, and see whether `validate` says so."""
         begun = time.monotonic()
-        answer = self._ask(known.name)
-        if why := text_at(answer, "why"):
-            return Row(Part.FAULTS, known.name, Verdict.DOES_NOT_APPLY, why)
-        changed = texts_at(answer, "changed")
-        found = [one for one in self._find(changed) if (one.id, one.message) not in self._before]
+        damage = self.damage(known)
         elapsed_s = time.monotonic() - begun
-        promised = known.names_of("finding")
+        if damage.why:
+            return Row(Part.FAULTS, known.name, Verdict.DOES_NOT_APPLY, damage.why)
+        found, promised = damage.found, known.names_of("finding")
         wanted = sorted((one for one in found if one.id in promised), key=refuses, reverse=True)
         if promised <= {one.id for one in wanted}:
             said = self._redactor.redact(_describe(wanted[0]))
             return Row(Part.FAULTS, known.name, Verdict.HELD, said, elapsed_s)
         others = ", ".join(sorted({one.id for one in found})) or "nothing"
         said = f"promised was {', '.join(sorted(promised))}; found was {others}"
-        return Row(Part.FAULTS, known.name, Verdict.FAILED, f"{said} ({changed[0]})", elapsed_s)
+        said = f"{said} ({damage.changed[0]})"
+        return Row(Part.FAULTS, known.name, Verdict.FAILED, said, elapsed_s)
 
     def _find(self, changed: Sequence[str]) -> Sequence[Finding]:
         """Read it again; only when something encrypted was changed is all decrypted again."""
@@ -145,15 +162,6 @@ def open_copy(
             root=Path(text_at(said, "root")),
             cluster=text_at(said, "cluster"),
             commit=text_at(said, "commit"),
-            known=tuple(
-                Known(
-                    text_at(one, "name"),
-                    text_at(one, "target"),
-                    texts_at(one, "answers"),
-                    leaves_data=flag_at(one, "leaves_data"),
-                )
-                for one in list_at(said, "faults")
-            ),
             _process=process,
             _environ=environ,
             _key=Path(key) if key else target.age_key_file,

@@ -16,6 +16,7 @@ class Part(StrEnum):
     PLAIN = "plain"
     KILLS = "kills"
     FAULTS = "faults"
+    BROKEN = "broken"
 
 
 class Verdict(StrEnum):
