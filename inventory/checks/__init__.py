@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from inventory.checks.announcements import check_announcements
 from inventory.checks.backups import check_backups
 from inventory.checks.clusterenv import check_clusterenv
+from inventory.checks.decryption import check_decryption
 from inventory.checks.endpoints import check_endpoints
 from inventory.checks.expressions import check_expressions
 from inventory.checks.facts import Facts
@@ -42,6 +43,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_machines,
     check_endpoints,
     check_secrets,
+    check_decryption,
     check_upgrades,
     check_services,
     check_announcements,

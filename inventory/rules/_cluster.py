@@ -178,6 +178,15 @@ SECRETS = (
         "take the file's last good version from Git and change it with sops edit",
     ),
     rule(
+        "decryption-missing",
+        ERROR,
+        "A Kustomization applies an object that SOPS encrypted and has no spec.decryption. A Secret"
+        " with stringData reaches the cluster with its ciphertext, and Flux calls that ready: what"
+        " reads it fails later, with a wrong password. One with data is refused.",
+        "set spec.decryption (provider: sops, secretRef: {name: sops-age}) in that Kustomization,"
+        " or in the entry's patches for all of them",
+    ),
+    rule(
         "sops-key-in-tree",
         WARNING,
         "The repository holds the Secret with its own age key, encrypted with that key. A first"

@@ -86,6 +86,9 @@ sops: {age: [{recipient: age1mine...}]}
 invoke validate --age-key other.agekey      # none of the recipients in sops.age
 === file-does-not-decrypt
 stringData: {claim: "ENC[...]", note: added by hand}      # SOPS' MAC no longer fits
+=== decryption-missing
+kind: Kustomization            # its folder holds claim.secret.yaml, encrypted by SOPS
+spec: {path: ./apps/plex, prune: true, sourceRef: {kind: GitRepository, name: cluster}}
 === sops-key-in-tree
 kind: Secret
 metadata: {name: sops-age, namespace: flux-system}

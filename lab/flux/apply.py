@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from inventory.crds import BUILT_IN_GROUPS
 from lab.flux.objects import Context
 from lab.flux.readiness import NotReadyError, Readiness, Reference, refer_to
 from lab.kubernetes.errors import ApiError, ConflictError, NotFoundError
-from lab.kubernetes.values import Json, Object, at, dig, grow, maps, namespace_of, text
+from lab.kubernetes.values import Json, Object, at, grow, maps, namespace_of, text
 
 __all__ = ["Applied", "Applier", "ApplyError", "mark_owner", "parse_inventory", "write_inventory"]
 
@@ -56,7 +58,7 @@ class Applier:
         applied = Applied()
         groups: tuple[list[Object], list[Object], list[Object]] = ([], [], [])
         for obj in objects:
-            _refuse_encrypted(obj)
+            _normalise(obj)
             groups[_group_of(obj)].append(obj)
         for group in groups:
             before, changed = len(applied.references), len(applied.changed)
@@ -229,12 +231,30 @@ def _is_skipped(obj: Object, existing: Object | None) -> bool:
     return existing is not None and _opts(obj, "ssa") == "ifnotpresent"
 
 
-def _refuse_encrypted(obj: Object) -> None:
-    if text(obj, "kind") == "Secret" and dig(obj, "sops") is not None:
+def _normalise(obj: Object) -> None:
+    """Forget SOPS' stanza, as the controller's typed objects do, and refuse where they cannot.
+
+    fluxcd/pkg `ssa/normalize`: what does not fit the type of a built-in kind stays as it is, and a
+    value of `data` that is ciphertext is no base64. Only then an encrypted Secret is noticed.
+    """
+    if "sops" not in obj or text(obj, "apiVersion").rpartition("/")[0] not in BUILT_IN_GROUPS:
+        return
+    is_secret = (text(obj, "apiVersion"), text(obj, "kind")) == ("v1", "Secret")
+    if not is_secret or all(_is_base64(value) for value in at(obj, "data").values()):
+        del obj["sops"]
+    elif _opts(obj, "decrypt") != "disabled":
         raise ApplyError(
             f"{refer_to(obj)} is SOPS encrypted, configuring decryption is required for this "
             "secret to be reconciled"
         )
+
+
+def _is_base64(value: Json) -> bool:
+    try:
+        base64.b64decode(value if isinstance(value, str) else "", validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _version(obj: Object) -> str:

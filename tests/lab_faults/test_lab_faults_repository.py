@@ -68,6 +68,7 @@ _PLACES = {
     "two-upgrade-controllers": f"{_APP}/lab-upgrade.yaml:1:1",
     "secret-in-clear": f"{_APP}/notes.secret.yaml:8:19",
     "secret-of-stranger": f"{_APP}/notes.secret.yaml:10:9",
+    "decryption-forgotten": f"{_KS}:7:3",
     "key-changed": "clusters/main/clusterenv.yaml:19:9",
     "secret-without-rule": f"{_APP}/lab-claim.yaml:7:10",
     "load-balancer-twice": f"{_APP}/lab-back.yaml:9:3",

@@ -152,3 +152,35 @@ async def test_value_that_was_tampered_with(flux: Flux, key: Key) -> None:
         "Could not decrypt with AES_GCM: cipher: message authentication failed"
     )
     assert ("False", "BuildFailed", message) == said
+
+
+async def test_secret_that_nobody_decrypts(flux: Flux, key: Key) -> None:
+    """Without decryption the ciphertext is applied and counts as ready, if it was stringData."""
+    commit = await flux.push(one=encrypt(flux, key, stringData={"key": "value"}))
+    await flux.begin("a", "./a")
+    await flux.until("a", has_applied(commit))
+
+    value = text(await flux.ask(SECRET, "one"), "data", "key")
+    assert base64.b64decode(value).startswith(b"ENC[AES256_GCM,data:")
+
+
+async def test_data_that_nobody_decrypts(flux: Flux, key: Key) -> None:
+    """Without decryption ciphertext in data is no base64, and the Secret refused for SOPS' sake."""
+    await flux.push(one=encrypt(flux, key, data={"key": "dmFsdWU="}))
+    await flux.begin("a", "./a")
+
+    said = await flux.tell("a", has_failed)
+    why = "is SOPS encrypted, configuring decryption is required for this secret to be reconciled"
+    assert ("False", "ReconciliationFailed", f"Secret/SPACE/one {why}") == said
+    assert {} == await flux.ask(SECRET, "one")
+
+
+async def test_map_that_nobody_decrypts(flux: Flux) -> None:
+    """Other kinds of Kubernetes itself lose SOPS' stanza as well."""
+    encrypted = flux.settings("one", key="ENC[AES256_GCM,data:x]")
+    encrypted["sops"] = {"mac": "x"}
+    commit = await flux.push(one=encrypted)
+    await flux.begin("a", "./a")
+    await flux.until("a", has_applied(commit))
+
+    assert {"key": "ENC[AES256_GCM,data:x]"} == await flux.data_of("one")

@@ -109,6 +109,43 @@ def _name_uncovered(tree: Tree) -> None:
     tree.add_object(component, "lab-claim", secret)
 
 
+def _forget_decryption(tree: Tree) -> None:
+    """Take `decryption` out of the entries and components, also where it is patched in."""
+    next(_list_encrypted_objects(tree))
+    for path in sorted(_list_decrypting(tree)):
+        documents = [*yaml.load_all(tree.read(path), Loader=yaml.CSafeLoader)]
+        kept = [_without_decryption(document) for document in documents]
+        tree.write(path, yaml.safe_dump_all(kept, sort_keys=False, width=10_000))
+
+
+def _list_encrypted_objects(tree: Tree) -> Iterator[str]:
+    for _, item in tree.inventory.objects():
+        if "sops" in item.raw:
+            yield item.name
+    raise DoesNotApplyError("no Kustomization applies anything encrypted")
+
+
+def _list_decrypting(tree: Tree) -> set[str]:
+    files = {
+        *(entry.file for entry in tree.inventory.entries),
+        *(component.position.path for component in tree.inventory.components),
+    }
+    return {path for path in files if "decryption:" in tree.read(path)}
+
+
+def _without_decryption(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {
+            key: _without_decryption(item) for key, item in value.items() if key != "decryption"
+        }
+    if isinstance(value, list):
+        return [_without_decryption(item) for item in value]
+    if isinstance(value, str) and "decryption:" in value:
+        patch: Json = yaml.load(value, Loader=yaml.CSafeLoader)
+        return yaml.safe_dump(_without_decryption(patch), sort_keys=False)
+    return value
+
+
 def _read_rules(tree: Tree) -> list[str]:
     document: Json = yaml.load(tree.read(_RULES), Loader=yaml.CSafeLoader)
     return [text(rule, "path_regex") for rule in maps(clone(document), "creation_rules")]
@@ -142,6 +179,13 @@ SECRET_FAULTS = (
         f"{_SOPS}#message-authentication-code",
         _damage,
         (*answered_by("file-does-not-decrypt"), Answer("gate", "secrets-decrypt")),
+    ),
+    RepositoryFault(
+        "decryption-forgotten",
+        "No Kustomization says that it decrypts, so that ciphertext is applied as it is.",
+        _GUIDE,
+        _forget_decryption,
+        answered_by("decryption-missing"),
     ),
     RepositoryFault(
         "key-changed",
