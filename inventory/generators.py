@@ -5,75 +5,53 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from inventory.model import Json, JsonObject
-from inventory.objects import (
-    get_flag,
-    get_mapping,
-    get_strings,
-    get_text,
-    group_of,
-    kind_of,
-    name_of,
-)
-from inventory.resources import CLUSTER_KINDS, Resource
+from inventory.objects import get_flag, get_mapping, get_strings, get_text, kind_of
 
 _HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
-_WORKLOAD_GROUPS = frozenset({"", "apps", "batch"} | {group for group, _ in CLUSTER_KINDS})
 
 
 def generate(
-    kind: str, item: JsonObject, read_file: Callable[[str], str | None], *, has_hash: bool
-) -> tuple[JsonObject, str]:
-    """Return the object of one generator item, and its name without the hash."""
+    kind: str, item: JsonObject, read_file: Callable[[str], str | None], options: JsonObject
+) -> JsonObject:
+    """Return the object of one generator item, without the hash of its name.
+
+    Args:
+        kind: ConfigMap or Secret.
+        item: The item.
+        read_file: Returns the text of a file that it names.
+        options: The kustomization's `generatorOptions`.
+    """
     data = _data(item, read_file)
-    name = get_text(item, "name")
     content: dict[str, Json] = {"data": data}
     if kind == "Secret":
         encoded = {key: base64.b64encode(text.encode()).decode() for key, text in data.items()}
         content = {"data": encoded, "type": get_text(item, "type", default="Opaque")}
-    if has_hash and not get_flag(item, "options", "disableNameSuffixHash"):
-        full_name = f"{name}-{_digest_of({**content, 'kind': kind})}"
-    else:
-        full_name = name
-    metadata: dict[str, Json] = {"name": full_name}
+    if get_flag(options, "immutable") or get_flag(item, "options", "immutable"):
+        content["immutable"] = True
+    metadata: dict[str, Json] = {"name": get_text(item, "name")}
     if get_text(item, "namespace"):
         metadata["namespace"] = get_text(item, "namespace")
     for key in ("labels", "annotations"):
-        if get_mapping(item, "options", key):
-            metadata[key] = get_mapping(item, "options", key)
-    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **content}, name
+        added = {**get_mapping(options, key), **get_mapping(item, "options", key)}
+        if added:
+            metadata[key] = added
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **content}
 
 
-def rename_after(old: JsonObject, new: JsonObject) -> str:
-    """Return what a generated object is called once its content has changed."""
-    name = name_of(old)
-    bare, _, digest = name.rpartition("-")
-    return f"{bare}-{_digest_of(new)}" if bare and digest == _digest_of(old) else name
+def has_hash(item: JsonObject, options: JsonObject) -> bool:
+    """Say whether the name of a generated object ends with the hash of its content."""
+    key = "disableNameSuffixHash"
+    return not (get_flag(options, key) or get_flag(item, "options", key))
 
 
-def _digest_of(value: JsonObject) -> str:
+def digest_of(value: JsonObject) -> str:
+    """Return the hash of a ConfigMap or Secret as kustomize puts it behind the name."""
     content = {key: value[key] for key in ("data", "type") if key in value}
     # Kustomize looks the name up under a path that never exists, so it hashes an empty one.
     return _hash({**content, "kind": kind_of(value), "name": ""})
-
-
-def rename_references(
-    resources: Iterable[Resource], kind: str, names: Mapping[str, str]
-) -> list[Resource]:
-    """Point workloads to the hashed names of generated objects."""
-    if not names:
-        return list(resources)
-    keys = {"configMap", "configMapRef", "configMapKeyRef"}
-    if kind == "Secret":
-        keys = {"secret", "secretRef", "secretKeyRef"}
-    return [
-        resource.changed(_renamed_object(resource.value, keys, names))
-        if group_of(resource.value) in _WORKLOAD_GROUPS
-        else resource
-        for resource in resources
-    ]
 
 
 def _data(item: JsonObject, read_file: Callable[[str], str | None]) -> dict[str, str]:
@@ -102,30 +80,3 @@ def _hash(content: JsonObject) -> str:
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     digest = hashlib.sha256(text.translate(_HTML).encode()).hexdigest()[:10]
     return digest.translate(str.maketrans("013ae", "ghkmt"))
-
-
-def _renamed_object(value: JsonObject, keys: set[str], names: Mapping[str, str]) -> JsonObject:
-    renamed = _renamed(value, keys, names)
-    return renamed if isinstance(renamed, dict) else value
-
-
-def _renamed(value: Json, keys: set[str], names: Mapping[str, str]) -> Json:
-    if isinstance(value, list):
-        return [_renamed(item, keys, names) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        key: _with_name(item, names)
-        if key in keys and isinstance(item, dict)
-        else _renamed(item, keys, names)
-        for key, item in value.items()
-    }
-
-
-def _with_name(reference: dict[str, Json], names: Mapping[str, str]) -> JsonObject:
-    return {
-        key: names.get(item, item)
-        if key in ("name", "secretName") and isinstance(item, str)
-        else item
-        for key, item in reference.items()
-    }

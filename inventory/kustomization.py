@@ -28,19 +28,20 @@ from inventory.builds import (
     scan_manifests,
 )
 from inventory.documents import Document
-from inventory.generators import generate, rename_references
+from inventory.generators import generate, has_hash
 from inventory.model import Json, JsonObject, Position, Severity
 from inventory.objects import (
-    get_flag,
     get_list,
     get_mapping,
     get_mappings,
+    get_strings,
     get_text,
     group_of,
     name_of,
 )
 from inventory.overrides import is_taken, merge_generated, override
 from inventory.patches import PatchError, read_patches
+from inventory.references import NameSpec, read_name_specs, settle_names
 from inventory.resources import Identity, Resource
 from inventory.rules import make_finding
 from inventory.tree import YAML_SUFFIXES, Tree, join, normalise
@@ -61,16 +62,18 @@ class Builder:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._has_failed = False
+        self._name_specs: list[NameSpec] = []
         self._work = 0
         self._read: set[str] = set()
 
     def build(self, path: str, spec: JsonObject = _EMPTY) -> Build:
         """Build the directory `path` with the fields of a Flux Kustomization's `spec` added."""
         self._has_failed = False
+        self._name_specs.clear()
         document = self.find_file(path)
         here = Here(path, document or Document(path, 0, None, 1, 1, ""))
         resources = self._generate(here) if document is None else self._accumulate(here, [])
-        resources = self._apply_spec(resources, spec, here)
+        resources = settle_names(self._apply_spec(resources, spec, here), self._name_specs)
         return Build(tuple(resources), self._has_failed, document is not None)
 
     def find_file(self, path: str) -> Document | None:
@@ -93,7 +96,11 @@ class Builder:
                 self._merge(resources, self._load(item, here, (key, index)), known)
         for index, item in enumerate(get_list(value, "components")):
             resources = self._component(item, here, ("components", index), resources)
-        resources = self._generate_objects(resources, value, here)
+        self._generate_objects(resources, value, here)
+        for name in get_strings(value, "configurations"):
+            target = normalise(join(here.path, name))
+            for document in self._tree.documents(target) if target else ():
+                self._name_specs.extend(read_name_specs(document.value))
         return self._transform(resources, value, here)
 
     def _apply_spec(
@@ -220,31 +227,26 @@ class Builder:
                 self._merge(resources, self._file(child, here), known)
         return resources
 
-    def _generate_objects(
-        self, resources: list[Resource], value: JsonObject, here: Here
-    ) -> list[Resource]:
-        has_hash = not get_flag(value, "generatorOptions", "disableNameSuffixHash")
+    def _generate_objects(self, resources: list[Resource], value: JsonObject, here: Here) -> None:
+        options = get_mapping(value, "generatorOptions")
+        before = list(resources)
         for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
-            names: dict[str, str] = {}
             for index, item in enumerate(get_mappings(value, key)):
-                read = partial(self._read_generated, here, key)
-                made, name = generate(kind, item, read, has_hash=has_hash)
+                made = generate(kind, item, partial(self._read_generated, here, key), options)
                 place = partial(here.document.locate, key, index)
+                name = name_of(made)
                 if get_text(item, "behavior") in ("merge", "replace"):
-                    merged = merge_generated(resources, kind, item, made)
-                    names.update(merged or {})
-                    if merged is None:
+                    if not merge_generated(resources, kind, item, made):
                         text = f"{kind} to add to is not in the build: `{name}`"
                         self._error("unmatched-target", text, place())
                     continue
-                if is_taken(resources, kind, item):
+                if is_taken(before, kind, item):
                     message = f"object is defined and generated in one build: `{kind}/{name}`"
                     self._error("duplicate-id", message, place())
-                names[name] = name_of(made)
-                known = {resource.identity for resource in resources}
-                self._merge(resources, [here.resource(made, here.document, here.path)], known)
-            resources = rename_references(resources, kind, names)
-        return resources
+                if is_taken(resources, kind, item):
+                    continue
+                added = here.resource(made, here.document, here.path)
+                resources.append(replace(added, needs_hash=has_hash(item, options)))
 
     def _read_generated(self, here: Here, key: str, name: str) -> str | None:
         target = normalise(join(here.path, name))

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from inventory.generators import rename_after
 from inventory.model import Json, JsonObject
 from inventory.objects import (
     get_int,
@@ -68,23 +67,17 @@ def override(
 
 def merge_generated(
     resources: list[Resource], kind: str, item: JsonObject, made: JsonObject
-) -> dict[str, str] | None:
-    """Put a generator's data into the object that it adds to, in place.
-
-    Returns:
-        The object's new name by the old one, for references; None when there is no such object.
-    """
+) -> bool:
+    """Put a generator's data into the object that it adds to, in place; say if it is there."""
     found = _find(resources, kind, item)
     if found is None:
-        return None
+        return False
     old = resources[found]
     data = get_mapping(made, "data")
     if get_text(item, "behavior") == "merge":
         data = {**get_mapping(old.value, "data"), **data}
-    changed = {**old.value, "data": data}
-    name = rename_after(old.value, changed)
-    resources[found] = old.changed(with_value(changed, ("metadata", "name"), name))
-    return {name_of(old.value): name}
+    resources[found] = old.changed({**old.value, "data": data})
+    return True
 
 
 def is_taken(resources: Sequence[Resource], kind: str, item: JsonObject) -> bool:
@@ -95,13 +88,13 @@ def is_taken(resources: Sequence[Resource], kind: str, item: JsonObject) -> bool
 
 
 def _find(resources: Sequence[Resource], kind: str, item: JsonObject) -> int | None:
-    """Return the place of an object; kustomize knows its names before prefix and hash, too."""
+    """Return the place of an object; kustomize knows its names before prefix and suffix, too."""
     name, namespace = get_text(item, "name"), get_text(item, "namespace")
     fitting = [
         (name_of(resource.value) != name, index)
         for index, resource in enumerate(resources)
         if kind_of(resource.value) == kind
-        and name in name_of(resource.value)
+        and name in (name_of(resource.value), *resource.names)
         and namespace in ("", namespace_of(resource.value))
     ]
     return min(fitting)[1] if fitting else None

@@ -7,7 +7,15 @@ from typing import TypeAlias
 
 from inventory.documents import Document
 from inventory.model import JsonObject, ObjectRef, Position
-from inventory.objects import get_mapping, get_text, group_of, kind_of, name_of, namespace_of
+from inventory.objects import (
+    get_mapping,
+    get_text,
+    group_of,
+    kind_of,
+    name_of,
+    namespace_of,
+    with_value,
+)
 
 # Kinds of Kubernetes itself; like kustomize, unknown kinds count as namespaced.
 # https://github.com/kubernetes-sigs/kustomize/blob/master/kyaml/openapi/openapi.go
@@ -67,12 +75,18 @@ class Resource:
         document: Where it was written; for a generated object its kustomization.
         from_component: Whether a Kustomize Component added it.
         top: The item of the outermost kustomization that led to it, as a repository path.
+        names: What it was called before, under which others may refer to it.
+        affixes: The prefixes and suffixes that it was given, in their order.
+        needs_hash: Whether its name ends with the hash of its content once that is settled.
     """
 
     value: JsonObject
     document: Document
     from_component: bool = False
     top: str = ""
+    names: tuple[str, ...] = ()
+    affixes: tuple[tuple[str, str], ...] = ()
+    needs_hash: bool = False
 
     @property
     def identity(self) -> Identity:
@@ -94,6 +108,11 @@ class Resource:
     def changed(self, value: JsonObject) -> Resource:
         """Return the same resource with another value."""
         return replace(self, value=value)
+
+    def renamed(self, name: str) -> Resource:
+        """Return the same resource with another name, which knows the old one."""
+        value = with_value(self.value, ("metadata", "name"), name)
+        return replace(self, value=value, names=(*self.names, name_of(self.value)))
 
 
 def is_cluster_scoped(value: JsonObject) -> bool:

@@ -6,6 +6,7 @@ https://github.com/kubernetes-sigs/kustomize/blob/master/api/internal/target/kus
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from inventory.model import Json, JsonObject
 from inventory.objects import (
@@ -75,10 +76,9 @@ def add_affixes(resources: Iterable[Resource], prefix: str, suffix: str) -> list
     return [
         resource
         if kind_of(resource.value) in _UNPREFIXED
-        else resource.changed(
-            with_value(
-                resource.value, ("metadata", "name"), prefix + name_of(resource.value) + suffix
-            )
+        else replace(
+            resource.renamed(prefix + name_of(resource.value) + suffix),
+            affixes=(*resource.affixes, (prefix, suffix)),
         )
         for resource in resources
     ]

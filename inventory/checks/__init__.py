@@ -16,6 +16,7 @@ from inventory.checks.endpoints import check_endpoints
 from inventory.checks.expressions import check_expressions
 from inventory.checks.facts import Facts
 from inventory.checks.flux import check_flux
+from inventory.checks.generated import check_generated
 from inventory.checks.graph import GRAPH_RULES, check_graph
 from inventory.checks.leftovers import check_leftovers
 from inventory.checks.machines import check_machines
@@ -33,6 +34,7 @@ from inventory.model import Finding
 
 CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_flux,
+    check_generated,
     check_graph,
     check_waits,
     check_expressions,

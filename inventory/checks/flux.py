@@ -167,19 +167,7 @@ def _releases(facts: Facts) -> Iterator[Finding]:
             message = f"chart version of `{release.name}` is not pinned: `{version}`"
             keys = () if release.is_chart_ref else ("spec", "chart", "spec", "version")
             yield make_finding("unpinned-version", message, facts.locate(release.position, *keys))
-    yield from _values_from(facts)
     yield from _versions(facts)
-
-
-def _values_from(facts: Facts) -> Iterator[Finding]:
-    known = {(item.kind, item.namespace, item.name) for _, item in facts.inventory.objects()}
-    for release in facts.inventory.releases:
-        for index, source in enumerate(release.values_from):
-            key = (source.kind, release.namespace, source.name)
-            if not source.optional and key not in known:
-                message = f"values of `{release.name}` come from what is not live: `{source.name}`"
-                place = facts.locate(release.position, "spec", "valuesFrom", index)
-                yield make_finding("missing-values-source", message, place)
 
 
 def _is_unpinned(release: Release) -> bool:

@@ -28,6 +28,11 @@ repositories/helm/longhorn-old.yaml     HelmRepository/longhorn
 === missing-values-source
 valuesFrom:
   - {kind: ConfigMap, name: plex-values}        # no live manifest makes it
+=== generated-name-missed
+configMapGenerator:
+  - {name: plex-values, files: [values.yaml]}      # becomes plex-values-4h2mbtbbt6
+# and in the HelmRelease
+valuesFrom: [{kind: ConfigMap, name: plex-values}]
 === missing-dependency
 dependsOn:
   - name: longhorn-system      # the Kustomization is called longhorn

@@ -51,6 +51,16 @@ FLUX = (
         "declare it, or mark it optional",
     ),
     rule(
+        "generated-name-missed",
+        ERROR,
+        "Something names a generated ConfigMap or Secret without the hash that kustomize puts"
+        " behind its name. Kustomize follows references of Kubernetes' own kinds in the same build"
+        " only, not those of a HelmRelease and not those of another Kustomization. Pods do not"
+        " start, a release is never installed.",
+        "set generatorOptions.disableNameSuffixHash: true, or name the field in a file of"
+        " configurations (nameReference)",
+    ),
+    rule(
         "missing-dependency",
         ERROR,
         "dependsOn names a Kustomization or HelmRelease that is not live, so it waits for ever.",
