@@ -18,6 +18,7 @@ from inventory.events import Event, Refused, is_kind
 # Reading a text again for each value costs the square of its length where much is wrong with it,
 # so a longer one is read once; most files are shorter, and few of their values are looked up.
 _LONG_TEXT = 20_000
+_FEW = 3  # look-ups of a shorter text that cost less than to read all of it and keep its places
 _MAX_DEPTH = 200  # as in `documents`
 _OPENING: Final[frozenset[type]] = frozenset({yaml.MappingStartEvent, yaml.SequenceStartEvent})
 _CLOSING: Final[frozenset[type]] = frozenset({yaml.MappingEndEvent, yaml.SequenceEndEvent})
@@ -30,7 +31,11 @@ def locate(text: str, index: int, keys: tuple[str | int, ...]) -> tuple[int, int
     the text when nothing can be read.
     """
     if len(text) > _LONG_TEXT:
-        return _look_up(text, index, keys)
+        return _look_up(_read_long_places(text), index, keys)
+    looked_up = _count(text)
+    looked_up[0] += 1
+    if looked_up[0] > _FEW:
+        return _look_up(_read_places(text), index, keys)
     finder = Finder(text)
     with contextlib.suppress(yaml.YAMLError, UnicodeError, Refused):
         finder.find(index, keys)
@@ -55,8 +60,7 @@ class _Place(NamedTuple):
     inner: Mapping[str, _Place] | Sequence[_Place] | None = None
 
 
-def _look_up(text: str, index: int, keys: tuple[str | int, ...]) -> tuple[int, int]:
-    places = _read_places(text)
+def _look_up(places: Sequence[_Place], index: int, keys: tuple[str | int, ...]) -> tuple[int, int]:
     if index >= len(places):
         return 1, 1
     place = places[index]
@@ -72,8 +76,23 @@ def _look_up(text: str, index: int, keys: tuple[str | int, ...]) -> tuple[int, i
     return place.line, place.column
 
 
+@lru_cache(maxsize=256)
+def _count(text: str) -> list[int]:  # noqa: ARG001 - the key of the cache
+    """Return how often values of a text have been looked up; the caller counts."""
+    return [0]
+
+
 @lru_cache(maxsize=2)
+def _read_long_places(text: str) -> tuple[_Place, ...]:
+    return _read_all(text)
+
+
+@lru_cache(maxsize=16)
 def _read_places(text: str) -> tuple[_Place, ...]:
+    return _read_all(text)
+
+
+def _read_all(text: str) -> tuple[_Place, ...]:
     """Return the places of every document, as far as the text can be read."""
     finder = Finder(text)
     places: list[_Place] = []

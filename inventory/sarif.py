@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import quote
 
@@ -18,29 +18,12 @@ SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
-def build_sarif(
-    findings: Iterable[Finding],
-    version: str,
-    accepted: Iterable[Finding] = (),
-    reasons: Iterable[str] = (),
-) -> JsonObject:
-    """Return one SARIF log with one run.
+def build_sarif(version: str) -> JsonObject:
+    """Return one SARIF log with one run that has no results yet.
 
     Args:
-        findings: What is to be shown.
         version: The tool's own version.
-        accepted: Findings that the user accepts; they are listed as suppressed.
-        reasons: Why, one for each of `accepted`.
     """
-    seen: Counter[str] = Counter()
-    shown = [_result(finding, seen) for finding in findings]
-    suppressed: list[Json] = [
-        {
-            **_result(finding, seen),
-            "suppressions": [{"kind": "external", "justification": reason}],
-        }
-        for finding, reason in zip(accepted, reasons, strict=True)
-    ]
     rules: list[Json] = [_rule(rule) for rule in RULES.values()]
     driver = {
         "name": "talos-lifecycle",
@@ -55,10 +38,30 @@ def build_sarif(
                 "tool": {"driver": driver},
                 "columnKind": "unicodeCodePoints",
                 "originalUriBaseIds": {"ROOT": {"description": {"text": "the repository"}}},
-                "results": [*shown, *suppressed],
+                "results": [],
             }
         ],
     }
+
+
+def sarif_results(
+    findings: Iterable[Finding], accepted: Iterable[Finding] = (), reasons: Iterable[str] = ()
+) -> Iterator[JsonObject]:
+    """Yield the run's results one by one: all at once, tens of thousands take much memory.
+
+    Args:
+        findings: What is to be shown.
+        accepted: Findings that the user accepts; they are listed as suppressed.
+        reasons: Why, one for each of `accepted`.
+    """
+    seen: Counter[str] = Counter()
+    for finding in findings:
+        yield _result(finding, seen)
+    for finding, reason in zip(accepted, reasons, strict=True):
+        yield {
+            **_result(finding, seen),
+            "suppressions": [{"kind": "external", "justification": reason}],
+        }
 
 
 def fingerprint(finding: Finding) -> str:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from inventory.checks.facts import Facts
-from inventory.model import Component, Entry, Finding, ObjectRef
-from inventory.objects import get_mapping, get_text
+from inventory.model import Component, Entry, Finding, JsonObject, ObjectRef
+from inventory.objects import get_mapping, get_text, name_of
 from inventory.rules import make_finding
 from inventory.variables import is_encrypted, is_sops_document
 
@@ -25,21 +25,31 @@ def check_decryption(facts: Facts) -> Iterator[Finding]:
     for owner in owners:
         if get_text(owner.decryption, "provider"):
             continue
-        encrypted = [item for item in owner.objects if _is_left_encrypted(item)]
+        encrypted = [item for item in owner.objects if _is_left_encrypted(facts, item)]
         if encrypted:
-            message = f"`{owner.name}` has no decryption, {_describe(encrypted)}"
+            message = f"`{owner.name}` has no decryption, {_describe(facts, encrypted)}"
             place = facts.locate(owner.position, "spec", "decryption")
             yield make_finding("decryption-missing", message, place)
 
 
-def _is_left_encrypted(item: ObjectRef) -> bool:
+def _is_left_encrypted(facts: Facts, item: ObjectRef) -> bool:
     told = get_text(get_mapping(item.raw, "metadata", "annotations"), _DISABLED)
-    return is_sops_document(item.raw) and told.lower() != "disabled"
+    return told.lower() != "disabled" and is_sops_document(_written(facts, item))
 
 
-def _describe(encrypted: list[ObjectRef]) -> str:
+def _written(facts: Facts, item: ObjectRef) -> JsonObject:
+    """Return an object as its file has it: what was decrypted here is not so in the cluster."""
+    if item.kind != "Secret":
+        return item.raw
+    documents = facts.tree.original_documents(item.position.path)
+    found = (get_mapping(document.value) for document in documents)
+    return next((value for value in found if name_of(value) == item.name), item.raw)
+
+
+def _describe(facts: Facts, encrypted: list[ObjectRef]) -> str:
     first = encrypted[0]
-    is_refused = any(is_encrypted(value) for value in get_mapping(first.raw, "data").values())
+    data = get_mapping(_written(facts, first), "data")
+    is_refused = any(is_encrypted(value) for value in data.values())
     ending = (
         "which Flux therefore refuses" if is_refused else "which is applied with its ciphertext"
     )

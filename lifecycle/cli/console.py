@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
@@ -62,12 +62,29 @@ class Terminal:
         self.stderr.write(text + "\n")
         self.stderr.flush()
 
-    def print_json(self, value: Json) -> None:
-        """Write the one document of JSON mode; nothing otherwise."""
-        if self.is_json:
+    def print_json(self, value: Json, key: str = "", items: Iterable[Json] = ()) -> None:
+        """Write the one document of JSON mode; nothing otherwise.
+
+        Args:
+            value: The document.
+            key: The key of an empty list in it, unique in the document.
+            items: What that list holds; it is written as it is made, and never held as a whole.
+        """
+        if not self.is_json:
+            return
+        if key:
+            head, mark, tail = json.dumps(value, indent=2, ensure_ascii=False).partition(
+                f'"{key}": ['
+            )
+            self.stdout.write(head + mark)
+            for number, item in enumerate(items):
+                self.stdout.write("," if number else "")
+                self.stdout.write("\n" + json.dumps(item, indent=2, ensure_ascii=False))
+            self.stdout.write(tail)
+        else:
             json.dump(value, self.stdout, indent=2, ensure_ascii=False)
-            self.stdout.write("\n")
-            self.stdout.flush()
+        self.stdout.write("\n")
+        self.stdout.flush()
 
     def show_error(self, error: LifecycleError) -> None:
         """Write an error and its hint to stderr, each on its own line."""

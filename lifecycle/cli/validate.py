@@ -216,12 +216,12 @@ def _order(finding: Finding) -> tuple[int, str, int, int, str, str]:
 def _print_sarif(verdict: Verdict, terminal: Terminal) -> None:
     from importlib.metadata import version  # noqa: PLC0415 (start-up)
 
-    from inventory.sarif import build_sarif  # noqa: PLC0415 (start-up)
+    from inventory.sarif import build_sarif, sarif_results  # noqa: PLC0415 (start-up)
 
     judged = verdict.judged
-    own = version("talos-lifecycle")
-    log = build_sarif(judged.open, own, judged.accepted, judged.reasons)
-    terminal.print_json(clean_json(log))
+    log = build_sarif(version("talos-lifecycle"))
+    results = sarif_results(judged.open, judged.accepted, judged.reasons)
+    terminal.print_json(clean_json(log), "results", map(clean_json, results))
 
 
 def _describe(verdict: Verdict, code: int) -> Json:

@@ -72,3 +72,19 @@ def test_secret_that_is_decrypted_or_spared_is_not_found(write: Write) -> None:
     assert [] == found(write, plain)
     assert [] == found(write, secret, DECRYPTION)
     assert [] == found(write, SECRET.format(field="data", cipher=CIPHER, note=spared) + STANZA)
+
+
+def test_what_a_key_decrypts_here_is_still_encrypted_there(write: Write) -> None:
+    """With a key the file reads in clear; Flux, which is not told to decrypt, has ciphertext."""
+    secret = SECRET.format(note="", field="stringData", cipher=CIPHER) + STANZA
+    path = f"{FOLDER}/claim.yaml"
+    files = base(
+        **{
+            "kustomization.yaml": kustomization("flux-entry.yaml", "source.yaml", "claim.yaml"),
+            "claim.yaml": secret,
+        }
+    )
+    clear = SECRET.format(note="", field="stringData", cipher="clear")
+    findings = read_repository(write(files), "main", {path: clear}).findings
+
+    assert "decryption-missing" in {finding.id for finding in findings}

@@ -14,7 +14,7 @@ from inventory import Edge, EdgeKind, Finding, Inventory, Layer, Position, Sever
 from inventory.acceptance import AcceptanceError, judge, read_acceptances
 from inventory.drawings import draw_mermaid, draw_svg, draw_text, find_excess
 from inventory.rules import RULES, make_finding
-from inventory.sarif import build_sarif
+from inventory.sarif import build_sarif, sarif_results
 
 HERE = Position("a/b.yaml", 3, 5)
 EDGES = (
@@ -124,11 +124,11 @@ def test_sarif_has_rules_places_and_stable_fingerprints() -> None:
     """Code hosts find each result's rule and line, and know it again when lines move."""
     finding = make_finding("disk-by-size-only", "chosen by size", HERE)
     moved = make_finding("disk-by-size-only", "chosen by size", Position("a/b.yaml", 9, 1))
-    built = build_sarif([finding, moved], "1.0.0", [finding], ["one disk each"])
-    log = json.loads(json.dumps(built))
-    later = json.loads(json.dumps(build_sarif([moved], "1.0.0")))["runs"][0]["results"][0]
+    log = json.loads(json.dumps(build_sarif("1.0.0")))
+    results = list(sarif_results([finding, moved], [finding], ["one disk each"]))
+    [later] = json.loads(json.dumps(list(sarif_results([moved]))))
     run = log["runs"][0]
-    first, second, accepted = run["results"]
+    first, second, accepted = json.loads(json.dumps(results))
 
     assert "2.1.0" == log["version"]
     assert list(RULES) == [rule["id"] for rule in run["tool"]["driver"]["rules"]]

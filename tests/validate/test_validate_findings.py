@@ -32,6 +32,7 @@ WRONG = {
     "maverick": {"cold-start-cycle", "crd-beside-release", "crd-in-entry", "undefined-variable"},
     "abmania": {
         "layer-not-listed",
+        "more-replicas-than-nodes",
         "namespace-not-declared",
         "provider-not-live",
         "release-without-provider",

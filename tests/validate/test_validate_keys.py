@@ -9,9 +9,11 @@ import pyrage
 import pytest
 
 from lifecycle.drivers._wheels import find_in_wheel
-from tests.validate.validate_shell import SHARED, Shell, digest, write
+from tests.validate.validate_shell import ENTRY, SHARED, Shell, digest, write
 
 FOLDER = "clusters/home/kubernetes"
+SPEC = "  path: ./clusters/home/kubernetes\n"
+DECRYPTING = f"{SPEC}  decryption: {{provider: sops}}\n"
 NAMES = ("flux-entry.yaml", "a.secret.yaml", "web.yaml")
 SECRET = """\
 apiVersion: v1
@@ -50,6 +52,7 @@ def keys(repo: Path) -> tuple[Path, Path]:
     write(
         repo,
         {
+            f"{FOLDER}/flux-entry.yaml": ENTRY.replace(SPEC, DECRYPTING),
             f"{FOLDER}/kustomization.yaml": f"resources: [{', '.join(NAMES)}]\n",
             f"{FOLDER}/a.secret.yaml": done.stdout.decode(),
             f"{FOLDER}/web.yaml": KS,
