@@ -111,7 +111,7 @@ async def _ask_insecurely(talosctl: Talosctl, node: Node, error: TalosctlError) 
         failure=error.failure,
         message=str(error.failure) if error.failure is not Failure.OTHER else error.message,
     )
-    if error.failure not in {*_FOREIGN, Failure.CLIENT}:
+    if error.failure not in {*_FOREIGN, Failure.CLIENT, Failure.NO_TALOSCONFIG}:
         return silent
     try:
         status = await talosctl.machine_status(node.address, insecure=True)

@@ -68,8 +68,8 @@ class MachineIsKnown:
             if self._may_wait_for_control_plane():
                 return Satisfied("given its config before, waits for a control plane")
             return Unknown(f"{self.node.address} does not answer: {error.failure}")
-        if error.failure is Failure.CLIENT:
-            return Unknown("this cluster's talosconfig is not generated yet")
+        if error.failure is Failure.NO_TALOSCONFIG:
+            return Unknown(error.message)
         if error.failure not in {Failure.UNKNOWN_AUTHORITY, Failure.CERTIFICATE_REQUIRED}:
             return Unknown(error.message)
         try:

@@ -15,6 +15,8 @@ from lifecycle.world.reach import Reach
 __all__ = ["ApplyMachineConfig"]
 
 _BOOTED = frozenset({"booting", "running"})
+# What a machine in maintenance mode makes of a call with certificates, or without a talosconfig.
+_MAYBE_MAINTENANCE = frozenset({Failure.UNKNOWN_AUTHORITY, Failure.CLIENT, Failure.NO_TALOSCONFIG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class ApplyMachineConfig:
         return bool(await self.world.talosctl.get(self.node.address, "systemdisk"))
 
     async def _judge_failure(self, error: TalosctlError) -> Answer:
-        if error.failure not in {Failure.UNKNOWN_AUTHORITY, Failure.CLIENT}:
+        if error.failure not in _MAYBE_MAINTENANCE:
             return Unknown(str(error.failure))
         try:
             status = await self.world.talosctl.machine_status(self.node.address, insecure=True)

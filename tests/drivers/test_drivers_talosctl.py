@@ -138,10 +138,11 @@ async def test_secure_call_needs_a_talosconfig(scripted: ScriptedRunner, tmp_pat
     """Without a talosconfig nothing is run: talosctl itself would make an empty one."""
     absent = Talosctl("talosctl", scripted, AddressBook({}), tmp_path / "talosconfig")
 
-    with pytest.raises(TalosctlError, match="there is no talosconfig yet") as caught:
+    with pytest.raises(TalosctlError) as caught:
         await absent.version("10.41.0.11")
 
-    assert Failure.CLIENT is caught.value.failure
+    assert Failure.NO_TALOSCONFIG is caught.value.failure
+    assert "this cluster has no talosconfig yet" == caught.value.message
     assert [] == scripted.asked
     assert not (tmp_path / "talosconfig").exists()
 

@@ -222,9 +222,8 @@ class Talosctl:
         """Refuse to ask without a talosconfig: talosctl would make an empty file of that name."""
         if self.talosconfig is None or self.talosconfig.exists():
             return
-        text = f"there is no talosconfig yet: {self.talosconfig}"
-        absent = CommandFailedError(argv, returncode=1, stderr_tail=text)
-        raise TalosctlError(absent, Failure.CLIENT, node=node)
+        absent = CommandFailedError(argv, returncode=1, stderr_tail=str(Failure.NO_TALOSCONFIG))
+        raise TalosctlError(absent, Failure.NO_TALOSCONFIG, node=node)
 
     def _parsed(self, node: str, completed: Completed, parse: Callable[[str], _Value]) -> _Value:
         """Parse stdout; an exit code of 0 without a usable answer is a failure all the same."""

@@ -30,6 +30,7 @@ class Failure(StrEnum):
     NOT_FOUND = "not found"
     INVALID = "invalid argument"
     CLIENT = "client configuration"
+    NO_TALOSCONFIG = "this cluster has no talosconfig yet"
     OTHER = "other"
 
     @property
@@ -92,7 +93,7 @@ def classify(stderr: str) -> Failure:
 
 
 class TalosctlError(CommandFailedError):
-    """Raised when talosctl failed or gave no answer in time; `failure` says why."""
+    """Raised when talosctl failed, gave no answer in time, or was not asked; `failure` says why."""
 
     def __init__(self, cause: CommandFailedError, failure: Failure, *, node: str) -> None:
         super().__init__(
@@ -102,5 +103,7 @@ class TalosctlError(CommandFailedError):
             stderr_tail=cause.stderr_tail,
             hint=cause.hint,
         )
+        if failure is Failure.NO_TALOSCONFIG:  # no command was run that could have failed
+            self.message = str(failure)
         self.failure = failure
         self.node = node
