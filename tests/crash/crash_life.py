@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from lifecycle.cli.rehearsing.killing import Killer
 from lifecycle.store import ClusterState
 from tests.lab_life import read_acts
 
-__all__ = ["KILLED", "Life"]
+__all__ = ["KILLED", "ONCE_ONLY", "Life"]
 
 KILLED = -9
+ONCE_ONLY = ("etcd.bootstrap", "kubernetes.create", "machine.install/", "machine.apply/")
 _SPEED = "60"
 _RUN_TIMEOUT_S = 240.0
 _JANITOR_S = 3.0
@@ -39,6 +40,8 @@ class Life:
     folder: Path
     moment: str
     covered: Path
+    faults: Sequence[str] = ()  # that its first run makes
+    only: Collection[str] = ()  # where it is killed; everywhere without
 
     def __post_init__(self) -> None:
         """Make the folders that the runs are confined to."""
@@ -79,9 +82,11 @@ class Life:
     def _run_once(self) -> int:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["lifecycle.cli.rehearsing.child"])
-        arguments = Arguments(is_lab=True, speed=_SPEED, yes=True)
+        faults, self.faults = self.faults, ()
+        arguments = Arguments(is_lab=True, speed=_SPEED, yes=True, faults=faults)
         child = context.Process(
-            target=_run_child, args=(self.folder, arguments, self.moment, self.covered)
+            target=_run_child,
+            args=(self.folder, arguments, Killer(self.moment, self.covered, self.only)),
         )
         child.start()
         child.join(_RUN_TIMEOUT_S)
@@ -95,9 +100,10 @@ class Life:
         log = self.folder / "output.log"
         return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-25:])
 
-    def read_acts(self) -> Mapping[str, int]:
-        """Ask the lab how often each act happened."""
-        return read_acts(self.state)
+    def read_acts_of_once(self) -> Mapping[str, int]:
+        """Ask the lab how often each act happened that must happen once."""
+        acts = read_acts(self.state)
+        return {name: count for name, count in acts.items() if name.startswith(ONCE_ONLY)}
 
     def find_leaks(self) -> list[str]:
         """Name every file that a run left with a secret of the repository in it."""
@@ -142,7 +148,7 @@ class Life:
         return found
 
 
-def _run_child(folder: Path, arguments: Arguments, moment: str, covered: Path) -> None:
+def _run_child(folder: Path, arguments: Arguments, killer: Killer) -> None:
     """Run with everything below `folder`; ends the process with the run's exit code."""
     os.environ.update(
         XDG_STATE_HOME=str(folder / "state"),
@@ -153,7 +159,7 @@ def _run_child(folder: Path, arguments: Arguments, moment: str, covered: Path) -
     output = os.open(folder / "output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    os._exit(run_child(folder, arguments, Killer(moment, covered)))
+    os._exit(run_child(folder, arguments, killer))
 
 
 def _find_values(document: object) -> Iterator[str]:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.crash.crash_life import Life
+from tests.crash.crash_life import ONCE_ONLY, Life
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(1200)]
 
 # Acts that the sample never needs: nothing is held there, and Flux fetches by itself.
 _NEVER_NEEDED = frozenset({"release-held", "fetch-commit"})
 _MOST_LIVES = 8
-_ONCE_ONLY = ("etcd.bootstrap", "kubernetes.create", "machine.install/", "machine.apply/")
-
-
-def _choose_once_only(acts: Mapping[str, int]) -> dict[str, int]:
-    return {name: count for name, count in acts.items() if name.startswith(_ONCE_ONLY)}
 
 
 @pytest.mark.parametrize("moment", ["enter", "begin", "middle", "end"])
@@ -35,13 +29,13 @@ def test_killed_at_every_step_and_run_again(tmp_path: Path, moment: str) -> None
         life = Life(tmp_path / str(number), moment, tmp_path / "covered")
         try:
             covered = life.run_until_converged()
-            acts = _choose_once_only(life.read_acts())
+            acts = life.read_acts_of_once()
             leaks = life.find_leaks()
         finally:
             life.stop()
 
         assert dict.fromkeys(acts, 1) == acts
-        assert len(acts) >= len(_ONCE_ONLY)
+        assert len(acts) >= len(ONCE_ONLY)
         assert [] == leaks
         expected = life.read_plan("all") if moment == "enter" else life.read_plan("steps")
         missing = expected - covered - _NEVER_NEEDED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
@@ -22,10 +22,14 @@ _UNDER_WAY_S = 0.02
 
 
 class Killer:
-    """Knows where the run was killed before, by a file, and dies at the first other step."""
+    """Knows where the run was killed before, by a file, and dies at the first other step.
 
-    def __init__(self, moment: str, covered: Path) -> None:
+    With `only`, it spares the steps that are not among those.
+    """
+
+    def __init__(self, moment: str, covered: Path, only: Collection[str] = ()) -> None:
         self._moment = moment
+        self._only = only
         self._file = covered
         self._covered = set(covered.read_text(encoding="utf-8").splitlines())
         self._acting: set[str] = set()
@@ -33,6 +37,8 @@ class Killer:
     def at(self, step: str, moment: str, *, after_s: float = 0.0) -> None:
         """Die here, or in a moment, unless this was covered before."""
         if moment != self._moment or step in self._covered:
+            return
+        if self._only and step not in self._only:
             return
         self._covered.add(step)
         with self._file.open("a", encoding="utf-8") as file:
