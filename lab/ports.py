@@ -106,6 +106,10 @@ class KubernetesPlane(Protocol):
         """Stop listening for that node; the VIP moves to another control plane."""
         ...
 
+    async def offer_vip(self, name: str, *, can_hold: bool) -> None:
+        """Say whether etcd hears a control plane: one that it does not hear loses the VIP."""
+        ...
+
     async def start_kubelet(self, node: NodeFacts) -> None:
         """Register or refresh the Node, ask for its serving certificate, run its pods."""
         ...

@@ -71,6 +71,10 @@ class Backend(Protocol):
         """Answer for that node no more; the VIP moves to another control plane."""
         ...
 
+    async def offer_vip(self, name: str, *, can_hold: bool) -> None:
+        """Let a control plane hold its VIP or not; who holds it keeps it while it may."""
+        ...
+
     def refresh(self, node: NodeFacts) -> None:
         """Note what changed about a control plane whose API server runs."""
         ...
@@ -110,6 +114,7 @@ class LabBackend:
         self._port = port
         self._pki: KubernetesPki | None = None
         self._serving: dict[str, _Serving] = {}
+        self._unheard: set[str] = set()  # control planes that may not hold the VIP
         self.faults = ApiFaults(clock)
 
     def make_controllers(self, world: World) -> tuple[Controller, ...]:
@@ -156,9 +161,23 @@ class LabBackend:
         if stopped is None:
             return
         await self.faults.remove(name)
+        self._unheard.discard(name)
         await stopped.server.close()
         if stopped.vip is not None:
             await stopped.vip.close()
+        if self._pki is not None:
+            await self._settle_vip(self._pki)
+
+    async def offer_vip(self, name: str, *, can_hold: bool) -> None:
+        """Move the VIP away from a control plane that may not hold it any more."""
+        if can_hold:
+            self._unheard.discard(name)
+        else:
+            self._unheard.add(name)
+        serving = self._serving.get(name)
+        if not can_hold and serving is not None and serving.vip is not None:
+            vip, serving.vip = serving.vip, None
+            await vip.close()
         if self._pki is not None:
             await self._settle_vip(self._pki)
 
@@ -175,9 +194,9 @@ class LabBackend:
     async def _settle_vip(self, pki: KubernetesPki) -> None:
         """Have one control plane of each VIP hold it."""
         held = {serving.facts.vip_loopback for serving in self._serving.values() if serving.vip}
-        for serving in self._serving.values():
+        for name, serving in self._serving.items():
             address = serving.facts.vip_loopback
-            if not address or address in held:
+            if not address or address in held or name in self._unheard:
                 continue
             held.add(address)
             serving.vip = ApiServer(serving.routes)

@@ -81,9 +81,7 @@ class Kubernetes:
         Raises:
             ValueError: the fault is not known, or the API servers are not the lab's.
         """
-        if fault in set(ApiFault):
-            if self._backend.faults is None:
-                raise ValueError(f"API servers are not the lab's: `{fault}`")
+        if fault in set(ApiFault) and self._backend.faults:
             self._backend.faults.switch(ApiFault(fault), target, on=on)
             return
         self.faults.switch(PodFault(fault), target, on=on)
@@ -192,6 +190,10 @@ class Kubernetes:
         await self._backend.stop(name)
         with contextlib.suppress(UnavailableError):
             remove_static_pods(self._world, name)
+
+    async def offer_vip(self, name: str, *, can_hold: bool) -> None:
+        """Let a control plane campaign for the VIP, or not any more."""
+        await self._backend.offer_vip(name, can_hold=can_hold)
 
     async def start_kubelet(self, node: NodeFacts) -> None:
         """Register or refresh the Node once an API server answers, and run its pods.

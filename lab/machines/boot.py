@@ -133,6 +133,8 @@ class Boot:
     kubelet_version: str = ""  # of the kubelet that runs, or ran last
     lost_as: str = ""  # the node that it was until nothing was heard of it any more
     unheard_since_s: float | None = None  # since when no API server hears of its kubelet
+    sessionless_since_s: float | None = None  # since when it cannot renew its session of etcd
+    lost_vip: bool = False  # whether that was so long ago that it may not hold the VIP
     recovery: Recovery | None = None  # asked for with the bootstrap
     apiserver_runs: bool = False
     node_told: NodeFacts | None = None  # what Kubernetes knows, once the kubelet has registered

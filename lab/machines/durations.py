@@ -62,6 +62,9 @@ STATIC_PODS_S: Final = 15.0
 # What kube-controller-manager waits for a silent kubelet (--node-monitor-grace-period, 50 s since
 # Kubernetes 1.32).
 NODE_GRACE_S = 50.0
+# How long a control plane that etcd does not hear keeps the VIP: the time to live of a session of
+# etcd's `concurrency`, which Talos leaves as it is (`network/operator/vip.go`).
+VIP_SESSION_S = 60.0
 # The server gives the clock 5 s to be in sync before Bootstrap is refused (v1alpha1_server.go).
 BOOTSTRAP_TIME_SYNC_S: Final = 5.0
 # ClusterService/HealthCheck polls every 5 s (pkg/cluster/check).

@@ -52,6 +52,7 @@ class RealBackend:
         self._real = RealApi(lambda: clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"), self._channel)
         self._pki: KubernetesPki | None = None
         self._servers: dict[str, RealApiServer] = {}
+        self._unheard: set[str] = set()  # control planes that may not hold a VIP
         self._vips: dict[str, tuple[str, Forwarder]] = {}  # address: who holds it, and how
         self._feed: Feed | None = None
         self._then: Callable[[], None] | None = None
@@ -111,12 +112,19 @@ class RealBackend:
         """End a control plane's API server."""
         self._channel.remove(name)
         server = self._servers.pop(name, None)
-        for address, (holder, forwarder) in list(self._vips.items()):
-            if holder == name:
-                del self._vips[address]
-                await forwarder.close()
+        self._unheard.discard(name)
+        await self._leave_vips(name)
         if server is not None:
             await server.end()
+        await self._settle_vip()
+
+    async def offer_vip(self, name: str, *, can_hold: bool) -> None:
+        """Move VIPs away from a control plane that may not hold one any more."""
+        if can_hold:
+            self._unheard.discard(name)
+        else:
+            self._unheard.add(name)
+            await self._leave_vips(name)
         await self._settle_vip()
 
     def refresh(self, node: NodeFacts) -> None:
@@ -198,11 +206,19 @@ class RealBackend:
             if self._feed is not None:
                 self._feed.follow([kind])
 
+    async def _leave_vips(self, name: str) -> None:
+        for address, (holder, forwarder) in list(self._vips.items()):
+            if holder == name:
+                del self._vips[address]
+                await forwarder.close()
+
     async def _settle_vip(self) -> None:
         """Have one control plane of each VIP hold it."""
         for name, server in self._servers.items():
             address = server.node.vip_loopback
-            if address and address not in self._vips and self._channel.knows(name):
+            if name in self._unheard or not self._channel.knows(name):
+                continue
+            if address and address not in self._vips:
                 forwarder = Forwarder(server.node.loopback, self._port)
                 self._vips[address] = (name, forwarder)
                 await forwarder.listen(address)

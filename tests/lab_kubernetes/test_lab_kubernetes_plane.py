@@ -50,6 +50,25 @@ async def test_the_vip_moves(empty: Cluster) -> None:
     assert 200 == answer.status_code
 
 
+async def test_the_vip_leaves_who_lost_its_session(empty: Cluster) -> None:
+    """Another holds it from then on, also when the first may hold it again; nobody, when none may.
+
+    Two servers tell themselves apart by their version.
+    """
+    await empty.plane.start_apiserver(replace(SECOND, kubelet_version="v1.36.4"))
+    seen: list[str] = []
+    url = f"https://{CONTROL_PLANE.vip_loopback}:{PORT}/version"
+    async with httpx2.AsyncClient(verify=empty.client_context()) as client:
+        for name, can_hold in (("cp-1", False), ("cp-1", True), ("cp-2", False)):
+            await empty.plane.offer_vip(name, can_hold=can_hold)
+            seen.append((await client.get(url)).json()["gitVersion"])
+        await empty.plane.offer_vip("cp-1", can_hold=False)
+        with pytest.raises(httpx2.ConnectError):
+            await client.get(url)
+
+    assert ["v1.36.4", "v1.36.4", CONTROL_PLANE.kubelet_version] == seen
+
+
 async def test_what_an_answer_leads_to_follows_from_the_server_that_gave_it(
     empty: Cluster,
 ) -> None:

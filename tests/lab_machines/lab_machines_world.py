@@ -61,6 +61,10 @@ class FakePlane:
         """Note it."""
         self.calls.append(f"stop_apiserver {name}")
 
+    async def offer_vip(self, name: str, *, can_hold: bool) -> None:
+        """Note it."""
+        self.calls.append(f"{'offer' if can_hold else 'deny'}_vip {name}")
+
     async def start_kubelet(self, node: NodeFacts) -> None:
         """Note it."""
         self.calls.append(f"start_kubelet {node.name}")

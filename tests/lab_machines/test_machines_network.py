@@ -80,6 +80,28 @@ async def test_quorum_counts_who_is_heard(
     assert all(world.machines[name].boot.apiserver_runs for name in _THREE)
 
 
+async def test_vip_leaves_whom_etcd_does_not_hear(make_world: MakeWorld) -> None:
+    """A control plane that is cut off loses its session in etcd, and with it the VIP."""
+    world = make_world(_THREE)
+    await _make_cluster(world, *_THREE)
+    world.machines["cp1"].set_fault("partitioned")
+    await world.until(lambda: "deny_vip cp1" in world.plane.calls)
+    world.machines["cp1"].set_fault("partitioned", on=False)
+    await world.until(lambda: "offer_vip cp1" in world.plane.calls)
+
+    assert not [call for call in world.plane.calls if call.endswith(("vip cp2", "vip cp3"))]
+
+
+async def test_only_control_plane_keeps_the_vip(make_world: MakeWorld) -> None:
+    """Its etcd is the machine's own: whoever cannot reach it changes nothing about that."""
+    world = make_world(["cp1"])
+    await _make_cluster(world, "cp1")
+    world.machines["cp1"].set_fault("partitioned")
+    await world.clock.pause(400)
+
+    assert "deny_vip cp1" not in world.plane.calls
+
+
 @pytest.mark.parametrize(
     ("fault", "seen"),
     [("partitioned", "i/o timeout"), ("cut", "connect: connection refused")],
