@@ -34,6 +34,7 @@ API_FAULTS = (
         " fairness. That exempts administrators, as who a run comes; a proxy before the API, which"
         " protects it, does not. Probes such as `/readyz` pass.",
         f"{_SOURCE}server/filters/priority-and-fairness.go",
+        by_step("fetch-kubeconfig"),
         by_gate("lease-is-held"),
         by_diagnosis("api-throttled"),
     ),
