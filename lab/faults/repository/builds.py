@@ -15,7 +15,12 @@ _KUSTOMIZE = "https://kubectl.docs.kubernetes.io/references/kustomize/kustomizat
 
 
 def _settings(name: str) -> Object:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {}}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": "default"},
+        "data": {},
+    }
 
 
 def _list_absent_file(tree: Tree) -> None:
