@@ -26,18 +26,26 @@ class QuietGates:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._heard_s: dict[str, float] = {}
+        self._seen: dict[str, str] = {}
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
         is_news = event.name is EventName.STEP_PROBED and event.step in self._heard_s
+        if is_news:
+            self._seen[event.step] = str(event.fields.get("seen", ""))
         if is_news or event.name is EventName.GATE_ENTERED:
             self._heard_s[event.step] = self._clock.monotonic_s()
         elif event.name in _OVER:
             self._heard_s.pop(event.step, None)
+            self._seen.pop(event.step, None)
 
     def is_waiting(self, gate: str) -> bool:
         """Tell whether a gate is still waited for."""
         return gate in self._heard_s
+
+    def recall(self, gate: str) -> str:
+        """Return what a gate saw last."""
+        return self._seen.get(gate, "")
 
     def take_quiet(self) -> tuple[str, ...]:
         """Return the gates that are quiet for long; each again only after as long."""
@@ -75,7 +83,7 @@ async def _look(
             del told[gate]
             tell(f"{gate} waits no longer")
         for gate in quiet.take_quiet():
-            for found in (await diagnose(gate, ""))[:1]:
+            for found in (await diagnose(gate, quiet.recall(gate)))[:1]:
                 kind = (found.signature, found.component)
                 if found.signature and quiet.is_waiting(gate) and told.get(gate) != kind:
                     told[gate] = kind

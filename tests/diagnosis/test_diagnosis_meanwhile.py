@@ -66,6 +66,24 @@ async def test_cause_of_a_long_wait_is_told_once() -> None:
     assert [] == listeners
 
 
+async def test_cause_is_looked_for_by_what_was_seen() -> None:
+    """What the gate saw last may say more than the cluster shows."""
+    asked: list[str] = []
+    listeners: list[Listener] = []
+
+    async def note(_step: str, seen: str) -> tuple[Diagnosis, ...]:
+        asked.append(seen)
+        return ()
+
+    async with look_meanwhile(note, FastClock(), listeners, asked.append):
+        hear(listeners, EventName.GATE_ENTERED)
+        for listener in listeners:
+            listener(Event(EventName.STEP_PROBED, NOW, GATE, {"seen": "etcd failed"}))
+        await turn()
+
+    assert {"etcd failed"} == set(asked)
+
+
 async def test_steps_that_act_are_left_alone() -> None:
     """Only gates are looked into: a machine that installs has no cause to be named."""
     told: list[str] = []

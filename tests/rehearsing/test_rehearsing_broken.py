@@ -66,6 +66,12 @@ def failed(code: int, message: str, **cause: str) -> Ended:
         ),
         (
             TOLERATED,
+            Ended(-9, 30.0, said="layer-is-ready/apps waits; cause so far: no `latest`"),
+            Verdict.HELD,
+            "named while the run waited, and ended: layer-is-ready/apps waits; cause so far",
+        ),
+        (
+            TOLERATED,
             Ended(-9, 300.0, is_late=True),
             Verdict.FAILED,
             "it did not end within 300 s",

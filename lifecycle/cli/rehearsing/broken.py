@@ -22,13 +22,16 @@ _QUOTED = re.compile(r"`([^`]+)`")
 
 
 def try_broken(workshop: Workshop, copy: Copy, known: Known) -> Row:
-    """Bootstrap with a fault in the repository, until the run refuses it, fails or ends."""
+    """Bootstrap with a fault in the repository, until the run refuses it, names it or ends."""
     damage = copy.damage(known)
     if damage.why:
         return Row(Part.BROKEN, known.name, Verdict.DOES_NOT_APPLY, damage.why)
     begun = time.monotonic()
     with workshop.open(f"broken-{known.name}") as trial:
-        ended = trial.bootstrap(faults=[known.name])
+        marks = _list_marks(damage)
+        ended = trial.bootstrap(
+            faults=[known.name], until=lambda line: any(mark in line for mark in marks)
+        )
         verdict, said = judge_broken(damage, ended)
         took = time.monotonic() - begun
         log = str(trial.log) if verdict is Verdict.FAILED else ""
@@ -41,15 +44,20 @@ def judge_broken(damage: Damage, ended: Ended) -> tuple[Verdict, str]:
     Right is to refuse it before any change and say where it is, to come to the end all the same
     where nothing that is found forbids it, or to fail with words that lead there.
     """
-    is_forbidden = any(refuses(one) for one in damage.found)
-    if not ended.code:
-        if is_forbidden:
-            return Verdict.FAILED, "it came to its end, with what should have been refused"
-        return Verdict.HELD, "a bootstrap comes to its end all the same"
+    if ended.said:
+        return Verdict.HELD, f"named while the run waited, and ended: {ended.said}"
     if ended.is_late:
         return Verdict.FAILED, ended.describe()
-    said = _list_words(ended)
-    if not any(mark in "\n".join(said) for mark in _list_marks(damage)):
+    if ended.code:
+        return _judge_failure(damage, ended)
+    if any(refuses(one) for one in damage.found):
+        return Verdict.FAILED, "it came to its end, with what should have been refused"
+    return Verdict.HELD, "a bootstrap comes to its end all the same"
+
+
+def _judge_failure(damage: Damage, ended: Ended) -> tuple[Verdict, str]:
+    said = "\n".join(_list_words(ended))
+    if not any(mark in said for mark in _list_marks(damage)):
         return Verdict.FAILED, f"nothing that it says leads to what is broken: {ended.describe()}"
     if ended.code in _REFUSED:
         return Verdict.HELD, f"refused before any change: {ended.describe()}"

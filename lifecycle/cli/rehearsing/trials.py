@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from lifecycle.cli.lab import find_lab, make_lab_environment, stop_lab
@@ -26,18 +27,21 @@ __all__ = ["KILLED", "Ended", "Trial", "Workshop", "tell_first_line"]
 
 KILLED = -signal.SIGKILL
 _DOES_NOT_APPLY = "fault does not apply"  # as the lab refuses it
+_SO_FAR = "cause so far: "  # as a run says it while a gate waits
+_LOOK_S = 0.5
 _TRIAL = "trial"
 _LOGS = "logs"
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a bootstrap ended: `document` is what it printed for machines."""
+    """How a bootstrap ended: `document` is what it printed for machines; none when it was ended."""
 
     code: int
     elapsed_s: float
     document: JsonObject = field(default_factory=dict)
     is_late: bool = False
+    said: str = ""  # what it was ended for
 
     @property
     def failures(self) -> Sequence[Json]:
@@ -138,9 +142,17 @@ class Trial:
         return lab.control
 
     def bootstrap(
-        self, *, faults: Sequence[str] = (), moment: str = "", consent: Sequence[str] = ()
+        self,
+        *,
+        faults: Sequence[str] = (),
+        moment: str = "",
+        consent: Sequence[str] = (),
+        until: Callable[[str], bool] | None = None,
     ) -> Ended:
-        """Bootstrap once, killed at the next step for a moment; waits until it has ended."""
+        """Bootstrap once, killed at the next step for a moment; waits until it has ended.
+
+        It is ended before that once `until` finds in what it says meanwhile what it wants.
+        """
         arguments = replace(self.workshop.arguments, faults=faults, consent_disk=consent)
         begun = time.monotonic()
         with (
@@ -156,12 +168,21 @@ class Trial:
                 env=self._make_environment(),
             )
             try:
-                is_late = not _talk(process, arguments, self.workshop.limit_s)
+                told = partial(self._find_told, until) if until else None
+                is_late = not _talk(process, arguments, self.workshop.limit_s, told)
+                said = told() if told else ""
             finally:
                 _end_group(process)
             result.seek(0)
             document = _parse(result.read())
-        return Ended(process.returncode, time.monotonic() - begun, document, is_late)
+        is_late = is_late and not said
+        return Ended(process.returncode, time.monotonic() - begun, document, is_late, said)
+
+    def _find_told(self, wanted: Callable[[str], bool]) -> str:
+        """Find the first cause that a run told while a gate waited, and that is wanted."""
+        text = (self.folder / "output.log").read_text(encoding="utf-8", errors="replace")
+        lines = [line for line in text.splitlines() if _SO_FAR in line and wanted(line)]
+        return lines[0].partition("] ")[2] if lines else ""
 
     def repair(self, name: str) -> tuple[str, ...]:
         """End a fault, and do what the hints of the run tell; returns what it struck."""
@@ -195,13 +216,26 @@ def _make_argv(folder: Path, moment: str) -> list[str]:
     return [sys.executable, "-P", "-m", "lifecycle.cli.rehearsing.child", str(folder), moment]
 
 
-def _talk(process: subprocess.Popen[bytes], arguments: Arguments, limit_s: float) -> bool:
-    """Hand over the arguments and wait; returns whether it ended in time."""
-    try:
-        process.communicate(json.dumps(asdict(arguments)).encode(), timeout=limit_s)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+def _talk(
+    process: subprocess.Popen[bytes],
+    arguments: Arguments,
+    limit_s: float,
+    told: Callable[[], str] | None,
+) -> bool:
+    """Hand over the arguments and wait; returns whether it ended in time, and by itself."""
+    assert process.stdin is not None  # noqa: S101 (it was opened with pipes)
+    with suppress(BrokenPipeError), process.stdin as stdin:
+        stdin.write(json.dumps(asdict(arguments)).encode())
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        try:
+            process.wait(_LOOK_S if told else limit_s)
+        except subprocess.TimeoutExpired:
+            if told and told():
+                return False
+        else:
+            return True
+    return False
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
