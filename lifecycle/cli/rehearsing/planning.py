@@ -29,7 +29,7 @@ _BOOTSTRAP_S = 4.0
 _COMPONENT_S = 0.55
 _KILLED_S = 2.2
 _VALIDATE_S = 0.4
-_REFUSED_S = 3.0  # until preflight is over
+_REFUSED_S = 3.5  # with the start of its lab
 _GOES_ON = 0.3  # of the faults of the repository, those with which a bootstrap begins
 _ANSWER_S = 24.0  # until a gate's patience with a fault ends, and a second run
 # Steps and gates that every plan has, and for each component.
@@ -93,7 +93,7 @@ class Schedule:
         if self.broken:
             count = len(self.broken)
             words = f"{count} of the repository, a run each, most of them refused at once"
-            took = count * (_LAB_S + _REFUSED_S + _GOES_ON * once_s)
+            took = count * (_REFUSED_S + _GOES_ON * once_s)
             lines.append(("broken", words, took))
         told = [f"  {part:<7} {words}: about {format_elapsed(took)}" for part, words, took in lines]
         total = format_elapsed(sum(took for _, _, took in lines))
