@@ -6,7 +6,14 @@ our own words; nothing here installs or renders one (that is `lab.flux` with the
 
 from __future__ import annotations
 
-from lab.charts.build import ChartWanted, build_charts, find_chart, name_chart_file, resolve_chart
+from lab.charts.build import (
+    ChartWanted,
+    build_charts,
+    find_chart,
+    list_versions,
+    name_chart_file,
+    resolve_chart,
+)
 from lab.charts.used import UsedKind, find_used_kinds
 from lab.charts.wanted import find_wanted_charts, split_chart_url
 
@@ -17,6 +24,7 @@ __all__ = [
     "find_chart",
     "find_used_kinds",
     "find_wanted_charts",
+    "list_versions",
     "name_chart_file",
     "resolve_chart",
     "split_chart_url",

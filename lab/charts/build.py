@@ -16,10 +16,18 @@ import yaml
 
 from lab.charts.catalog import Recipe
 from lab.charts.crds import describe_crd
+from lab.charts.ranges import choose_version
 from lab.charts.used import UsedKind, choose_recipe
 from lab.kubernetes.values import Json, Object
 
-__all__ = ["ChartWanted", "build_charts", "find_chart", "name_chart_file", "resolve_chart"]
+__all__ = [
+    "ChartWanted",
+    "build_charts",
+    "find_chart",
+    "list_versions",
+    "name_chart_file",
+    "resolve_chart",
+]
 
 _SWITCH = "{{- if or (default dict .Values.crds).enabled .Values.installCRDs }}\n"
 _EXACT = re.compile(r"v?\d+\.\d+\.\d+")
@@ -51,10 +59,18 @@ def find_chart(folders: Iterable[Path], name: str, version: str) -> Path | None:
 
 
 def resolve_chart(folders: Sequence[Path], name: str, version: str) -> Path | None:
-    """Find the chart that a release gets: a range takes what stands in for it, `0.0.0`."""
-    if _EXACT.match(version):
-        return find_chart(folders, name, version)
-    return find_chart(folders, name, "0.0.0")
+    """Find the chart that a release gets.
+
+    A range takes the highest version at hand that fits, else what stands in for it, `0.0.0`.
+    """
+    return find_chart(folders, name, _choose(folders, name, version))
+
+
+def list_versions(folders: Sequence[Path], name: str) -> list[str]:
+    """List the versions of a chart that the cache folders have."""
+    begin = f"{name.rsplit('/', 1)[-1]}-"
+    files = (path.stem for folder in folders for path in folder.glob(f"{begin}*.tgz"))
+    return [stem.removeprefix(begin) for stem in files if _EXACT.match(stem.removeprefix(begin))]
 
 
 def build_charts(
@@ -66,14 +82,14 @@ def build_charts(
     """Fill the cache folder `into` so that every wanted chart has a file in it.
 
     Charts that a folder of `real` has in that name and version are copied as they are; the
-    others are made, with the kinds of theirs that are `used`. A version that is a range or missing
-    is made as `0.0.0`.
+    others are made, with the kinds of theirs that are `used`. A range, or no version, takes the
+    highest that fits of `real`, else one that is made as `0.0.0`.
     """
     into.mkdir(parents=True, exist_ok=True)
     made: dict[ChartWanted, Path] = {}
     kinds = frozenset(used)
     for wanted in sorted(set(releases)):
-        version = wanted.version if _EXACT.match(wanted.version) else "0.0.0"
+        version = _choose(real, wanted.name, wanted.version)
         path = into / name_chart_file(wanted.name, version)
         found = find_chart(real, wanted.name, version)
         if found is not None:
@@ -82,6 +98,12 @@ def build_charts(
             path.write_bytes(_make_chart(wanted.name.rsplit("/", 1)[-1], version, kinds))
         made[wanted] = path
     return made
+
+
+def _choose(folders: Sequence[Path], name: str, version: str) -> str:
+    if _EXACT.match(version) and " " not in version:
+        return version
+    return choose_version(version, list_versions(folders, name)) or "0.0.0"
 
 
 def _make_chart(name: str, version: str, used: frozenset[UsedKind]) -> bytes:

@@ -155,6 +155,8 @@ class FaultBoard:
             return "installer"  # every installer's name holds it
         if fault.target in {Target.SOURCE, Target.CHARTS}:
             return "flux-system/"
+        if fault.target is Target.ARTIFACTS:
+            return ""  # wherever they are
         raise FaultError(
             f"fault needs a target: `{fault.name}`",
             hint=f"write {fault.name}:TARGET, where the target is {_DESCRIBED[fault.target]}",

@@ -56,6 +56,15 @@ def _chart(fault: SourceFault, does: str, signature: str) -> RunningFault:
     return RunningFault(fault.value, Target.CHARTS, does, origin, strike, answers)
 
 
+def _artifact(fault: SourceFault, does: str, signature: str) -> RunningFault:
+    """Make one that keeps away what lies in registries: OCIRepositories, and charts of others."""
+    origin = "https://fluxcd.io/flux/components/source/ocirepositories/#conditions"
+    gates = map(by_gate, ("sources-are-ready", "layer-is-ready"))
+    answers = (*gates, by_diagnosis(signature))
+    strike = _strike_sources(fault)
+    return RunningFault(fault.value, Target.ARTIFACTS, does, origin, strike, answers)
+
+
 def _source(fault: SourceFault, does: str, origin: str, signature: str) -> RunningFault:
     """Make one that keeps a source away from whatever is built from it."""
     # Of the cluster's own repository the commit is missed first.
@@ -209,5 +218,20 @@ RUNNING_FAULTS = (
         SourceFault.CHART_GONE,
         "The versions of charts that releases ask for are no longer in the index.",
         "chart-version-missing",
+    ),
+    _artifact(
+        SourceFault.OCI_TAG_GONE,
+        "Registries no longer have the tags and versions of charts and artifacts.",
+        "artifact-missing",
+    ),
+    _artifact(
+        SourceFault.OCI_DENIED,
+        "Registries refuse charts and artifacts without credentials.",
+        "registry-denied",
+    ),
+    _artifact(
+        SourceFault.OCI_ABSENT,
+        "Nothing listens any more where the registries of charts and artifacts were.",
+        "registry-silent",
     ),
 )

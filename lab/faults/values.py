@@ -65,6 +65,8 @@ class Target(StrEnum):
     """`namespace/prefix` of GitRepositories; without it, all of flux-system."""
     CHARTS = "charts"
     """`namespace/prefix` of HelmRepositories or HelmCharts; without it, all of flux-system."""
+    ARTIFACTS = "artifacts"
+    """`namespace/prefix` of OCIRepositories, or HelmCharts from registries; without it, all."""
 
 
 class _Machine(Protocol):

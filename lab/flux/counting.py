@@ -110,5 +110,8 @@ def record_release(obj: Object, release: Release, action: str) -> None:
         ]
     # What was deployed before stays, and what failed since; nothing older than that.
     previous = [place for place, item in enumerate(older) if item.get("status") == "superseded"]
-    kept: list[Json] = [release.describe(action), *older[: previous[0] + 1 if previous else None]]
+    newest = release.describe(action)
+    if digest := text(status, "lastAttemptedRevisionDigest"):
+        newest["ociDigest"] = digest
+    kept: list[Json] = [newest, *older[: previous[0] + 1 if previous else None]]
     status["history"] = kept[: number(obj, "spec", "maxHistory", default=_DEFAULT_MAX_HISTORY)]

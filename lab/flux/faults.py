@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from lab.flux.oci import OciAnswer
 from lab.kubernetes.values import Object, name_of, namespace_of, text
 
 __all__ = ["SourceFault", "SourceFaults"]
@@ -31,6 +32,12 @@ class SourceFault(StrEnum):
     """A Helm repository has no index."""
     CHART_GONE = "chart-gone"
     """The version of a chart is no longer in its repository."""
+    OCI_TAG_GONE = "oci-tag-gone"
+    """A registry no longer has the tag or version that is asked for."""
+    OCI_DENIED = "oci-denied"
+    """A registry refuses charts and artifacts without, or with these, credentials."""
+    OCI_ABSENT = "oci-absent"
+    """Nothing listens where the registry was."""
 
 
 # What a fault strikes where it is not a GitRepository.
@@ -39,6 +46,12 @@ _KINDS: Mapping[SourceFault, str] = {
     SourceFault.INDEX_DENIED: "HelmRepository",
     SourceFault.INDEX_ABSENT: "HelmRepository",
     SourceFault.CHART_GONE: "HelmChart",
+}
+# What a registry answers instead of a chart or artifact, in OCIRepositories and OCI charts alike.
+_ANSWERS: Mapping[SourceFault, OciAnswer] = {
+    SourceFault.OCI_TAG_GONE: OciAnswer.NO_VERSION,
+    SourceFault.OCI_DENIED: OciAnswer.DENIED,
+    SourceFault.OCI_ABSENT: OciAnswer.SILENT,
 }
 _NO_INDEX = (
     "failed to fetch Helm repository index: failed to cache index to temporary file: failed to"
@@ -108,6 +121,20 @@ class SourceFaults:
         found = (
             _MESSAGES[fault].format(**words)
             for fault, prefix in self._on
-            if where.startswith(prefix) and _KINDS.get(fault, "GitRepository") == kind
+            if where.startswith(prefix) and _strikes(fault, kind)
         )
         return next(found, "")
+
+    def find_answer(self, source: Object) -> OciAnswer | None:
+        """Return how the registry of an OCIRepository or OCI chart fails; None when well."""
+        where = f"{namespace_of(source)}/{name_of(source)}"
+        found = (
+            answer
+            for fault, prefix in self._on
+            if (answer := _ANSWERS.get(fault)) and where.startswith(prefix)
+        )
+        return next(found, None)
+
+
+def _strikes(fault: SourceFault, kind: str) -> bool:
+    return fault not in _ANSWERS and _KINDS.get(fault, "GitRepository") == kind

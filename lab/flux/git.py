@@ -18,7 +18,11 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class FetchError(Exception):
-    """The remote cannot be read, or has no such reference."""
+    """The remote cannot be read, or has no such reference; `reason` "" is that of its kind."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class GitFetcher:

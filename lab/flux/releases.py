@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
 from lab.flux.actions import HelmActions
 from lab.flux.artifacts import Artifact, Artifacts
@@ -13,7 +14,7 @@ from lab.flux.durations import parse_duration
 from lab.flux.health import Health, InvalidExpressionError, ask_dependency, read_health
 from lab.flux.objects import Context, has_finalizer, is_deleted, is_suspended, note_handled
 from lab.flux.queue import RetryError
-from lab.flux.rendering import Renderer, RenderError
+from lab.flux.rendering import Chart, Renderer, RenderError
 from lab.flux.values import ValuesError, compose_values
 from lab.kubernetes.errors import NotFoundError
 from lab.kubernetes.values import (
@@ -35,6 +36,7 @@ HELM_RELEASE = ("helm.toolkit.fluxcd.io/v2", "HelmRelease")
 _SOURCE_API = "source.toolkit.fluxcd.io/v1"
 # --requeue-dependency of helm-controller.
 _DEPENDENCY_S = 30.0
+_SHORT_DIGEST = 12
 
 
 class _NotYetError(Exception):
@@ -124,6 +126,7 @@ class Releases:
             chart = self._renderer.load(artifact.path)
         except RenderError as broken:
             raise _NotYetError("ArtifactFailed", str(broken)) from broken
+        chart = _note_digest(obj, chart, artifact)
         return ReleaseRequest(obj, chart, values, health)
 
     async def _apply_chart_object(self, obj: Object) -> None:
@@ -210,6 +213,18 @@ class Releases:
                     await self._context.client.delete(_SOURCE_API, kind, name, namespace)
         if has_finalizer(obj):
             await self._context.set_finalizer(obj, present=False)
+
+
+def _note_digest(obj: Object, chart: Chart, artifact: Artifact) -> Chart:
+    """Put the digest of an OCIRepository behind the version, so that a moved tag is noticed."""
+    kind = chart_key_of(obj)[0]
+    digest = artifact.revision.rpartition("@")[2] if kind == "OCIRepository" else ""
+    if not digest:
+        grow(obj, "status").pop("lastAttemptedRevisionDigest", None)
+        return chart
+    grow(obj, "status")["lastAttemptedRevisionDigest"] = digest
+    short = digest.rpartition(":")[2][:_SHORT_DIGEST]
+    return replace(chart, version=f"{chart.version.partition('+')[0]}+{short}")
 
 
 def chart_key_of(obj: Object) -> tuple[str, str, str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.charts import resolve_chart, split_chart_url
+from lab.charts import list_versions, resolve_chart, split_chart_url
 from lab.flux.artifacts import Artifact, Artifacts, SourceKey
 from lab.flux.durations import parse_duration
 from lab.flux.faults import SourceFaults
 from lab.flux.git import FetchError, GitFetcher
 from lab.flux.objects import Context, is_deleted, is_suspended, note_handled
+from lab.flux.oci import CHART_LAYER, OciAnswer, refuse_artifact, refuse_chart, refuse_layer
 from lab.flux.queue import RetryError
 from lab.kubernetes.errors import NotFoundError
 from lab.kubernetes.values import Object, at, dig, grow, name_of, namespace_of, number, text
@@ -54,13 +56,13 @@ class Sources:
         if is_deleted(source) or is_suspended(source):
             return None
         try:
-            if text(source, "kind") != "GitRepository" and (
+            if text(source, "kind") in {"HelmRepository", "HelmChart"} and (
                 failure := self._faults.describe(source)
             ):
                 raise FetchError(failure)  # noqa: TRY301  a fault is told as a failure is
             artifact = await self._fetch(source)
         except FetchError as failed:
-            await self._fail(source, str(failed))
+            await self._fail(source, failed)
             raise RetryError from failed
         if artifact is not None:
             grow(source, "status")["artifact"] = artifact.describe(key, self._context.now())
@@ -111,18 +113,36 @@ class Sources:
             )
 
     async def _fetch_oci(self, source: Object) -> Artifact:
+        if secret := text(source, "spec", "secretRef", "name"):
+            await self._need_credential(source, secret)
+        if answer := self._faults.find_answer(source):
+            raise refuse_artifact(source, answer)
         wanted = split_chart_url(source)
         digest = text(source, "spec", "ref", "digest")
         if wanted.name in OPAQUE_IMAGES:
             return Artifact(f"{wanted.version or 'latest'}@{digest or 'sha256:opaque'}")
-        path = await self._find(source, wanted.name, wanted.version)
-        if path is None:
-            url = text(source, "spec", "url")
+        is_tagged = bool(text(source, "spec", "ref", "tag") or digest)
+        version = wanted.version or ("*" if digest else "latest")
+        path = await self._find(source, wanted.name, version)
+        if path is None or (version == "latest" and not is_tagged):
+            known = list_versions(self._charts, wanted.name)
+            raise refuse_artifact(source, OciAnswer.NO_VERSION if known else OciAnswer.NO_NAME)
+        layer = text(source, "spec", "layerSelector", "mediaType")
+        if layer not in {"", CHART_LAYER}:
+            raise refuse_layer(layer)
+        if digest:
+            return Artifact(digest, path)  # the tag beside it does not count
+        found = path.stem.removeprefix(f"{wanted.name}-")
+        return Artifact(f"{found}@{digest_of(path)}", path)
+
+    async def _need_credential(self, source: Object, name: str) -> None:
+        place = namespace_of(source), name
+        if await self._context.client.find("v1", "Secret", name, place[0]) is None:
             raise FetchError(
-                f"failed to determine artifact digest: GET {url}:{wanted.version}: "
-                "MANIFEST_UNKNOWN: manifest unknown"
+                f"failed to get credential: failed to get secret '{'/'.join(place)}': "
+                f'secrets "{name}" not found',
+                "AuthenticationFailed",
             )
-        return Artifact(f"{wanted.version}@{digest or 'sha256:chart'}", path)
 
     async def _fetch_chart(self, source: Object) -> Artifact:
         spec = at(source, "spec")
@@ -132,8 +152,9 @@ class Sources:
             found = await self._context.client.get(_V1, kind, repository, namespace)
         except NotFoundError as missing:
             raise FetchError(f"failed to get source: {missing}") from missing
-        is_static = text(found, "spec", "type") == "oci"
-        if kind == "HelmRepository" and not (is_static or at(found, "status", "artifact")):
+        if text(found, "spec", "type") == "oci":
+            return await self._fetch_oci_chart(source, found)
+        if kind == "HelmRepository" and not at(found, "status", "artifact"):
             raise FetchError(f"no artifact available for {kind} source '{repository}'")
         name, version = text(spec, "chart"), text(spec, "version") or "*"
         path = await self._find(source, name, version)
@@ -142,6 +163,23 @@ class Sources:
                 f"invalid chart reference: failed to get chart version for remote reference: "
                 f"no '{name}' chart with version matching '{version}' found"
             )
+        return Artifact(path.stem.removeprefix(f"{name.rsplit('/', 1)[-1]}-"), path)
+
+    async def _fetch_oci_chart(self, source: Object, repository: Object) -> Artifact:
+        secret, namespace = text(repository, "spec", "secretRef", "name"), namespace_of(source)
+        if secret and await self._context.client.find("v1", "Secret", secret, namespace) is None:
+            raise FetchError(
+                "unknown build error: failed to get authentication secret "
+                f"'{namespace}/{secret}': secrets \"{secret}\" not found",
+                "Unknown",
+            )
+        name, version = text(source, "spec", "chart"), text(source, "spec", "version") or "*"
+        answer = self._faults.find_answer(source)
+        path = None if answer else await self._find(source, name, version)
+        if path is None:
+            known = list_versions(self._charts, name)
+            answer = answer or (OciAnswer.NO_VERSION if known else OciAnswer.NO_NAME)
+            raise refuse_chart(repository, name, version, answer)
         return Artifact(path.stem.removeprefix(f"{name.rsplit('/', 1)[-1]}-"), path)
 
     async def _find(self, source: Object, name: str, version: str) -> Path | None:
@@ -155,7 +193,8 @@ class Sources:
         kind = text(source, "kind")
         if kind == "HelmRepository" and artifact is None:
             return
-        message = f"stored artifact for revision '{artifact.revision if artifact else ''}'"
+        what = "digest" if kind == "OCIRepository" else "revision"
+        message = f"stored artifact for {what} '{artifact.revision if artifact else ''}'"
         reason = "Succeeded"
         if kind == "HelmChart" and artifact is not None:
             reason = "ChartPullSucceeded"
@@ -169,9 +208,9 @@ class Sources:
         grow(source, "status")["observedGeneration"] = number(source, "metadata", "generation")
         await self._write(source)
 
-    async def _fail(self, source: Object, message: str) -> None:
-        conditions = self._context.conditions(source)
-        reason = _find_reason(text(source, "kind"), message)
+    async def _fail(self, source: Object, failed: FetchError) -> None:
+        conditions, message = self._context.conditions(source), str(failed)
+        reason = failed.reason or _find_reason(text(source, "kind"), message)
         conditions.mark("Reconciling", "True", "ProgressingWithRetry", "building artifact")
         conditions.mark("FetchFailed", "True", reason, message)
         conditions.mark("Ready", "False", reason, message)
@@ -200,6 +239,11 @@ def _find_reason(kind: str, message: str) -> str:
             return "SourceUnavailable" if "get source" in message else "ChartPullError"
         case _:
             return "FetchFailed"
+
+
+def digest_of(path: Path) -> str:
+    """The digest that stands for a manifest: the lab has the chart alone."""
+    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 def key_of(source: Object) -> SourceKey:
