@@ -126,11 +126,17 @@ def _read(owner: str, item: ObjectRef, namespace: str, keys: _Keys) -> Iterator[
     if is_object and fields.get("type") != "LoadBalancer":
         return
     notes = get_mapping(holder, "annotations")
+    field = get_text(fields, FIELD)
     annotations = {
         balancer: get_text(notes, key) for key, balancer in _ANNOTATIONS.items() if key in notes
     }
+    sharing = {
+        (balancer, get_text(notes, key)) for key, balancer in _SHARING.items() if key in notes
+    }
+    for balancer, share in _integrations(fields, namespace):
+        annotations.setdefault(balancer, field)
+        sharing |= share
     is_declared = is_object or fields.get("type") == "LoadBalancer" or FIELD in fields
-    field = get_text(fields, FIELD)
     if not (field or any(annotations.values())):
         return
     place: _Keys = ("spec",) if is_object else (FIELD,) if FIELD in fields else ("annotations",)
@@ -142,13 +148,27 @@ def _read(owner: str, item: ObjectRef, namespace: str, keys: _Keys) -> Iterator[
         annotations=annotations,
         is_declared=is_declared,
         labels=get_mapping(holder, "labels") if is_object else None,
-        sharing=frozenset(
-            (balancer, get_text(notes, key)) for key, balancer in _SHARING.items() if key in notes
-        ),
+        sharing=frozenset(sharing),
         is_shared_across=any(key in notes for key in _ACROSS),
         position=item.position,
         keys=(*keys, *place),
     )
+
+
+def _integrations(
+    service: JsonObject, namespace: str
+) -> Iterator[tuple[Balancer, set[tuple[Balancer, str]]]]:
+    """Yield for whom a chart of TrueCharts writes annotations, and the keys to share by.
+
+    Their common library puts `loadBalancerIP` into the annotation of each integration, and lets
+    services of one namespace share unless they name a key of their own.
+    """
+    for balancer in Balancer:
+        told = get_mapping(service, "integrations", balancer.name.lower())
+        if told.get("enabled") is True:
+            key = get_text(told, "sharedKey") or namespace
+            is_local = get_text(service, "externalTrafficPolicy") == "Local"
+            yield balancer, set() if is_local else {(balancer, key)}
 
 
 def _gateway(owner: str, item: ObjectRef) -> Iterator[BalancedService]:

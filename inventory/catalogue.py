@@ -62,7 +62,11 @@ PROVIDERS: Final[tuple[Provider, ...]] = (
     Provider("external-secrets.io", ("external-secrets",), Origin.TEMPLATES),
     Provider("generators.external-secrets.io", ("external-secrets",), Origin.TEMPLATES),
     Provider("fluxcd.controlplane.io", ("flux-operator",), Origin.TEMPLATES),
-    Provider("gateway.networking.k8s.io", ("gateway-api-crds", "gateway-api"), Origin.TEMPLATES),
+    Provider(
+        "gateway.networking.k8s.io",
+        ("gateway-api-crds", "gateway-api", "gateway-helm", "envoy-gateway"),
+        Origin.TEMPLATES,
+    ),
     Provider("gateway.envoyproxy.io", ("gateway-helm", "envoy-gateway"), Origin.CRDS_FOLDER),
     Provider("keda.sh", ("keda",), Origin.TEMPLATES),
     Provider("dragonflydb.io", ("dragonfly-operator",), Origin.TEMPLATES),

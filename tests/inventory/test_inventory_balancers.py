@@ -225,6 +225,32 @@ def test_addresses_that_nobody_announces_are_found(
     assert wanted == ids(write, manifest, CILIUM.replace("FLAG", flag), *more)
 
 
+INTEGRATED = "{type: LoadBalancer, loadBalancerIP: 10.0.0.140, integrations: {metallb: {MORE}}}"
+ON = "enabled: true"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        (ON, ON, []),
+        (f"{ON}, sharedKey: a", f"{ON}, sharedKey: a", []),
+        (f"{ON}, sharedKey: a", ON, ["address-given-twice"]),
+        (ON, f"{ON}}}}}, externalTrafficPolicy: Local, x: {{y: {{", ["address-given-twice"]),
+        (ON, "enabled: false", ["address-given-twice", "address-one-sided"]),
+    ],
+)
+def test_integrations_of_truecharts_write_the_annotations(
+    write: Write, first: str, second: str, found: list[str]
+) -> None:
+    """Their library puts the address into the annotation, and lets a namespace share it."""
+    values = ", ".join(
+        f"{name}: {INTEGRATED.replace('MORE', more)}"
+        for name, more in (("main", first), ("other", second))
+    )
+
+    assert found == sorted(ids(write, METALLB_POOL, release("a", f"{{service: {{{values}}}}}")))
+
+
 def test_vip_in_a_pool_of_cilium_is_found(write: Write) -> None:
     """A service may get the control planes' address, whoever hands out addresses."""
     files = base(

@@ -111,6 +111,13 @@ def test_what_clustertool_would_refuse_is_found_before(
     ]
 
 
+def test_what_sops_adds_is_no_number_of_clusterenv(write: Write) -> None:
+    """ClusterTool decrypts the file first, which takes SOPS' own lines away."""
+    sops = "sops:\n  shamir_threshold: 3\n  mac: ENC[x]\n  lastmodified: '2026-01-01T00:00:00Z'\n"
+
+    assert [] == talos_findings(write, TALCONFIG, CLUSTERENV + sops)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "found"),
     [
