@@ -106,6 +106,10 @@ class KubernetesPlane(Protocol):
         """Stop listening for that node; the VIP moves to another control plane."""
         ...
 
+    async def set_etcd(self, name: str, *, answers: bool) -> None:
+        """Say whether etcd answers that node's API server, which goes on listening without."""
+        ...
+
     async def offer_vip(self, name: str, *, can_hold: bool) -> None:
         """Say whether etcd hears a control plane: one that it does not hear loses the VIP."""
         ...

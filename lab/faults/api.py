@@ -55,8 +55,9 @@ API_FAULTS = (
     ),
     _api(
         ApiFault.ETCD_TIMEOUT,
-        "Etcd does not answer: `/readyz` fails, and requests fail after 7 s with 500 and"
-        " `etcdserver: request timed out`.",
+        "Etcd has no quorum: `/readyz` fails; creating fails after 7 s with 500 and `etcdserver:"
+        " request timed out`, other changes and reads after 60 s with 504, lists and watches with"
+        " 429 and `storage is (re)initializing`.",
         "https://github.com/etcd-io/etcd/blob/main/api/v3rpc/rpctypes/error.go",
         by_gate("api-servers-are-ready"),
         by_diagnosis("api-etcd-failing"),

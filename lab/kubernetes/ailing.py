@@ -100,6 +100,7 @@ class ApiFaults:
     clock: LabClock
     _on: dict[tuple[ApiFault, str], None] = field(default_factory=dict)
     _servers: dict[str, _Server] = field(default_factory=dict)
+    _without_etcd: set[str] = field(default_factory=set)
 
     def switch(self, fault: ApiFault, target: str, *, on: bool) -> None:
         """Turn a fault of a control plane on or off; of all of them without a target."""
@@ -108,6 +109,15 @@ class ApiFaults:
         else:
             self._on.pop((fault, target), None)
         for name in self._servers:
+            self._settle(name)
+
+    def set_etcd(self, name: str, *, answers: bool) -> None:
+        """Hear whether etcd answers a server; it suffers without as under `ETCD_TIMEOUT`."""
+        if answers:
+            self._without_etcd.discard(name)
+        else:
+            self._without_etcd.add(name)
+        if name in self._servers:
             self._settle(name)
 
     def add(
@@ -123,6 +133,7 @@ class ApiFaults:
 
     async def remove(self, name: str) -> None:
         """Strike a server no more: its machine is down."""
+        self._without_etcd.discard(name)
         server = self._servers.pop(name, None)
         if server is not None and server.restarting is not None:
             server.restarting.cancel()
@@ -131,6 +142,8 @@ class ApiFaults:
     def _settle(self, name: str) -> None:
         server = self._servers[name]
         faults = frozenset(fault for fault, target in self._on if target in ("", name))
+        if name in self._without_etcd:
+            faults |= {ApiFault.ETCD_TIMEOUT}
         server.health.set(faults)
         if ApiFault.RESTARTING in faults and server.restarting is None:
             server.restarting = asyncio.create_task(

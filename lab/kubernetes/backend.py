@@ -71,6 +71,10 @@ class Backend(Protocol):
         """Answer for that node no more; the VIP moves to another control plane."""
         ...
 
+    async def set_etcd(self, name: str, *, answers: bool) -> None:
+        """Let an API server go on without etcd, or with it again."""
+        ...
+
     async def offer_vip(self, name: str, *, can_hold: bool) -> None:
         """Let a control plane hold its VIP or not; who holds it keeps it while it may."""
         ...
@@ -167,6 +171,10 @@ class LabBackend:
             await stopped.vip.close()
         if self._pki is not None:
             await self._settle_vip(self._pki)
+
+    async def set_etcd(self, name: str, *, answers: bool) -> None:
+        """Let it answer as without etcd."""
+        self.faults.set_etcd(name, answers=answers)
 
     async def offer_vip(self, name: str, *, can_hold: bool) -> None:
         """Move the VIP away from a control plane that may not hold it any more."""

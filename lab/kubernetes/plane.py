@@ -28,8 +28,8 @@ from lab.kubernetes.errors import ApiError, UnavailableError
 from lab.kubernetes.etcd import dump_store
 from lab.kubernetes.faults import Faults, PodFault
 from lab.kubernetes.roster import make_controllers
+from lab.kubernetes.servers import Servers
 from lab.kubernetes.values import Object
-from lab.ledger import CAUSE
 from lab.ports import KubernetesPki, NodeFacts
 from lab.snapshots import StoredKey
 
@@ -56,9 +56,7 @@ class Kubernetes:
         self._world = World(self._api, clock)
         self._kubelets = Kubelets(self._world)
         self._dispatcher: Dispatcher | None = None
-        self._control_planes: set[str] = set()
-        self._available = asyncio.Event()
-        self._available_cause = 0  # the wait after which the first API server answered
+        self._servers = Servers(self._api)
         self._registrations: dict[str, asyncio.Task[None]] = {}
         self._heart: asyncio.Task[None] | None = None
         self._api.admission.append(Webhooks(self._world))
@@ -148,7 +146,7 @@ class Kubernetes:
             RuntimeError: the cluster was not created.
             OSError: somebody else listens there.
         """
-        if node.name in self._control_planes or node.name in self._starting:
+        if node.name in self._servers or node.name in self._starting:
             return
         if self._world.pki is None:
             message = f"{node.name}: no cluster was created, so there is no API to serve"
@@ -165,11 +163,7 @@ class Kubernetes:
 
     async def _serve(self, node: NodeFacts) -> None:
         await self._backend.serve(node)
-        self._control_planes.add(node.name)
-        self._api.is_available = True
-        if not self._available.is_set():
-            self._available_cause = CAUSE.get()
-        self._available.set()
+        self._servers.add(node.name)
         if node.has_talos_api_access:
             plant_talos_access(self._world)
         if node.name in self._world.nodes and self._world.store.get("nodes", "", node.name):
@@ -178,18 +172,19 @@ class Kubernetes:
     async def stop_apiserver(self, name: str) -> None:
         """Stop listening for that node; the VIP moves to another control plane."""
         is_starting = self._starting.pop(name, None) is not None
-        if name not in self._control_planes:
+        if name not in self._servers:
             if is_starting:
                 await self._backend.stop(name)
             return
-        self._control_planes.discard(name)
-        if not self._control_planes:
-            self._api.is_available = False
-            self._available.clear()
-            self._api.interrupt()
+        self._servers.remove(name)
         await self._backend.stop(name)
         with contextlib.suppress(UnavailableError):
             remove_static_pods(self._world, name)
+
+    async def set_etcd(self, name: str, *, answers: bool) -> None:
+        """Let an API server go on without etcd, or with it again."""
+        self._servers.set_etcd(name, answers=answers)
+        await self._backend.set_etcd(name, answers=answers)
 
     async def offer_vip(self, name: str, *, can_hold: bool) -> None:
         """Let a control plane campaign for the VIP, or not any more."""
@@ -232,7 +227,7 @@ class Kubernetes:
 
     async def close(self) -> None:
         """Stop every server and controller."""
-        for name in list(self._control_planes):
+        for name in self._servers.names:
             await self.stop_apiserver(name)
         await self._stop_controllers()
         await self._backend.close()
@@ -260,8 +255,8 @@ class Kubernetes:
     async def _register(self, node: NodeFacts) -> None:
         is_told = False
         while not is_told:
-            await self._available.wait()
-            self._clock.ledger.follow(self._available_cause)
+            await self._servers.wait()
+            self._clock.ledger.follow(self._servers.cause)
             await self._clock.wait(KUBELET_REGISTER_S, f"kubelet of {node.name} registered")
             if node.name not in self._world.nodes:
                 return
@@ -277,7 +272,7 @@ class Kubernetes:
         elif node.name in self._returned:
             self._kubelets.resume_pods(node.name)
         self._returned.discard(node.name)
-        if node.name in self._control_planes:
+        if node.name in self._servers:
             plant_static_pods(self._world, node)
         self._touch_node(node.name)
         if node.rotates_server_certificates:

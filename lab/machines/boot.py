@@ -137,11 +137,17 @@ class Boot:
     lost_vip: bool = False  # whether that was so long ago that it may not hold the VIP
     recovery: Recovery | None = None  # asked for with the bootstrap
     apiserver_runs: bool = False
+    etcd_answers: bool = True  # the API server that runs
     node_told: NodeFacts | None = None  # what Kubernetes knows, once the kubelet has registered
     unmet: tuple[tuple[str, str], ...] = ()
     ready: bool = True
     console: list[str] = field(default_factory=list)
     revisions: dict[tuple[str, str], Revision] = field(default_factory=dict)
+
+    @property
+    def api_is_usable(self) -> bool:
+        """Tell whether its API server can be written to."""
+        return self.apiserver_runs and self.etcd_answers
 
     @property
     def version(self) -> str:

@@ -216,19 +216,24 @@ def _follow(machine: Machine, cluster: EtcdCluster, since_s: float) -> None:
 
 
 async def _tend_apiserver(machine: Machine, table: MachineTable) -> None:
-    data = machine.etcd
+    """Run it once etcd is healthy; it goes on when etcd is not any more: no probe ends it.
+
+    Talos gives its static pod none (`k8s/control_plane_static_pod.go`).
+    """
+    data, boot = machine.etcd, machine.boot
     is_healthy = data is not None and data.member.is_started and data.cluster.has_quorum
     etcd = machine.boot.services.get("etcd")
     if etcd is not None and etcd.is_running and etcd.health is not is_healthy:
         machine.boot.services.set("etcd", "Running", "Health check", health=is_healthy)
-    if is_healthy and not machine.boot.apiserver_runs:
+    if is_healthy and not boot.apiserver_runs:
         await machine.wait(durations.STATIC_PODS_S, "static pods start")
         await table.plane.start_apiserver(machine.describe_node())
-        machine.boot.apiserver_runs = True
+        boot.apiserver_runs = boot.etcd_answers = True
         machine.changed.ring()
-    elif not is_healthy and machine.boot.apiserver_runs:
-        machine.boot.apiserver_runs = False
-        await table.plane.stop_apiserver(machine.hostname)
+    elif boot.apiserver_runs and boot.etcd_answers is not is_healthy:
+        boot.etcd_answers = is_healthy
+        await table.plane.set_etcd(machine.hostname, answers=is_healthy)
+        machine.changed.ring()
 
 
 async def _restart_kubelet(machine: Machine) -> None:

@@ -105,12 +105,12 @@ class MachineTable:
     def has_apiserver(self, machine: Machine) -> bool:
         """Tell whether a kube-apiserver of its cluster runs where the machine reaches it."""
         peers = self._list_control_planes(machine)
-        return not self.is_missed(machine) and any(peer.boot.apiserver_runs for peer in peers)
+        return not self.is_missed(machine) and any(peer.boot.api_is_usable for peer in peers)
 
     def is_missed(self, machine: Machine) -> bool:
         """Tell whether its cluster goes on, and the machine's network keeps it away."""
         return machine.is_cut_off and any(
-            peer.boot.apiserver_runs and peer is not machine and not peer.is_cut_off
+            peer.boot.api_is_usable and peer is not machine and not peer.is_cut_off
             for peer in self._list_control_planes(machine)
         )
 

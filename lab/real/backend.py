@@ -118,6 +118,16 @@ class RealBackend:
             await server.end()
         await self._settle_vip()
 
+    async def set_etcd(self, name: str, *, answers: bool) -> None:
+        """Ask a server no more in whose etcd nobody answers; others may, and see what it says."""
+        server = self._servers.get(name)
+        if server is None:
+            return
+        if answers:
+            self._channel.add(name, server.node.loopback)
+        else:
+            self._channel.remove(name)
+
     async def offer_vip(self, name: str, *, can_hold: bool) -> None:
         """Move VIPs away from a control plane that may not hold one any more."""
         if can_hold:

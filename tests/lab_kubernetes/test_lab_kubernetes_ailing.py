@@ -47,7 +47,21 @@ async def ask_until(
             PODS,
             (429, "TooManyRequests", "storage is (re)initializing", "1"),
         ),
-        (ApiFault.ETCD_TIMEOUT, PODS, (500, None, "etcdserver: request timed out", "")),
+        (
+            ApiFault.ETCD_TIMEOUT,
+            PODS,
+            (429, "TooManyRequests", "storage is (re)initializing", "30"),
+        ),
+        (
+            ApiFault.ETCD_TIMEOUT,
+            f"{PODS}/x",
+            (
+                504,
+                "Timeout",
+                "Timeout: request did not complete within the allotted timeout",
+                "",
+            ),
+        ),
         (ApiFault.LEADER_CHANGED, f"{PODS}/x", (500, None, "etcdserver: leader changed", "")),
     ],
 )
@@ -104,6 +118,16 @@ async def test_cold_cache_leaves_single_objects_readable(
     assert (201, 200) == (written.status_code, read.status_code)
 
 
+async def test_server_without_etcd_takes_nothing(empty: Cluster, web: httpx2.AsyncClient) -> None:
+    """What is created is refused in etcd's words, what is changed when the server gives up."""
+    empty.plane.set_fault("", ApiFault.ETCD_TIMEOUT)
+    created = await web.post(MAPS, json=MAP)
+    changed = await web.delete(f"{MAPS}/prices")
+
+    assert (500, None, "etcdserver: request timed out", "") == describe(created)
+    assert (504, "Timeout") == describe(changed)[:2]
+
+
 async def test_server_without_etcd_is_not_ready(empty: Cluster, web: httpx2.AsyncClient) -> None:
     """`/readyz` lists its checks and says which one fails, and no more."""
     empty.plane.set_fault("", ApiFault.ETCD_TIMEOUT)
@@ -112,6 +136,7 @@ async def test_server_without_etcd_is_not_ready(empty: Cluster, web: httpx2.Asyn
     assert 500 == answer.status_code
     assert "[+]ping ok\n" in answer.text
     assert "[-]etcd failed: reason withheld\n" in answer.text
+    assert "[-]etcd-readiness failed: reason withheld\n" in answer.text
     assert answer.text.endswith("readyz check failed\n")
 
 

@@ -61,6 +61,10 @@ class FakePlane:
         """Note it."""
         self.calls.append(f"stop_apiserver {name}")
 
+    async def set_etcd(self, name: str, *, answers: bool) -> None:
+        """Note it."""
+        self.calls.append(f"{'gain' if answers else 'lose'}_etcd {name}")
+
     async def offer_vip(self, name: str, *, can_hold: bool) -> None:
         """Note it."""
         self.calls.append(f"{'offer' if can_hold else 'deny'}_vip {name}")

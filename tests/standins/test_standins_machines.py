@@ -44,6 +44,9 @@ class FakePlane:
     async def stop_apiserver(self, name: str) -> None:
         """Take it."""
 
+    async def set_etcd(self, name: str, *, answers: bool) -> None:
+        """Take it."""
+
     async def offer_vip(self, name: str, *, can_hold: bool) -> None:
         """Take it."""
 
