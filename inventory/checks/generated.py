@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
 from inventory.checks.facts import Facts
+from inventory.crds import BUILT_IN_GROUPS
 from inventory.model import Finding, Json, Position
 from inventory.objects import children, get_text
 from inventory.rules import make_finding
@@ -40,7 +41,7 @@ def check_generated(facts: Facts) -> Iterator[Finding]:
             place = facts.locate(release.position, "spec", "valuesFrom", index)
             if key in hashed and key not in live:
                 yield _missed(f"values of `{release.name}`", key, hashed, place)
-            elif key not in live and not source.optional:
+            elif key not in live and key not in _made(facts) and not source.optional:
                 message = f"values of `{release.name}` come from what is not live: `{source.name}`"
                 yield make_finding("missing-values-source", message, place)
     for kind in _WORKLOADS if hashed else ():
@@ -49,6 +50,22 @@ def check_generated(facts: Facts) -> Iterator[Finding]:
                 key = (wanted, item.namespace, name)
                 if key in hashed and key not in live:
                     yield _missed(str(item), key, hashed, facts.locate(item.position, *keys))
+
+
+def _made(facts: Facts) -> set[_Key]:
+    """Return the Secrets that operators make, as far as their custom resources name them."""
+    found: set[tuple[str, str]] = set()
+    for _, item in facts.inventory.objects():
+        if item.group in BUILT_IN_GROUPS:
+            continue
+        told = (get_text(item.raw, "spec", *keys) for keys in (("secretName",), ("target", "name")))
+        found.update((item.namespace, name) for name in told if name)
+        if item.kind in ("ExternalSecret", "SealedSecret", "OnePasswordItem"):
+            found.add((item.namespace, item.name))  # unless it says otherwise
+        elif item.group == "postgresql.cnpg.io" and item.kind == "Cluster":
+            names = (f"{item.name}-app", f"{item.name}-superuser")
+            found.update((item.namespace, name) for name in names)
+    return {("Secret", space, name) for space, name in found}
 
 
 def _missed(who: str, key: _Key, hashed: Mapping[_Key, str], place: Position) -> Finding:

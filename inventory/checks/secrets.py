@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from inventory.checks.facts import Facts
 from inventory.model import Finding, Json, JsonObject, Position
@@ -11,6 +13,13 @@ from inventory.objects import get_mapping, get_mappings, get_strings, get_text, 
 from inventory.regexes import Pattern, compile_pattern
 from inventory.rules import make_finding
 from inventory.variables import is_encrypted, is_sops_document
+
+# Keys of Secrets whose values are none: where something is, and who asks.
+_HARMLESS: Final = re.compile(
+    r"(?:^|[_.-])(?:type|user(?:name)?|(?:plain)?(?:port)?host(?:name)?|plain|port|endpoint|region"
+    r"|bucket|database|db|provider)\Z",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,8 @@ def _uncovered(facts: Facts, rules: tuple[CreationRule, ...]) -> Iterator[Findin
         for field in ("data", "stringData"):
             for key, value in get_mapping(item.raw, field).items():
                 # A reference is filled in by Flux; only what is written here is a secret in Git.
-                if value and not is_encrypted(value) and "${" not in str(value):
+                is_plain = value and not is_encrypted(value) and "${" not in str(value)
+                if is_plain and not _HARMLESS.search(key):
                     message = f"{item} holds plain text and no creation rule covers it: `{key}`"
                     place = facts.locate(item.position, field, key)
                     yield make_finding("uncovered-secret", message, place)

@@ -56,11 +56,12 @@ def _early(facts: Facts, component: Component, names: list[str]) -> Iterator[Fin
     slow = [item for item in component.objects if _is_slow(item)]
     if not slow:
         return
+    first = min(slow, key=lambda item: (item.group, item.kind) not in _SLOW_KINDS)
     shown = ", ".join(sorted(names)[:_MAX_NAMES])
     others = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
     works = f"and {len(slow) - 1} more work" if len(slow) > 1 else "works"
     message = (
-        f"`{component.name}` counts as ready before {slow[0]} {works},"
+        f"`{component.name}` counts as ready before {first} {works},"
         f" though others depend on it: `{shown}{others}`"
     )
     place = facts.locate(component.position, "spec", "wait")

@@ -197,6 +197,29 @@ def found(write: Write, manifest: str, generator: str) -> list[str]:
     return [f"{f.id} {f.position.line}" for f in findings if f.id in wanted]
 
 
+MADE = """\
+apiVersion: operator.example/v1
+kind: {}
+metadata: {{name: {}, namespace: default}}
+spec: {}
+"""
+
+
+@pytest.mark.parametrize(
+    "maker",
+    [
+        MADE.format("BitwardenSecret", "x", "{secretName: cfg}"),
+        MADE.format("ExternalSecret", "cfg", "{}"),
+        MADE.format("ExternalSecret", "x", "{target: {name: cfg}}"),
+    ],
+)
+def test_values_that_an_operator_makes_are_there(write: Write, maker: str) -> None:
+    """A custom resource that names the Secret brings it."""
+    release = RELEASE.replace("ConfigMap, name: cfg", "Secret, name: cfg")
+
+    assert [] == found(write, f"{release}---\n{maker}", "resources: [m.yaml]\n")
+
+
 PLAIN = "generatorOptions: {disableNameSuffixHash: true}\n"
 
 

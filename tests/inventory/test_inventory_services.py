@@ -129,3 +129,11 @@ def test_secrets_no_rule_covers_are_found(write: Write) -> None:
     assert [("uncovered-secret", "m0.yaml:4")] == found_in(
         write, secret + "stringData: {a: '${X}', b: clear}\n", **{".sops.yaml": SOPS}
     )
+
+
+def test_names_and_hosts_in_a_secret_are_no_secrets(write: Write) -> None:
+    """Who asks and where something is may stand in Git; the password is a reference."""
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: default}\n"
+    data = "{username: plex, RCLONE_CONFIG_X_TYPE: s3, db-host: a, password: '${X}'}"
+
+    assert [] == found_in(write, f"{secret}stringData: {data}\n", **{".sops.yaml": SOPS})
