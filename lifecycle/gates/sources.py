@@ -12,6 +12,7 @@ from lifecycle.drivers.kubernetes import ObjectRef
 from lifecycle.engine import Answer, Blocked, Needed, Patience, Satisfied
 from lifecycle.world import World
 from lifecycle.world.flux_status import State, read_source
+from lifecycle.world.source_secrets import find_held, list_secrets
 
 __all__ = ["SourcesAreReady"]
 
@@ -22,7 +23,8 @@ _SHOWN = 3
 class SourcesAreReady:
     """Asked before the layers: a source that cannot be had names itself here, not as a timeout.
 
-    Sources that a component brings itself come with it, and are waited for with its releases.
+    Sources that a component brings itself come with it, and are waited for with its releases; so
+    are those that sign in with a Secret which a component brings, or which is made in the cluster.
     """
 
     world: World
@@ -64,8 +66,11 @@ class SourcesAreReady:
         users = [r.source for r in self.world.inventory.releases if r.component not in accepted]
         users += [c.source for c in self.world.inventory.components if c.name not in accepted]
         entries = {entry.name for entry in self.world.inventory.entries}
-        return [
+        begun = {entry.source for entry in self.world.inventory.entries}
+        wanted = [
             source
             for source in self.world.inventory.sources
             if source.component in entries and source.key in set(users) and not source.suspend
         ]
+        held = find_held(self.world)
+        return [source for source in wanted if source.key in begun or list_secrets(source) <= held]

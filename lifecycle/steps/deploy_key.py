@@ -1,4 +1,4 @@
-"""Step: give Flux the deploy key of its Git repository."""
+"""Step: give Flux the deploy key of its Git repository, and what else its sources sign in with."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from lifecycle.drivers.documents import JsonObject
 from lifecycle.engine import Answer, Blocked, Needed, Satisfied
 from lifecycle.world import World
 from lifecycle.world.objects import apply_all, find_differing
+from lifecycle.world.source_secrets import find_needed, list_secrets
 
 __all__ = ["PlaceDeployKey"]
 
@@ -17,7 +18,9 @@ __all__ = ["PlaceDeployKey"]
 class PlaceDeployKey:
     """The Secrets that live sources name, as the repository holds them, decrypted in memory.
 
-    Safe to repeat: server-side apply.
+    The one of the entries' own source must be there; others are placed where the entries apply
+    them themselves, and are left to the component that brings them otherwise. Safe to repeat:
+    server-side apply.
     """
 
     world: World
@@ -28,7 +31,7 @@ class PlaceDeployKey:
     async def probe(self) -> Answer:
         """Compare the Secrets' data."""
         documents = self._choose(self.world.builds.expected())
-        lacking = self._names() - {(ns, name) for ns, name, _ in documents}
+        lacking = find_needed(self.world) - {(ns, name) for ns, name, _ in documents}
         missing = await find_differing(
             self.world.access, [document for _, _, document in documents]
         )
@@ -48,14 +51,6 @@ class PlaceDeployKey:
         documents = [document for _, _, document in chosen]
         await apply_all(self.world, documents)
 
-    def _names(self) -> set[tuple[str, str]]:
-        """Secrets that Flux needs before it can read this repository."""
-        needed = {entry.source for entry in self.world.inventory.entries}
-        return {
-            (source.namespace, source.secret)
-            for source in self.world.inventory.sources
-            if source.secret and source.key in needed
-        }
-
     def _choose(self, documents: Iterable[JsonObject]) -> list[tuple[str, str, JsonObject]]:
-        return self.world.builds.find(documents, "Secret", self._names())
+        names = list_secrets(*self.world.inventory.sources)
+        return self.world.builds.find(documents, "Secret", names)

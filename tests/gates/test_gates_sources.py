@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from types import SimpleNamespace
 from typing import cast
 
 from inventory import Source
 from inventory.model import SourceKey
+from lifecycle.drivers.documents import Json, JsonObject
+from lifecycle.drivers.flux import Flux
+from lifecycle.drivers.kustomize import Kustomize
 from lifecycle.gates.sources import SourcesAreReady
 from lifecycle.world import Options, World
+from lifecycle.world.builds import Builds
+from lifecycle.world.repository import Repository
 
 
-def source(name: str, component: str, *, suspend: bool = False) -> Source:
+def source(name: str, component: str, *, suspend: bool = False, **spec: Json) -> Source:
     """An OCIRepository that a component, or an entry, applies."""
     key = SourceKey("OCIRepository", "flux-system", name)
-    return Source(key, f"oci://lab.example/{name}", "", {}, component=component, suspend=suspend)
+    url = f"oci://lab.example/{name}"
+    return Source(key, url, "", {}, component=component, suspend=suspend, raw={"spec": spec})
+
+
+def sources_world(*sources: Source, held: Collection[str] = ()) -> World:
+    """A world whose releases use each source; `held` are Secrets that its entry applies itself."""
+    inventory = SimpleNamespace(
+        entries=(SimpleNamespace(name="flux-entry", source=None),),
+        components=(),
+        releases=[SimpleNamespace(source=s.key, component="app") for s in sources],
+        sources=sources,
+    )
+    secrets: Sequence[JsonObject] = [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "flux-system", "name": n}}
+        for n in held
+    ]
+    builds = Builds(cast("Repository", None), cast("Kustomize", None), cast("Flux", None))
+    builds._entries = tuple(secrets)
+    parts = SimpleNamespace(inventory=inventory, options=Options(), builds=builds)
+    return cast("World", parts)
 
 
 def test_sources_that_a_component_brings_are_not_waited_for_before_it() -> None:
@@ -25,13 +50,20 @@ def test_sources_that_a_component_brings_are_not_waited_for_before_it() -> None:
         source("put-away", "flux-entry", suspend=True),
         source("unused", "flux-entry"),
     )
-    releases = [SimpleNamespace(source=s.key, component="app") for s in sources[:3]]
-    inventory = SimpleNamespace(
-        entries=(SimpleNamespace(name="flux-entry"),),
-        components=(),
-        releases=releases,
-        sources=sources,
-    )
-    world = cast("World", SimpleNamespace(inventory=inventory, options=Options()))
+    world = sources_world(*sources)
+    cast("SimpleNamespace", world.inventory).releases.pop()
 
     assert sources[:1] == tuple(SourcesAreReady(world)._wanted())
+
+
+def test_sources_whose_secret_comes_later_are_not_waited_for_before_it() -> None:
+    """Before Flux only such Secrets are placed as the entries apply themselves."""
+    sources = (
+        source("open", "flux-entry"),
+        source("placed", "flux-entry", secretRef={"name": "pull"}),
+        source("made-later", "flux-entry", secretRef={"name": "external"}),
+        source("half", "flux-entry", secretRef={"name": "pull"}, certSecretRef={"name": "ca"}),
+    )
+    world = sources_world(*sources, held=("pull", "other"))
+
+    assert ["open", "placed"] == [item.name for item in SourcesAreReady(world)._wanted()]
