@@ -188,7 +188,11 @@ async def test_the_in_cluster_approver_takes_over(ready: Cluster) -> None:
         lambda obj: bool(dig(obj, "status", "certificate"))
     )
 
-    assert "kubelet-csr-approver" == text(maps(signed, "status", "conditions")[0], "reason")
+    found = maps(signed, "status", "conditions")[0]
+    assert ("Approved", "kubelet-serving cert validated") == (
+        text(found, "type"),
+        text(found, "reason"),
+    )
 
 
 async def test_a_reboot_is_seen(ready: Cluster) -> None:

@@ -6,6 +6,12 @@ import base64
 from collections.abc import Iterable
 from datetime import datetime
 
+from lab.kubernetes.controllers.approval import (
+    ApproverSettings,
+    IgnoredError,
+    find_objection,
+    read_settings,
+)
 from lab.kubernetes.controllers.world import World, is_true, set_condition
 from lab.kubernetes.durations import (
     CSR_FIRST_RETRY_S,
@@ -26,6 +32,7 @@ __all__ = ["CertificateSigner", "InClusterApprover", "has_serving_certificate", 
 
 _CSRS = "certificatesigningrequests.certificates.k8s.io"
 _SERVING = "kubernetes.io/kubelet-serving"
+_APPROVER = "kubelet-csr-approver"
 # A name that somebody would pose as.
 _STRANGER = "kubernetes.default.svc"
 
@@ -84,7 +91,7 @@ class CertificateSigner:
 
 
 class InClusterApprover:
-    """kubelet-csr-approver: approves by itself while its Deployment is ready."""
+    """kubelet-csr-approver: approves and denies by its settings while its Deployment is ready."""
 
     resources = frozenset({_CSRS, "deployments.apps"})
 
@@ -95,52 +102,59 @@ class InClusterApprover:
         """A request; every request when the approver becomes ready."""
         if change.resource == _CSRS:
             yield change.place
-        elif "kubelet-csr-approver" in name_of(change.object):
+        elif _APPROVER in name_of(change.object):
             for request in self._world.store.all(_CSRS):
                 yield Place(_CSRS, "", name_of(request))
 
     def reconcile(self, place: Place) -> None:
-        """Approve a pending request of a node that exists."""
+        """Decide about a pending request soon."""
         request = self._world.find(place)
-        if request is None or not self._is_pending(request) or not self._runs():
+        if request is None or not _is_pending(request) or self._find_settings() is None:
             return
-        what = f"{place.name} approved in the cluster"
+        what = f"{place.name} judged in the cluster"
         self._world.later(
-            f"approve/{place.name}", IN_CLUSTER_APPROVAL_S, what, lambda: self._approve(place)
+            f"approve/{place.name}", IN_CLUSTER_APPROVAL_S, what, lambda: self._judge(place)
         )
 
-    def _is_pending(self, request: Object) -> bool:
-        user = text(request, "spec", "username")
-        return (
-            text(request, "spec", "signerName") == _SERVING
-            and not is_true(request, "Approved")
-            and not is_true(request, "Denied")
-            and self._world.store.get("nodes", "", user.removeprefix("system:node:")) is not None
-        )
-
-    def _runs(self) -> bool:
-        return any(
-            "kubelet-csr-approver" in name_of(deployment)
-            and number(deployment, "status", "readyReplicas") > 0
+    def _find_settings(self) -> ApproverSettings | None:
+        """The settings of the one that runs; None while none does."""
+        ready = (
+            deployment
             for deployment in self._world.store.all("deployments.apps")
+            if _APPROVER in name_of(deployment) and number(deployment, "status", "readyReplicas")
         )
+        return next((found for one in ready if (found := read_settings(one))), None)
 
-    def _approve(self, place: Place) -> None:
-        request = self._world.find(place)
-        if request is None or not self._is_pending(request):
+    def _judge(self, place: Place) -> None:
+        request, settings = self._world.find(place), self._find_settings()
+        if request is None or settings is None or not _is_pending(request):
             return
-        now = self._world.api.now()
+        nodes = {name: facts.address for name, facts in self._world.nodes.items()}
+        try:
+            objection = find_objection(request, settings, nodes)
+        except IgnoredError:
+            return
+        if objection and not settings.denies:
+            return
+        kind, verb = ("Denied", "denied") if objection else ("Approved", "validated")
+        message = "CSR complied with kubelet-csr-approver validation process"
+        if objection:
+            process = "CSR not complying with kubelet-csr-approver validation process"
+            message = f"{process}. Reason: {objection}"
+        reason, now = f"kubelet-serving cert {verb}", self._world.api.now()
         self._world.edit(
             place,
-            lambda obj: set_condition(
-                grow(obj, "status"),
-                "Approved",
-                "True",
-                "kubelet-csr-approver",
-                "Approving kubelet serving CSR",
-                now=now,
-            ),
+            lambda obj: set_condition(grow(obj, "status"), kind, "True", reason, message, now=now),
         )
+
+
+def _is_pending(request: Object) -> bool:
+    return (
+        text(request, "spec", "signerName") == _SERVING
+        and not is_true(request, "Approved")
+        and not is_true(request, "Denied")
+        and not text(request, "status", "certificate")
+    )
 
 
 def has_serving_certificate(world: World, node: str) -> bool:
