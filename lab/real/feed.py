@@ -50,10 +50,13 @@ class Feed:
                 )
 
     def forget(self, resource: str) -> None:
-        """Follow a kind no more."""
+        """Follow a kind no more; nobody waits for its list any longer."""
         task = self._tasks.pop(resource, None)
         if task is not None:
             task.cancel()
+        listed = self._listed.pop(resource, None)
+        if listed is not None:
+            listed.set()
 
     async def sync(self) -> None:
         """Wait until everything that is followed has been listed.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from lab.kubernetes.kinds import Kind
 from lab.kubernetes.store import Change
 from lab.kubernetes.values import Object, text
+from lab.real.channel import Channel
+from lab.real.feed import Feed
 from lab.real.mirror import MirrorStore
 
 
@@ -89,3 +94,18 @@ def test_versions_of_the_mirror_only_grow(mirror: MirrorStore) -> None:
     mirror.accept("services", settings(40))
 
     assert ["services"] == [change.resource for change in mirror.changes_since(since)]
+
+
+async def test_kind_that_is_forgotten_is_not_waited_for() -> None:
+    """A kind that went before it was ever listed holds nobody up, now or later."""
+    feed = Feed(Channel(1), MirrorStore())
+    kind = Kind("lab.example", ("v1",), "Thing", "things")
+    feed.follow([kind])
+    waiting = asyncio.create_task(feed.sync())
+    await asyncio.sleep(0)
+    feed.forget(kind.resource)
+
+    async with asyncio.timeout(5):
+        await waiting
+        await feed.sync()
+    await feed.close()
