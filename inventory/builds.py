@@ -17,7 +17,15 @@ from inventory.tree import YAML_SUFFIXES, Tree, join, normalise
 
 MAX_DEPTH: Final = 64  # directories within directories; real trees have at most 8
 _FILE_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-_IGNORED_FILES: Final = (".sops.yaml", ".goreleaser.yml", ".flux.yaml")  # by source-controller
+# What source-controller leaves out of its artifacts unless told otherwise (`sourceignore`).
+_IGNORED_FILES: Final = frozenset(
+    (
+        *(".sops.yaml", ".goreleaser.yml", ".flux.yaml", ".travis.yml", ".gitlab-ci.yml"),
+        *("appveyor.yml", ".drone.yml", "cloudbuild.yaml"),
+        *("codeship-services.yml", "codeship-steps.yml"),
+    )
+)
+_IGNORED_FOLDERS: Final = frozenset((".git", ".github", ".circleci"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ def scan_manifests(tree: Tree, path: str, depth: int = 0) -> Iterator[str]:
     """Yield what Flux lists where a directory has no kustomization file."""
     for name, is_directory in tree.names(path):
         child = join(path, name)
-        if is_directory and depth < MAX_DEPTH and name != ".git":
+        if is_directory and depth < MAX_DEPTH and name not in _IGNORED_FOLDERS:
             if find_kustomization(tree, child) is not None:
                 yield child
             else:

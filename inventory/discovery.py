@@ -65,10 +65,11 @@ def find_entries(found: Iterable[Found], cluster: str) -> list[EntryCandidate]:
     The ones in the cluster's folder come first. A Kustomization that contains its own file but lies
     below another entry is a component (or dead), not an entry.
     """
-    candidates: dict[tuple[str, str], EntryCandidate] = {}
+    candidates: dict[tuple[tuple[str, str], str], EntryCandidate] = {}
     for item in found:
         for candidate in _candidates(item):
-            candidates.setdefault(candidate.key, candidate)
+            # Old repositories give the entries of the cluster and of the sources one name.
+            candidates.setdefault((candidate.key, candidate.path), candidate)
     entries = [
         candidate
         for candidate in candidates.values()
@@ -111,7 +112,8 @@ def _candidates(item: Found) -> Iterator[EntryCandidate]:
     if is_kustomization(value):
         path = path_of(get_mapping(value, "spec"))
         if path is not None and (
-            name_of(value).startswith(ENTRY_PREFIX) or is_below(document.path, path)
+            name_of(value).startswith(ENTRY_PREFIX)
+            or (is_below(document.path, path) and _is_of_repository(value, path))
         ):
             yield EntryCandidate(value, document, path)
         return
@@ -119,6 +121,11 @@ def _candidates(item: Found) -> Iterator[EntryCandidate]:
     path = normalise(get_text(sync, "path")) if sync else None
     if path is not None:
         yield EntryCandidate(_synthetic(sync, namespace_of(value)), document, path, True)
+
+
+def _is_of_repository(value: JsonObject, path: str) -> bool:
+    """Say whether a path is one of this repository: `./` is also that of Flux's own manifests."""
+    return path != "." or get_text(value, "spec", "sourceRef", "kind") == "GitRepository"
 
 
 def _sync_of(value: JsonObject) -> JsonObject:

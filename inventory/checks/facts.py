@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from inventory.discovery import Found
 from inventory.documents import Document
 from inventory.envsubst import expand_known
+from inventory.flux import is_source
 from inventory.model import Inventory, ObjectRef, Position, Rendered
 from inventory.tree import Tree
 
@@ -29,6 +30,13 @@ class Facts:
     )
 
     _values: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def is_tenant(self) -> bool:
+        """Whether others bring what is needed here: no source is declared at all, and no Talos."""
+        inventory = self.inventory
+        dead = any(is_source(item.raw) for item in inventory.dead)
+        return not (inventory.sources or dead or inventory.talos)
 
     def of_kind(self, kind: str) -> Sequence[tuple[str, ObjectRef]]:
         """Return the live objects of a kind, each with the name of who applies it."""

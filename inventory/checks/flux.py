@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from inventory.checks.facts import Facts
 from inventory.flux import is_source
-from inventory.model import Component, Finding, Position, Release, Severity, SourceKey
+from inventory.model import Component, Entry, Finding, Position, Release, Severity, SourceKey
 from inventory.namespaces import undeclared_namespaces
 from inventory.objects import get_strings, kind_of, name_of
 from inventory.removals import find_removal
@@ -46,7 +46,13 @@ def _entries(facts: Facts) -> Iterator[Finding]:
     if not inventory.entries:
         place = Position(join("clusters", inventory.cluster))
         yield make_finding("no-entry", "no Flux Kustomization reaches this cluster", place)
+    seen: dict[tuple[str, str], Entry] = {}
     for entry in inventory.entries:
+        other = seen.setdefault((entry.namespace, entry.name), entry)
+        if other.path != entry.path:
+            message = f"two entries have one name: `{entry.name}` for {other.path} and {entry.path}"
+            place = facts.locate(entry.position, "metadata", "name")
+            yield make_finding("entry-named-twice", message, place)
         if entry.build_failed:
             message = f"build of entry fails: `{entry.name}`"
             yield make_finding("entry-build-failed", message, entry.position)

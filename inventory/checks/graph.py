@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from inventory.catalogue import find_provider
 from inventory.checks.facts import Facts
 from inventory.edges import crd_edges, find_unprovided, namespace_edges, need_edges, release_edges
-from inventory.model import Cycle, Edge, EdgeKind, Finding, Inventory, Release
+from inventory.model import Cycle, Edge, EdgeKind, Finding, Inventory, Release, Severity
 from inventory.needs import Need, find_needs
 from inventory.objects import get_text
 from inventory.order import find_cycles
@@ -78,7 +79,12 @@ def _providers(facts: Facts) -> Iterator[Finding]:
             f"component `{component}` has {item.kind}, but nothing live brings its CRD: `{names}`"
         )
         hint = _find_dead(facts.inventory, provider.names if provider else ())
-        yield make_finding("provider-not-live", message, item.position, hint)
+        yield _soften(facts, make_finding("provider-not-live", message, item.position, hint))
+
+
+def _soften(facts: Facts, finding: Finding) -> Finding:
+    """Return only a warning where whoever applies a tenant's repository may bring what it needs."""
+    return replace(finding, severity=Severity.WARNING) if facts.is_tenant else finding
 
 
 def _find_dead(inventory: Inventory, names: Iterable[str]) -> str:
@@ -107,7 +113,7 @@ def _needs(facts: Facts, declared: _Declared) -> Iterator[Finding]:
                 )
                 place = facts.locate(release.position, *need.keys)
                 hint = _find_dead(facts.inventory, provider.names)
-                yield make_finding("release-without-provider", message, place, hint)
+                yield _soften(facts, make_finding("release-without-provider", message, place, hint))
             elif edge is not None and not declared.is_ordered(edge):
                 unordered.setdefault((edge.provider, need.group), []).append((release, need))
     for (name, group), users in unordered.items():

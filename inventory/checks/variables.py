@@ -69,7 +69,8 @@ def _sources(facts: Facts, owners: Sequence[Entry | Component]) -> Iterator[Find
         others = f" and {len(found) - 1} more" if len(found) > 1 else ""
         message = f"substitution source of `{first.name}`{others} does not exist: `{source}`"
         place = facts.locate(first.position, "spec", "postBuild", "substituteFrom", index)
-        yield make_finding("missing-substitution-source", message, place)
+        finding = make_finding("missing-substitution-source", message, place)
+        yield replace(finding, severity=Severity.WARNING) if facts.is_tenant else finding
 
 
 def _objects(facts: Facts, owner: Entry | Component, *, is_strict: bool) -> Iterator[Finding]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 FLUX = """
 === no-entry
 clusters/main/kubernetes/      # holds apps, but no flux-entry.yaml reaches it
+=== entry-named-twice
+clusters/main/kubernetes/flux-entry.yaml      # Kustomization flux-entry
+repositories/flux-entry.yaml                  # Kustomization flux-entry, too
 === entry-build-failed
 # clusters/main/kubernetes/kustomization.yaml, the path of flux-entry
 resources:

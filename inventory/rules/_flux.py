@@ -12,6 +12,14 @@ FLUX = (
         "add clusters/<name>/kubernetes/flux-entry.yaml",
     ),
     rule(
+        "entry-named-twice",
+        ERROR,
+        "Two entries have the same namespace and name but different paths. In the cluster they are"
+        " one object: whichever is applied last takes the other's place, and with prune Flux"
+        " removes everything that the other applied.",
+        "give one of them another name, such as flux-entry-repos",
+    ),
+    rule(
         "entry-build-failed",
         ERROR,
         "The build of an entry fails, so nothing of the cluster can be applied.",
