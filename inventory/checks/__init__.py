@@ -15,6 +15,7 @@ from inventory.checks.decryption import check_decryption
 from inventory.checks.endpoints import check_endpoints
 from inventory.checks.expressions import check_expressions
 from inventory.checks.facts import Facts
+from inventory.checks.fields import check_fields
 from inventory.checks.flux import check_flux
 from inventory.checks.generated import check_generated
 from inventory.checks.graph import GRAPH_RULES, check_graph
@@ -50,6 +51,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_services,
     check_announcements,
     check_backups,
+    check_fields,
     check_types,
     check_spellings,
     check_values,

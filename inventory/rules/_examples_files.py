@@ -34,6 +34,11 @@ resource:                      # the field is called resources
 === wrong-type
 kind: ConfigMap
 data: {port: 8080}             # must be "8080"
+=== unknown-field
+kind: HelmRelease
+spec:
+  values: {}
+  persistence: {config: {enabled: true}}      # belongs below values
 === key-not-text
 kind: ConfigMap
 data: {404: not found}         # must be "404"

@@ -17,6 +17,14 @@ TYPES = (
         " variable's own value, '\"8080\"'); write booleans as true or false",
     ),
     rule(
+        "unknown-field",
+        ERROR,
+        "An object has a field that its kind does not have: mistyped, or indented by too little or"
+        " too much. The API server refuses it (field not declared in schema), and Flux asks the"
+        " server about every object before it applies any, so the whole Kustomization fails.",
+        "correct the spelling or the indentation",
+    ),
+    rule(
         "key-not-text",
         ERROR,
         "A mapping has an unquoted key that is a number, a boolean, null or a date to YAML."
