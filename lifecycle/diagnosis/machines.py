@@ -81,18 +81,21 @@ def explain_machine(facts: Facts, seen: MachineSight) -> Diagnosis | None:
 def explain_etcd(
     facts: Facts, seen: Sequence[MachineSight], members: Sequence[EtcdMember]
 ) -> Diagnosis | None:
-    """Explain the first declared control plane that is no voting member; by its machine first."""
+    """Explain the first declared control plane that is no voting member; by its machine first.
+
+    A learner comes before them all: while there is one, etcd takes no other member.
+    """
     listed = {member.hostname: member for member in members}
     names = ", ".join(sorted(listed)) or "none"
-    for machine in seen:
+    learners = {name for name, member in listed.items() if member.is_learner}
+    for machine in sorted(seen, key=lambda machine: machine.name not in learners):
         if not machine.is_control_plane:
             continue
-        member = listed.get(machine.name)
-        if member is not None and not member.is_learner:
+        if machine.name in listed and machine.name not in learners:
             continue
         known = {"address": machine.address, "name": machine.name}
         scene = _scene_of(facts, machine)
-        if member is not None:
+        if machine.name in learners:
             return scene.name_cause("etcd-learner", **known).under(f"etcd members: {names}")
         state = f", its service is {machine.etcd.lower()}" if machine.etcd else ""
         found = explain_machine(facts, machine) or scene.name_cause(

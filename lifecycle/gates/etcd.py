@@ -32,9 +32,10 @@ class EtcdIsHealthy:
         members = await self.world.talosctl.etcd_members(self.world.first_control_plane.address)
         declared = {node.hostname for node in self.world.talos.control_planes}
         voting = {member.hostname for member in members if not member.is_learner}
-        missing = sorted(declared - voting)
-        if missing:
-            return Needed(
-                f"{len(declared) - len(missing)} of {len(declared)}: {', '.join(missing)} missing"
-            )
+        learners = {member.hostname for member in members} & declared - voting
+        missing = declared - voting - learners
+        if missing or learners:
+            kinds = ((missing, "missing"), (learners, "only a learner"))
+            told = [f"{', '.join(sorted(names))} {what}" for names, what in kinds if names]
+            return Needed(f"{len(declared & voting)} of {len(declared)}: {'; '.join(told)}")
         return Satisfied(f"{len(voting)} of {len(declared)} members")

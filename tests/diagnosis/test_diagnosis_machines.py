@@ -83,6 +83,18 @@ def test_etcd_member_that_does_not_vote(members: list[EtcdMember], signature: st
     assert "`cp2`" in found.cause
 
 
+def test_learner_is_named_before_who_cannot_join_for_it() -> None:
+    """Etcd takes one learner at a time: another member is missing because of that one."""
+    members = [
+        EtcdMember("1", "cp1", (), (), is_learner=False),
+        EtcdMember("3", "cp3", (), (), is_learner=True),
+    ]
+    found = explain_etcd(Facts(), [see("cp1"), see("cp2", WAITING), see("cp3")], members)
+
+    assert found is not None
+    assert ("etcd-learner", True) == (found.signature, "`cp3`" in found.cause)
+
+
 async def test_fresh_machine_says_its_stage(make_world: MakeStepWorld) -> None:
     """A machine without a config is asked insecurely, and found in maintenance mode."""
     steps = make_world(["cp1"])
