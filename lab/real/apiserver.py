@@ -114,6 +114,8 @@ class RealApiServer:
             f"--service-cluster-ip-range={_SERVICES}",
             "--authorization-mode=Node,RBAC",
             "--allow-privileged=true",
+            # As Talos has it: names of nodes need not resolve.
+            "--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname",
             "--anonymous-auth=false",
             "--profiling=false",
             f"--disable-admission-plugins={','.join(_LEFT_OUT)}",

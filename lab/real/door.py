@@ -1,4 +1,4 @@
-"""Webhooks: where a real API server's calls to services of the cluster end up.
+"""Webhooks and kubelets: where a real API server's calls into the cluster end up.
 
 An API server dials services through a proxy when it is told to (`--egress-selector-config-file`).
 Here is that proxy, and behind it whoever would answer: it agrees, as webhooks of the lab do, or
@@ -25,25 +25,38 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from lab.kubernetes.pki import issue_certificate
 from lab.kubernetes.values import Object, at, maps, text
 from lab.ports import KubernetesPki
+from lab.real.kubelets import NO_CONTAINERS
 from lab.sockets import choose_socket
 from lab.tls import load_identity
 
 if TYPE_CHECKING:
     from lab.kubernetes.values import Json
 
-__all__ = ["Answer", "Door"]
+__all__ = ["NO_CERTIFICATE", "Answer", "Door"]
 
 _SERVER = (ExtendedKeyUsageOID.SERVER_AUTH,)
 # Wall seconds; an API server gives a webhook 30 s at most.
 _LONGEST_S = 35.0
 _UNTRUSTED, _SILENT = "x509", "deadline"
+# What a kubelet does without its serving certificate: TLS 1.2's record of a fatal alert 80.
+NO_CERTIFICATE = "no certificate"
+_INTERNAL_ERROR = b"\x15\x03\x03\x00\x02\x02\x50"
+_HELLO = 4096
 
 
 class Answer:
-    """How the webhook behind one address answers."""
+    """How the webhook, or the kubelet, behind one address answers."""
 
-    def __init__(self, service: str = "", failure: str = "", *, denies: bool = False) -> None:
-        self.service = service  # `name.namespace.svc`
+    def __init__(
+        self,
+        service: str = "",
+        failure: str = "",
+        *,
+        denies: bool = False,
+        is_kubelet: bool = False,
+    ) -> None:
+        self.service = service  # `name.namespace.svc`, or a node
+        self.is_kubelet = is_kubelet
         self.failure = failure
         self.denies = denies
 
@@ -93,18 +106,26 @@ class Door:
         """Answer one connection of an API server: CONNECT, TLS, and a review."""
         connection.settimeout(_LONGEST_S)
         head = _read_head(connection)
-        answer = self._ask(head.split(" ")[1].rpartition(":")[0] if " " in head else "")
+        answer = self._ask(head.split(" ")[1] if " " in head else "")
         if _SILENT in answer.failure:
             time.sleep(_LONGEST_S)
             return
-        if answer.failure and _UNTRUSTED not in answer.failure:
+        is_refused = answer.failure not in {"", NO_CERTIFICATE}
+        if is_refused and _UNTRUSTED not in answer.failure:
             reason = f"503 {answer.failure}"
             connection.sendall(f"HTTP/1.1 {reason}\r\nContent-Length: 0\r\n\r\n".encode())
             return
         connection.sendall(b"HTTP/1.1 200 Connection Established\r\n\r\n")
+        if answer.failure == NO_CERTIFICATE:
+            connection.recv(_HELLO)
+            connection.sendall(_INTERNAL_ERROR)
+            return
         context = self._make_context(answer.service, is_trusted=not answer.failure)
         with context.wrap_socket(connection, server_side=True) as wrapped:
-            _Reviewer(wrapped, answer)
+            if answer.is_kubelet:
+                _Kubelet(wrapped)
+            else:
+                _Reviewer(wrapped, answer)
 
     def _make_context(self, service: str, *, is_trusted: bool) -> ssl.SSLContext:
         pki = self.pki
@@ -144,6 +165,35 @@ class _Reviewer(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the class's own name
         """Say nothing."""
+
+
+class _Kubelet(BaseHTTPRequestHandler):
+    """Answers one request to a kubelet: it is well, and has no container."""
+
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__(connection, ("", 0), cast("socketserver.BaseServer", None))
+
+    def do_GET(self) -> None:
+        """Answer a probe, or a wish for logs."""
+        is_probe = self.path.partition("?")[0] == "/healthz"
+        self._say(*((200, "ok") if is_probe else (500, NO_CONTAINERS)))
+
+    def do_POST(self) -> None:
+        """Refuse to execute, attach or forward."""
+        self._say(500, NO_CONTAINERS)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the class's own name
+        """Say nothing."""
+
+    def _say(self, code: int, text: str) -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(text)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(text.encode())
 
 
 def _read_head(connection: socket.socket) -> str:

@@ -10,7 +10,8 @@ from lab.kubernetes.controllers.world import World
 from lab.kubernetes.durations import WEBHOOK_LAG_S
 from lab.kubernetes.store import Change, Place
 from lab.kubernetes.values import Object, at, grow, maps, name_of, namespace_of, text
-from lab.real.door import Answer
+from lab.real.door import NO_CERTIFICATE, Answer
+from lab.real.kubelets import KUBELET_PORT, find_node, is_serving
 
 __all__ = ["CaInjector", "judge_address"]
 
@@ -61,8 +62,13 @@ class CaInjector:
             self._world.expire(key, WEBHOOK_LAG_S / 2, lambda: self._world.queue(self, place))
 
 
-def judge_address(world: World, address: str) -> Answer:
-    """Tell how the webhook at a service's cluster address answers."""
+def judge_address(world: World, dialled: str) -> Answer:
+    """Tell how what a server dials answers: the webhook of a service, or a kubelet."""
+    address, _, port = dialled.rpartition(":")
+    if port == KUBELET_PORT and (node := find_node(world, address)):
+        if node not in world.nodes:
+            return Answer(failure="connection refused")
+        return Answer(node, "" if is_serving(world, node) else NO_CERTIFICATE, is_kubelet=True)
     webhooks = Webhooks(world)
     for service in world.store.all("services"):
         if text(service, "spec", "clusterIP") == address:

@@ -89,7 +89,7 @@ async def ask_webhook(cluster: Cluster) -> Sequence[str]:
             "spec": {"selector": {"app": "nobody"}, "ports": [{"port": 443}]},
         }
     )
-    said, last = [await create_guarded(cluster)], ""
+    said, last = [await create_guarded_patiently(cluster)], ""
     body: Object = {"spec": {"selector": {"app": "web"}}}
     await cluster.client.patch("v1", "Service", "guard", "default", body=body)
     for _ in range(_MOST_ATTEMPTS):
@@ -99,6 +99,17 @@ async def ask_webhook(cluster: Cluster) -> Sequence[str]:
         await asyncio.sleep(0.05)
     cluster.plane.set_fault("default/guard", "webhook-denies")
     return [*said, last, await create_guarded(cluster)]
+
+
+async def create_guarded_patiently(cluster: Cluster) -> str:
+    """Create it once the server has heard of the service."""
+    refused = ""
+    for _ in range(_MOST_ATTEMPTS):
+        refused = await create_guarded(cluster)
+        if "not found" not in refused:
+            break
+        await asyncio.sleep(0.05)
+    return refused
 
 
 async def create_guarded(cluster: Cluster) -> str:

@@ -67,6 +67,7 @@ class Tale:
     pod: Object
     refusal: str
     forbidden: Sequence[str]  # events about Deployments whose pods are not let in
+    kubelet: Sequence[str]  # what comes of a wish for logs, without and with a certificate
     guarded: Sequence[str]  # what came of objects that a webhook judges
     outsider: Object  # what somebody changed who is no part of the lab, as controllers see it
     thing: Object  # a custom resource with the status that it was given
@@ -120,6 +121,7 @@ async def use(cluster: Cluster, etcd: RealEtcd, seat: EtcdSeat) -> Tale:
     await cluster.see("v1", "Node", NODE.name).until(lambda obj: condition(obj, "Ready") == "True")
     await client.create(tolerant_deployment())
     pod = await find_ready_pod(cluster)
+    kubelet = await ask_kubelet(cluster, name_of(pod))
     refusal = await be_refused(cluster)
     forbidden = await be_forbidden(cluster)
     guarded = await ask_webhook(cluster)
@@ -151,6 +153,7 @@ async def use(cluster: Cluster, etcd: RealEtcd, seat: EtcdSeat) -> Tale:
         pod=pod,
         refusal=refusal,
         forbidden=forbidden,
+        kubelet=kubelet,
         guarded=guarded,
         outsider=outsider,
         thing=thing,
@@ -198,6 +201,33 @@ async def ask_version(cluster: Cluster) -> str:
     url = f"https://{NODE.vip_loopback}:{PORT}"
     async with httpx2.AsyncClient(base_url=url, verify=cluster.client_context()) as http:
         return str((await http.get("/version")).json()["gitVersion"])
+
+
+async def ask_kubelet(cluster: Cluster, pod: str) -> Sequence[str]:
+    """Ask for a pod's logs, and to execute in it, before and after its kubelet can serve."""
+    path = f"/api/v1/namespaces/default/pods/{pod}"
+    url, context = f"https://{LOOPBACK}:{PORT}", cluster.client_context()
+    async with httpx2.AsyncClient(base_url=url, verify=context) as http:
+        before = await http.get(f"{path}/log")
+        await approve_serving(cluster, http)
+        after = await http.get(f"{path}/log")
+        upgrade = {"Connection": "Upgrade", "Upgrade": "SPDY/3.1"}
+        executed = await http.post(f"{path}/exec?command=ls&stdout=1", headers=upgrade)
+        proxied = await http.get(f"/api/v1/nodes/{NODE.name}/proxy/healthz")
+    return [before.text, after.text, executed.text, proxied.text]
+
+
+async def approve_serving(cluster: Cluster, http: httpx2.AsyncClient) -> None:
+    """Approve the node's request for its kubelet's certificate, and wait for that."""
+    kind = ("certificates.k8s.io/v1", "CertificateSigningRequest")
+    (request,) = await cluster.client.list(*kind)
+    condition: Object = {"type": "Approved", "status": "True", "reason": "Test", "message": "ok"}
+    approved = {**request, "status": {"conditions": [condition]}}
+    path = f"/apis/{kind[0]}/certificatesigningrequests/{name_of(request)}/approval"
+    answer = await http.put(path, json=approved)
+    assert 200 == answer.status_code, answer.text
+    issued = cluster.see(*kind, name_of(request))
+    await issued.until(lambda obj: bool(text(obj, "status", "certificate")))
 
 
 async def find_ready_pod(cluster: Cluster) -> Object:

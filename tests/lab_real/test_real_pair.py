@@ -78,6 +78,16 @@ def test_webhooks_are_asked_by_the_server(tale: Tale) -> None:
     assert 'admission webhook "guard.example.org" denied the request' in denied
 
 
+def test_kubelets_are_dialled(tale: Tale) -> None:
+    """Logs fail as in life until the certificate is approved; then they say why there are none."""
+    before, after, executed, proxied = tale.kubelet
+
+    assert "remote error: tls: internal error" in before
+    assert "the lab simulates pods: no container runs" in after
+    assert "the lab simulates pods: no container runs" in executed
+    assert "ok" == proxied
+
+
 def test_others_writes_are_seen(tale: Tale) -> None:
     """The mirror follows clients that know nothing of the lab."""
     assert "yes" == text(tale.outsider, "metadata", "labels", "outside")
