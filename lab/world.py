@@ -136,7 +136,8 @@ class LabWorld:
         )
         registries = dict.fromkeys(find_registries(inventory), registry.address)
         made = replace(made, env={**made.env, SOPS_VARIABLE: str(tools.find("sops"))})
-        described_pair = programs.describe() if programs else ""
+        declared = inventory.talos.kubernetes_version if inventory.talos else ""
+        described_pair = programs.describe(declared) if programs else ""
         self._announce(
             made, cluster, {**addresses, **registries}, charts, socket, kubernetes=described_pair
         )

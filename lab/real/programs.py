@@ -35,10 +35,22 @@ class Programs:
     apiserver_version: str  # v1.35.4
     etcd_version: str  # 3.6.14
 
-    def describe(self) -> str:
-        """Say what is used, for people."""
+    def describe(self, declared: str = "") -> str:
+        """Say what is used, for people; and where the repository declares another minor version."""
         folder = self.apiserver.parent
-        return f"kube-apiserver {self.apiserver_version} and etcd {self.etcd_version} of {folder}"
+        used = f"kube-apiserver {self.apiserver_version} and etcd {self.etcd_version} of {folder}"
+        is_version = declared.removeprefix("v")[:1].isdigit()
+        if not is_version or _minor_of(declared) == _minor_of(self.apiserver_version):
+            return used
+        return (
+            f"{used}; the repository declares {declared}, which nodes tell: kinds and rules are of "
+            f"{_minor_of(self.apiserver_version)}"
+        )
+
+
+def _minor_of(version: str) -> str:
+    """Return `1.35` of `v1.35.4`."""
+    return ".".join(version.removeprefix("v").split(".")[:2])
 
 
 def find_programs(folder: Path) -> Programs:

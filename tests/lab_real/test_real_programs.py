@@ -36,7 +36,9 @@ def test_versions_are_those_that_the_programs_say(tmp_path: Path) -> None:
     make_program(tmp_path / "etcd", "echo 'etcd Version: 3.6.14'; echo Git SHA: x")
     found = find_programs(tmp_path)
 
-    assert f"kube-apiserver v1.35.4 and etcd 3.6.14 of {tmp_path}" == found.describe()
+    said = f"kube-apiserver v1.35.4 and etcd 3.6.14 of {tmp_path}"
+    assert {said} == {found.describe(declared) for declared in ("", "v1.35.1", "${VERSION}")}
+    assert f"{said}; the repository declares v1.36.3, which nodes tell" in found.describe("v1.36.3")
 
 
 def test_folder_without_a_program_is_refused(tmp_path: Path) -> None:
