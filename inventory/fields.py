@@ -36,6 +36,15 @@ CORE: Final[Mapping[str, frozenset[str]]] = {
     "PersistentVolumeClaim": TOP,
     "Pod": TOP,
 }
+# Of these groups every kind has spec and status only.
+PLAIN_GROUPS: Final = frozenset(
+    (
+        *("cert-manager.io", "cilium.io", "external-secrets.io", "gateway.networking.k8s.io"),
+        *("grafana.integreatly.org", "longhorn.io", "metallb.io", "monitoring.coreos.com"),
+        *("postgresql.cnpg.io", "traefik.io", "tuppr.home-operations.com", "upgrade.cattle.io"),
+        "volsync.backube",
+    )
+)
 _REFERENCE: Final = "apiVersion kind name namespace"
 _ACTION: Final = "disableHooks disableWait disableWaitForJobs serverSideApply timeout"
 _VALIDATION: Final = "disableOpenAPIValidation disableSchemaValidation disableTakeOwnership"

@@ -19,6 +19,7 @@ from inventory.checks.fields import check_fields
 from inventory.checks.flux import check_flux
 from inventory.checks.generated import check_generated
 from inventory.checks.graph import GRAPH_RULES, check_graph
+from inventory.checks.issuers import check_issuers
 from inventory.checks.leftovers import check_leftovers
 from inventory.checks.machines import check_machines
 from inventory.checks.policies import check_policies
@@ -28,6 +29,7 @@ from inventory.checks.spellings import check_spellings
 from inventory.checks.talos import check_talos
 from inventory.checks.types import check_types
 from inventory.checks.upgrades import check_upgrades
+from inventory.checks.urls import check_urls
 from inventory.checks.values import check_values
 from inventory.checks.variables import check_variables
 from inventory.checks.waits import check_waits
@@ -36,6 +38,8 @@ from inventory.model import Finding
 CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_flux,
     check_generated,
+    check_urls,
+    check_issuers,
     check_graph,
     check_waits,
     check_expressions,

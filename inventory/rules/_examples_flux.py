@@ -25,6 +25,9 @@ chart:
 === unused-source
 kind: HelmRepository
 metadata: {name: old-charts}   # no release names it any more
+=== source-url-refused
+kind: HelmRepository
+spec: {url: oci://ghcr.io/prometheus-community/charts}      # and no type: oci
 === source-defined-twice
 repositories/helm/longhorn.yaml         HelmRepository/longhorn (live)
 repositories/helm/longhorn-old.yaml     HelmRepository/longhorn
@@ -36,6 +39,8 @@ configMapGenerator:
   - {name: plex-values, files: [values.yaml]}      # becomes plex-values-4h2mbtbbt6
 # and in the HelmRelease
 valuesFrom: [{kind: ConfigMap, name: plex-values}]
+=== missing-issuer
+integrations: {certManager: {enabled: true, certificateIssuer: cloudflared}}      # is not live
 === missing-dependency
 dependsOn:
   - name: longhorn-system      # the Kustomization is called longhorn

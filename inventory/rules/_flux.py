@@ -46,6 +46,14 @@ FLUX = (
         "remove it",
     ),
     rule(
+        "source-url-refused",
+        ERROR,
+        "The URL of a source has a scheme that its kind does not take (a Git URL in the form"
+        " git@host:path is none for Flux), or a HelmRepository of a registry lacks `type: oci`. It"
+        " is refused, or never ready, and nothing that comes from it is installed.",
+        "write ssh://git@host/path for Git; add type: oci to the HelmRepository of a registry",
+    ),
+    rule(
         "source-defined-twice",
         INFO,
         "Two files declare the same source, only one of them is live.",
@@ -67,6 +75,13 @@ FLUX = (
         " start, a release is never installed.",
         "set generatorOptions.disableNameSuffixHash: true, or name the field in a file of"
         " configurations (nameReference)",
+    ),
+    rule(
+        "missing-issuer",
+        WARNING,
+        "Something asks for a certificate of a ClusterIssuer that nothing live makes. The"
+        " certificate is never issued.",
+        "correct the name",
     ),
     rule(
         "missing-dependency",

@@ -24,6 +24,10 @@ spec:
   values: {anything: {goes: here}}
 """
 OTHER = SOURCE.replace("name: cluster", "name: other")
+DASHBOARD = (
+    "apiVersion: grafana.integreatly.org/v1beta1\nkind: GrafanaDashboard\n"
+    "metadata: {name: a, namespace: b}\nspec: {}\n"
+)
 NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n"
 FLUX = """\
 ---
@@ -64,6 +68,7 @@ def found(write: Write, manifest: str) -> list[tuple[str, str]]:
             "4:6",
             "write data",
         ),
+        (f"{DASHBOARD}folder: a\n", "5:9", "correct the spelling or the indentation"),
         (ks("x", "./none", "other", "  substituteFrom: []\n"), "7:19", None),
         (OTHER.replace("{url", "{branch: main, url"), "4:16", None),
     ],
