@@ -38,9 +38,11 @@ class _Kind:
     versions: tuple[str, ...]
     component: str
     short: str = ""
+    has_status: bool = True
 
 
 _SOURCE, _NOTIFICATION = "source.toolkit.fluxcd.io", "notification.toolkit.fluxcd.io"
+_NOTIFIER = "notification-controller"
 _KINDS = (
     _Kind(_SOURCE, "Bucket", "buckets", ("v1",), "source-controller"),
     _Kind(_SOURCE, "ExternalArtifact", "externalartifacts", ("v1",), "source-controller", "ea"),
@@ -59,9 +61,9 @@ _KINDS = (
     _Kind(
         "helm.toolkit.fluxcd.io", "HelmRelease", "helmreleases", ("v2",), "helm-controller", "hr"
     ),
-    _Kind(_NOTIFICATION, "Alert", "alerts", ("v1beta3",), "notification-controller"),
-    _Kind(_NOTIFICATION, "Provider", "providers", ("v1beta3",), "notification-controller"),
-    _Kind(_NOTIFICATION, "Receiver", "receivers", ("v1",), "notification-controller"),
+    _Kind(_NOTIFICATION, "Alert", "alerts", ("v1beta3",), _NOTIFIER, has_status=False),
+    _Kind(_NOTIFICATION, "Provider", "providers", ("v1beta3",), _NOTIFIER, has_status=False),
+    _Kind(_NOTIFICATION, "Receiver", "receivers", ("v1",), _NOTIFIER),
 )
 
 
@@ -208,7 +210,7 @@ def _make_components(wanted: Installation) -> Iterator[JsonMap]:
         yield _object(wanted, "ServiceAccount", component, {}, component=component)
         if component in _HTTP_PORTS:
             yield _make_service(wanted, component, component, "http")
-        if component == "notification-controller":
+        if component == _NOTIFIER:
             yield _make_service(wanted, component, "webhook-receiver", "http-webhook")
         yield _make_deployment(wanted, component)
 
@@ -223,18 +225,18 @@ def _make_definition(wanted: Installation, kind: _Kind) -> JsonMap:
     if kind.short:
         names["shortNames"] = [kind.short]
     open_object: JsonMap = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    schema: JsonMap = {
-        "type": "object",
-        "properties": {
-            "apiVersion": {"type": "string"},
-            "kind": {"type": "string"},
-            "metadata": {"type": "object"},
-            "spec": open_object,
-            "status": open_object | {"default": {"observedGeneration": -1}},
-        },
+    properties: JsonMap = {
+        "apiVersion": {"type": "string"},
+        "kind": {"type": "string"},
+        "metadata": {"type": "object"},
+        "spec": open_object,
     }
+    if kind.has_status:
+        properties["status"] = open_object | {"default": {"observedGeneration": -1}}
     columns: list[Json] = [
-        {"name": name, "type": of, "jsonPath": path} for name, of, path in _PRINT_COLUMNS
+        {"name": name, "type": of, "jsonPath": path}
+        for name, of, path in _PRINT_COLUMNS
+        if kind.has_status or not path.startswith(".status")
     ]
     versions: list[Json] = [
         {
@@ -242,8 +244,8 @@ def _make_definition(wanted: Installation, kind: _Kind) -> JsonMap:
             "served": True,
             "storage": version == kind.versions[0],
             "additionalPrinterColumns": columns,
-            "schema": {"openAPIV3Schema": schema},
-            "subresources": {"status": {}},
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}},
+            "subresources": {"status": {}} if kind.has_status else {},
         }
         for version in kind.versions
     ]
