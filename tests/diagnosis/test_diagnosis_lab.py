@@ -64,9 +64,9 @@ _TREE = "clusters/main/kubernetes"
         ),
         (
             "chartless",
-            "chart-version-missing",
-            "chart does not exist in that version: `app-template` `9.9.9`",
-            f"correct chart and version at {_TREE}/chartless/chartless/app/object-1.yaml",
+            "artifact-missing",
+            "app-template:9.9.9: not found",
+            f"correct name and tag at {_TREE}/chartless/chartless/app/object-1.yaml",
         ),
         (
             "unclassed",
