@@ -23,6 +23,7 @@ from inventory.checks.issuers import check_issuers
 from inventory.checks.leftovers import check_leftovers
 from inventory.checks.machines import check_machines
 from inventory.checks.policies import check_policies
+from inventory.checks.quantities import check_quantities
 from inventory.checks.secrets import check_secrets
 from inventory.checks.services import check_services
 from inventory.checks.spellings import check_spellings
@@ -58,6 +59,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_fields,
     check_types,
     check_spellings,
+    check_quantities,
     check_values,
     check_policies,
 )

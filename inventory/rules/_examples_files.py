@@ -39,6 +39,8 @@ kind: HelmRelease
 spec:
   values: {}
   persistence: {config: {enabled: true}}      # belongs below values
+=== malformed-quantity
+persistence: {config: {size: 512 Mi}}      # write 512Mi
 === key-not-text
 kind: ConfigMap
 data: {404: not found}         # must be "404"

@@ -25,6 +25,14 @@ TYPES = (
         "correct the spelling or the indentation",
     ),
     rule(
+        "malformed-quantity",
+        ERROR,
+        "An amount of memory, processors or storage is not written as Kubernetes reads it: a blank"
+        " before the unit, or a unit that it does not have, such as GB or gi. The object is"
+        " refused, or the chart that makes it.",
+        "write a number and Ki, Mi, Gi, Ti, k, M, G, T or m behind it",
+    ),
+    rule(
         "key-not-text",
         ERROR,
         "A mapping has an unquoted key that is a number, a boolean, null or a date to YAML."

@@ -14,7 +14,7 @@ from tests.inventory.inventory_files import base, ks, kustomization
 Write = Callable[[Mapping[str, str]], Path]
 
 FOLDER = "clusters/main/kubernetes"
-IDS = {"wrong-type", "rewritten-value", "switch-is-text", "key-not-text"}
+IDS = {"malformed-quantity", "wrong-type", "rewritten-value", "switch-is-text", "key-not-text"}
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: b}\nspec:\n"
 RELEASE = (
     "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n"
@@ -161,3 +161,24 @@ def test_key_that_is_no_text_ends_the_build(write: Write) -> None:
     values = f"{RELEASE}  values:\n    ports: {{8080: x, '9090': y, yes: z}}\n"
 
     assert [("key-not-text", "6:13")] == found(write, values)
+
+
+@pytest.mark.parametrize(
+    ("values", "count"),
+    [
+        ("persistence: {a: {size: 512 Mi}}", 1),
+        ("persistence: {a: {size: 10GB}}", 1),
+        ("resources: {limits: {memory: 1gi, cpu: 4000m}}", 1),
+        ("workload: {main: {resources: {requests: {memory: 5 Gi}}}}", 1),
+        ("persistence: {a: {size: 10Gi}, b: {size: '1.5Ti'}, c: {size: 5}, d: {size: '${X}'}}", 0),
+        ("resources: {limits: {cpu: 0.5, memory: 1e9, nvidia.com/gpu: one}}", 0),
+        ("size: a lot", 0),
+    ],
+)
+def test_amount_that_kubernetes_cannot_read_is_found(write: Write, values: str, count: int) -> None:
+    """A blank or a unit that is none ends the release."""
+    manifest = f"{RELEASE}  values:\n    {values}\n"
+
+    assert [("malformed-quantity", 6)] * count == [
+        (name, int(place.partition(":")[0])) for name, place in found(write, manifest)
+    ]
