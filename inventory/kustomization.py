@@ -208,7 +208,7 @@ class Builder:
         ]
 
     def _is_object(self, value: JsonObject, document: Document) -> bool:
-        if group_of(value) == KUSTOMIZE_GROUP:
+        if group_of(value) == KUSTOMIZE_GROUP and name_of(value):
             return False  # a kustomization that lists itself; Flux skips such objects
         missing = find_lack(value)
         if missing:

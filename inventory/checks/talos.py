@@ -26,9 +26,7 @@ def check_talos(facts: Facts) -> Iterator[Finding]:
 
 
 def _nodes(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
-    for name in talos.variables_undefined:
-        message = f"talconfig uses a name that is not defined: `{name}`"
-        yield make_finding("undefined-talos-variable", message, _mention(facts, talos, "${" + name))
+    yield from _undefined(facts, talos)
     count = len(talos.control_planes)
     if count == 0:
         place = facts.locate(talos.position, "nodes")
@@ -44,6 +42,19 @@ def _nodes(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
             if other is not node:
                 message = f"two nodes have the same name or address: `{value}`"
                 yield make_finding("duplicate-node", message, node.position)
+
+
+def _undefined(facts: Facts, talos: TalosConfig) -> Iterator[Finding]:
+    names = talos.variables_undefined
+    if names and not facts.inventory.variables.path:  # one cause, however many names
+        message = f"clusterenv.yaml, which talconfig needs, is not here: `{', '.join(names)}`"
+        place = _mention(facts, talos, "${" + names[0])
+        hint = "commit clusters/NAME/clusterenv.yaml, encrypted with SOPS"
+        yield make_finding("undefined-talos-variable", message, place, hint)
+        return
+    for name in names:
+        message = f"talconfig uses a name that is not defined: `{name}`"
+        yield make_finding("undefined-talos-variable", message, _mention(facts, talos, "${" + name))
 
 
 def _mention(facts: Facts, talos: TalosConfig, text: str) -> Position:

@@ -111,6 +111,16 @@ def test_what_clustertool_would_refuse_is_found_before(
     ]
 
 
+def test_clusterenv_that_git_does_not_hold_is_one_finding(write: Write) -> None:
+    """Every variable of talconfig lacks for one reason, and the repair is one."""
+    talconfig = TALCONFIG.replace("hostname: one", "hostname: ${FIRST}-${SECOND}")
+    root = write({"clusters/main/talos/talconfig.yaml": talconfig})
+    found = [f for f in read_repository(root, "main").findings if "talos-variable" in f.id]
+
+    assert 1 == len(found)
+    assert "clusterenv.yaml" in found[0].message
+
+
 def test_what_sops_adds_is_no_number_of_clusterenv(write: Write) -> None:
     """ClusterTool decrypts the file first, which takes SOPS' own lines away."""
     sops = "sops:\n  shamir_threshold: 3\n  mac: ENC[x]\n  lastmodified: '2026-01-01T00:00:00Z'\n"

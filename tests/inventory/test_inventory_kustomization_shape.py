@@ -24,6 +24,7 @@ FILES = {
     "base/b.yaml": CONFIG_MAP.replace("name: a", "name: b"),
 }
 A = "resources: [a.yaml]\n"
+HEAD = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
 REFUSED = [
     ("", "empty-kustomization", "1:1"),
     ("kind: Kustomization\nresources:\n", "empty-kustomization", "1:1"),
@@ -44,6 +45,11 @@ REFUSED = [
     (f"{A}images: [{{name: x, newTag: 0o17}}]\n", "invalid-kustomization", "2:28"),
     (f'{A}commonLabels: {{"12": x}}\n', "invalid-kustomization", "2:22"),
     (f"{A}configMapGenerator: [{{name: y, literals: [a=b]}}]\n", "invalid-kustomization", "2:29"),
+    (
+        HEAD + "resources: [kustomization.yaml, a.yaml]\n",
+        "not-an-object",
+        "1:1",
+    ),
     ("resources: [b.yaml]\n", "key-not-text", "1:63"),
     (f"{A}images: [{{name: x, tag: v1}}]\n", "invalid-kustomization", "2:25"),
     (f"{A}commonLabels: {{a: 1}}\n", "invalid-kustomization", "2:19"),
@@ -76,6 +82,7 @@ REFUSED = [
 ]
 ACCEPTED = [
     A,
+    HEAD + "metadata: {name: x}\nresources: [kustomization.yaml, a.yaml]\n",
     f"""{A}commonAnnotations: {{a: "yes", b: 2024-01-02, "on": x}}\n""",
     f"{A}generatorOptions: {{disableNameSuffixHash: Yes}}\n",
     "resources: []\n",
