@@ -13,9 +13,17 @@ from enum import Enum
 from lab.flux.git import FetchError
 from lab.kubernetes.values import Object, dig, text
 
-__all__ = ["CHART_LAYER", "OciAnswer", "refuse_artifact", "refuse_chart", "refuse_layer"]
+__all__ = [
+    "CHART_LAYER",
+    "OciAnswer",
+    "refuse_artifact",
+    "refuse_chart",
+    "refuse_layer",
+    "refuse_url",
+]
 
 CHART_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_-./"
 _EXACT = re.compile(r"v?\d+\.\d+\.\d+\S*")
 _PULL, _READ = "OCIArtifactPullFailed", "ReadOperationFailed"
 
@@ -71,6 +79,18 @@ def refuse_artifact(source: Object, answer: OciAnswer) -> FetchError:
     if answer is OciAnswer.NO_VERSION and reason == _READ:
         return FetchError(f"{begin}: no match found for semver: {wanted}", reason)
     return FetchError(f"{begin}: {_say_as_google(place, rest, answer)}", reason)
+
+
+def refuse_url(url: str) -> None:
+    """Refuse a URL whose path is no repository's name, such as one with a tag.
+
+    Raises:
+        FetchError: it is none.
+    """
+    path = _Place(url, is_insecure=False).path
+    if not set(path) <= set(_LETTERS):
+        why = f"repository can only contain the characters `{_LETTERS}`: {path}"
+        raise FetchError(f"URL validation failed for '{url}': {why}", "URLInvalid")
 
 
 def refuse_layer(media_type: str) -> FetchError:

@@ -187,6 +187,9 @@ class Releases:
             if not self._context.conditions(source).is_status("Ready", "False"):
                 reason = "latest generation of object has not been reconciled"
             raise _NotYetError("SourceNotReady", f"{shown}: {reason}", _DEPENDENCY_S)
+        if self._context.conditions(source).is_status("Stalled", "True"):
+            reason = self._context.conditions(source).message("Stalled")
+            raise _NotYetError("SourceNotReady", f"{shown}: {reason}", _DEPENDENCY_S)
         artifact = self._artifacts.get((kind, namespace, name))
         if artifact is None:
             message = f"{shown}: does not have an artifact"

@@ -13,7 +13,14 @@ from lab.flux.durations import parse_duration
 from lab.flux.faults import SourceFaults
 from lab.flux.git import FetchError, GitFetcher
 from lab.flux.objects import Context, is_deleted, is_suspended, note_handled
-from lab.flux.oci import CHART_LAYER, OciAnswer, refuse_artifact, refuse_chart, refuse_layer
+from lab.flux.oci import (
+    CHART_LAYER,
+    OciAnswer,
+    refuse_artifact,
+    refuse_chart,
+    refuse_layer,
+    refuse_url,
+)
 from lab.flux.queue import RetryError
 from lab.kubernetes.errors import NotFoundError
 from lab.kubernetes.values import Object, at, dig, grow, name_of, namespace_of, number, text
@@ -30,6 +37,13 @@ SOURCES = tuple(
 OPAQUE_IMAGES = ("flux-manifests",)
 # Simulated seconds of a fetch: small repositories and charts on a home line.
 _FETCH_S = 1.0
+_CHART_REASONS = (
+    ("no artifact available", "NoSourceArtifact"),
+    ("invalid chart reference", "InvalidChartReference"),
+    ("failed to get source", "SourceUnavailable"),
+)
+# Failures that only a change of the spec can end.
+_TERMINAL = frozenset({"InvalidChartReference", "URLInvalid"})
 
 
 class Sources:
@@ -113,6 +127,7 @@ class Sources:
             )
 
     async def _fetch_oci(self, source: Object) -> Artifact:
+        refuse_url(text(source, "spec", "url"))
         if secret := text(source, "spec", "secretRef", "name"):
             await self._need_credential(source, secret)
         if answer := self._faults.find_answer(source):
@@ -159,9 +174,12 @@ class Sources:
         name, version = text(spec, "chart"), text(spec, "version") or "*"
         path = await self._find(source, name, version)
         if path is None:
+            lacking = f"no '{name}' chart with version matching '{version}' found"
+            if not list_versions(self._charts, name):
+                lacking = "no chart name found"
             raise FetchError(
-                f"invalid chart reference: failed to get chart version for remote reference: "
-                f"no '{name}' chart with version matching '{version}' found"
+                "invalid chart reference: failed to get chart version for remote reference: "
+                + lacking
             )
         return Artifact(path.stem.removeprefix(f"{name.rsplit('/', 1)[-1]}-"), path)
 
@@ -211,10 +229,15 @@ class Sources:
     async def _fail(self, source: Object, failed: FetchError) -> None:
         conditions, message = self._context.conditions(source), str(failed)
         reason = failed.reason or _find_reason(text(source, "kind"), message)
-        conditions.mark("Reconciling", "True", "ProgressingWithRetry", "building artifact")
+        status = grow(source, "status")
+        if reason in _TERMINAL:
+            # Looked at again all the same: of a chart when the repository's index changes.
+            conditions.mark("Stalled", "True", reason, message)
+            status["observedGeneration"] = number(source, "metadata", "generation")
+        else:
+            conditions.mark("Reconciling", "True", "ProgressingWithRetry", "building artifact")
         conditions.mark("FetchFailed", "True", reason, message)
         conditions.mark("Ready", "False", reason, message)
-        status = grow(source, "status")
         if dig(status, "observedGeneration") is None:
             status["observedGeneration"] = -1
         await self._write(source)
@@ -233,10 +256,9 @@ def _find_reason(kind: str, message: str) -> str:
             return "GitOperationFailed"
         case "HelmRepository":
             return "IndexationFailed" if "from index YAML" in message else "Failed"
-        case "HelmChart" if message.startswith("no artifact available"):
-            return "NoSourceArtifact"
         case "HelmChart":
-            return "SourceUnavailable" if "get source" in message else "ChartPullError"
+            found = (reason for begin, reason in _CHART_REASONS if message.startswith(begin))
+            return next(found, "ChartPullError")
         case _:
             return "FetchFailed"
 

@@ -185,6 +185,19 @@ ARTIFACTS: dict[str, tuple[str, Object, Object, tuple[str, str]]] = {
         {},
         (PULL, f"{UNDIGESTED}{REFUSED.format('https')}; {REFUSED.format('http')}"),
     ),
+    "url": (
+        "charts/web:1.2.3",
+        {"tag": "1.2.3"},
+        {},
+        (
+            "URLInvalid",
+            (
+                "URL validation failed for 'oci://HOST/charts/web:1.2.3': repository can only "
+                "contain the characters `abcdefghijklmnopqrstuvwxyz0123456789_-./`: "
+                "charts/web:1.2.3"
+            ),
+        ),
+    ),
     "secret": (
         "charts/web",
         {"tag": "1.2.3"},

@@ -98,6 +98,19 @@ async def test_chart_that_is_not_there(flux: Flux) -> None:
         "HelmChart 'SPACE/SPACE-web' is not ready: invalid chart reference: failed to get chart "
         "version for remote reference: no 'web' chart with version matching '9.9.9' found"
     )
+    chart = await flux.ask((REPOSITORY[0], "HelmChart"), f"{flux.space}-web")
+    assert ("True", "InvalidChartReference") == condition(chart, "Stalled")[:2]
+    assert 1 == at(chart, "status")["observedGeneration"]
+
+
+async def test_chart_of_a_name_that_is_not_there(flux: Flux) -> None:
+    """A name that the index does not have is told as such."""
+    await release(flux, chart="nobody")
+
+    said = await tell(flux, lambda obj: "no chart name" in condition(obj, "Ready")[2])
+    why = "invalid chart reference: failed to get chart version for remote reference: no chart name"
+    message = f"HelmChart 'SPACE/SPACE-web' is not ready: {why} found"
+    assert ("False", "SourceNotReady", message) == said
 
 
 async def test_template_that_fails(flux: Flux) -> None:
