@@ -7,6 +7,7 @@ follows etcd; a kubelet registers its node once any API server of the cluster ru
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import NoReturn
 
 from lab.machines import durations
@@ -40,6 +41,9 @@ async def tend(machine: Machine, table: MachineTable) -> NoReturn:
     """Keep the API server after etcd, and the node's registration after the API server."""
     while True:
         if machine.is_control_plane:
+            if machine.etcd is not None and machine.etcd.member.runs:
+                with suppress(EtcdHostError):  # Talos tries until it is
+                    await _promote(machine, table, machine.etcd)
             await _tend_apiserver(machine, table)
         await tend_reach(machine, table)
         await _tend_kubelet(machine, table)
@@ -119,15 +123,21 @@ async def _run_etcd(machine: Machine, table: MachineTable) -> None:
     if not joins:
         await machine.wait(durations.ETCD_START_S, "etcd start")
     await table.etcd.start(machine.describe_etcd_seat())
-    if data.member.is_learner and not machine.has_fault(Fault.ETCD_LEARNER):
-        if (leader := data.cluster.leader) is not None:
-            await table.etcd.promote(leader.name, data.member.id)
-        data.cluster.promote(data.member)
+    await _promote(machine, table, data)
     data.member.is_started = True
     data.cluster.cause = machine.cause
     data.cluster.open_since_s = machine.clock.elapsed_s()
     await _begin_kubernetes(machine, table, data.cluster)
     services.set("etcd", "Running", "Started task", health=data.cluster.has_quorum)
+
+
+async def _promote(machine: Machine, table: MachineTable, data: EtcdData) -> None:
+    """Make the machine's member a voter, unless a fault keeps it a learner."""
+    if not data.member.is_learner or machine.has_fault(Fault.ETCD_LEARNER):
+        return
+    if (leader := data.cluster.leader) is not None:
+        await table.etcd.promote(leader.name, data.member.id)
+    data.cluster.promote(data.member)
 
 
 async def _form_or_join(machine: Machine, table: MachineTable) -> EtcdData:

@@ -196,6 +196,27 @@ async def test_learner_is_not_promoted(make_world: MakeWorld) -> None:
     assert data.member.is_learner
 
 
+async def test_learner_is_promoted_when_it_may_be(make_world: MakeWorld) -> None:
+    """Once nothing keeps it back it becomes a voter, and who could not join for it does."""
+    world = make_world(["cp1", "cp2", "cp3"])
+    world.machines["cp2"].set_fault("etcd-learner")
+    await world.machines.start()
+    await world.configure("cp1", "cp2")
+    await world.bootstrap()
+    await world.configure("cp3")
+    first = world.machines["cp1"].etcd
+    assert first is not None
+    members = first.cluster.members
+    await world.clock.pause(200)
+    kept_away = [member.name for member in members.values()]
+    world.machines["cp2"].set_fault("etcd-learner", on=False)
+    await world.until(
+        lambda: len(members) == 3 and not any(member.is_learner for member in members.values())
+    )
+
+    assert ["cp1", "cp2"] == kept_away
+
+
 async def test_health_reports_and_passes(make_world: MakeWorld) -> None:
     """The health check of a whole cluster names its nodes, reports each check, and ends."""
     world = make_world(["cp1", "w1"])
