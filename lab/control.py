@@ -6,7 +6,8 @@ catalogue go wrong, `{"do": "set-faults", "file": PATH}` whatever a file says, a
 `{"do": "schedule", "seed": NUMBER}` what a seed makes. `{"do": "clear-fault", "fault":
 "NAME[:TARGET]"}` ends one, `{"do": "faults"}` lists them, `{"do": "targets"}` says what those can
 strike that need a target, `{"do": "retry"}` tells Flux to try again what failed, and
-`{"do": "begin-step", "step": NAME}` is told by a run before it begins one.
+`{"do": "begin-step", "step": NAME}` is told by a run before it begins one. `{"do": "follow"}`
+brings what was committed since into the lab's remote, and says whether it works on an old copy.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ from lab.faults import (
     read_fault_file,
     write_fault_file,
 )
+from lab.following import Follower
 from lab.ledger import Ledger, find_longest_chain
 from lab.operating import Operator
 
 __all__ = ["Control"]
 
 Answer: TypeAlias = "dict[str, object]"
+
+_OF_WORLD = frozenset({"targets", "retry", "follow"})
 
 
 class Control:
@@ -48,6 +52,7 @@ class Control:
         clock: LabClock,
         faults: FaultBoard,
         operator: Operator,
+        follower: Follower,
     ) -> None:
         self._path = path
         self._folder = folder
@@ -55,6 +60,7 @@ class Control:
         self._clock = clock
         self._faults = faults
         self._operator = operator
+        self._follower = follower
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -83,16 +89,23 @@ class Control:
             question = json.loads(line)
             if question["do"] == "ledger":
                 return self._describe_ledger()
-            if question["do"] == "targets":
-                return {**await self._operator.suggest_targets()}
-            if question["do"] == "retry":
-                return {"retried": await self._operator.retry_releases()}
+            if question["do"] in _OF_WORLD:
+                return await self._answer_world(question["do"])
             return self._answer_fault(question)
         except FaultError as error:
             hint = error.__notes__[0].removeprefix("hint: ")
             return {"error": str(error), "hint": hint}
         except (ValueError, KeyError, TypeError) as error:
             return {"error": f"{type(error).__name__}: {error}"}
+
+    async def _answer_world(self, question: str) -> Answer:
+        match question:
+            case "targets":
+                return {**await self._operator.suggest_targets()}
+            case "retry":
+                return {"retried": await self._operator.retry_releases()}
+            case _:
+                return {"is_old": await self._follower.follow()}
 
     def _answer_fault(self, question: Mapping[str, str]) -> Answer:
         match question["do"]:

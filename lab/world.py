@@ -19,6 +19,7 @@ from lab.control import Control
 from lab.declared import find_addresses, find_registries, make_specs
 from lab.faults import FaultBoard, FaultRequest, Hands, RepositoryFault, find_fault
 from lab.flux import Flux
+from lab.following import Follower
 from lab.hardware_file import HARDWARE_FILE
 from lab.kubernetes import Kubernetes
 from lab.kubernetes.backend import LabBackend
@@ -129,6 +130,7 @@ class LabWorld:
             clock=clock,
             faults=faults,
             operator=Operator(kubernetes.client, clock),
+            follower=Follower(taken.source, made, tools),
         )
         await control.start()
         self._parts = _Parts(

@@ -1,4 +1,4 @@
-"""Faults of a standing lab, over its control socket: set, cleared, listed, and told of steps."""
+"""What a standing lab is asked over its control socket: faults most of all."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lifecycle.cli.options import check_name
 from lifecycle.drivers.documents import (
     JsonObject,
     as_object,
+    flag_at,
     list_at,
     number_at,
     object_at,
@@ -30,6 +31,7 @@ __all__ = [
     "LabFaults",
     "Schedule",
     "clear_faults",
+    "follow_repository",
     "follow_seed",
     "list_faults",
     "read_acts",
@@ -86,6 +88,11 @@ def set_faults(control: Path, faults: Sequence[str], files: Sequence[Path] = ())
         _ask(control, {"do": "set-fault", "fault": fault})
     for file in files:
         _ask(control, {"do": "set-faults", "file": str(file)})
+
+
+def follow_repository(control: Path) -> bool:
+    """Let a lab take what was committed since it began; returns whether its copy is an old one."""
+    return flag_at(_ask(control, {"do": "follow"}), "is_old")
 
 
 def follow_seed(control: Path, seed: int) -> Schedule:

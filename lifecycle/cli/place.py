@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lifecycle.cli.lab import StandingLab, find_lab, find_lab_folder, start_lab
-from lifecycle.cli.lab_faults import Schedule, follow_seed, set_faults, tell_schedule
+from lifecycle.cli.lab_faults import (
+    Schedule,
+    follow_repository,
+    follow_seed,
+    set_faults,
+    tell_schedule,
+)
 from lifecycle.cli.options import check_name
 from lifecycle.cli.requests import ClusterRequest, Settings
 from lifecycle.errors import PlanError
@@ -26,7 +32,8 @@ class Site:
     `addresses` maps declared addresses to those that are dialled, `path` holds folders to search
     before PATH, `env` is for tools; all are empty on real machines, where `speed` is 1.
     `control` is the socket of a lab, over which things are made to go wrong; `schedule` what a
-    seed made of that; `kubernetes` which real pair a lab runs, if any.
+    seed made of that; `kubernetes` which real pair a lab runs, if any; `is_old` whether it works
+    on a copy whose original has changed since.
     """
 
     repo: Path
@@ -42,11 +49,15 @@ class Site:
     control: Path | None = None
     schedule: Schedule | None = None
     kubernetes: str = ""
+    is_old: bool = False
 
     def tell(self, say: Callable[[str], None]) -> None:
         """Say what about a lab is not as usual."""
         if self.kubernetes:
             say(f"lab: Kubernetes is real: {self.kubernetes}")
+        if self.is_old:
+            say("lab: works on a copy, made when it began; the original has changed since")
+            say("lab: `invoke lab.down` first, and the next run takes what is there now")
         tell_schedule(self.schedule, say)
 
 
@@ -101,14 +112,16 @@ def open_site(state: ClusterState, target: ClusterRequest) -> Site:
         cluster = choose_cluster(target.repo, target.cluster)
         return Site(target.repo, cluster, state, target.age_key_file, target.charts)
     lab = find_lab(state)
+    is_old = False
     if lab is None:
         lab = start_lab(state, target, _find_tools(), meanwhile=_load_ahead)
     else:
+        is_old = follow_repository(lab.control)
         set_faults(lab.control, target.lab.faults, target.lab.fault_files)
     check_lab(lab, target)
     if target.cluster:
         check_name("cluster", target.cluster, [lab.cluster])
-    site = _site_of(lab, state, target)
+    site = replace(_site_of(lab, state, target), is_old=is_old)
     if target.lab.seed is None:
         return site
     return replace(site, schedule=follow_seed(lab.control, target.lab.seed))
