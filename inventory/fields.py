@@ -36,7 +36,7 @@ CORE: Final[Mapping[str, frozenset[str]]] = {
     "PersistentVolumeClaim": TOP,
     "Pod": TOP,
 }
-# Of these groups every kind has spec and status only.
+# Of these groups every kind has spec and status only, see also MORE_TOP.
 PLAIN_GROUPS: Final = frozenset(
     (
         *("cert-manager.io", "cilium.io", "external-secrets.io", "gateway.networking.k8s.io"),
@@ -45,6 +45,12 @@ PLAIN_GROUPS: Final = frozenset(
         "volsync.backube",
     )
 )
+# But for these, by group and kind: Longhorn 1.12's CRDs, Cilium's list of rules.
+MORE_TOP: Final[Mapping[tuple[str, str], frozenset[str]]] = {
+    ("longhorn.io", "Setting"): TOP | {"value"},
+    ("cilium.io", "CiliumNetworkPolicy"): TOP | {"specs"},
+    ("cilium.io", "CiliumClusterwideNetworkPolicy"): TOP | {"specs"},
+}
 _REFERENCE: Final = "apiVersion kind name namespace"
 _ACTION: Final = "disableHooks disableWait disableWaitForJobs serverSideApply timeout"
 _VALIDATION: Final = "disableOpenAPIValidation disableSchemaValidation disableTakeOwnership"

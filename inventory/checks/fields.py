@@ -12,7 +12,16 @@ from typing import TypeAlias
 
 from inventory.checks.facts import Facts
 from inventory.checks.flux_version import has_flux_since
-from inventory.fields import CORE, FLUX, KNOWN_UNTIL, METADATA, PLAIN_GROUPS, TOP, Fields
+from inventory.fields import (
+    CORE,
+    FLUX,
+    KNOWN_UNTIL,
+    METADATA,
+    MORE_TOP,
+    PLAIN_GROUPS,
+    TOP,
+    Fields,
+)
 from inventory.model import Finding, Json, ObjectRef
 from inventory.objects import children
 from inventory.rules import make_finding
@@ -28,7 +37,7 @@ def check_fields(facts: Facts) -> Iterator[Finding]:
         fields = None if is_newer else FLUX.get((item.api_version, item.kind))
         top = None if item.group else CORE.get(item.kind)
         if fields or item.group in PLAIN_GROUPS:
-            top = TOP
+            top = MORE_TOP.get((item.group, item.kind), TOP)
         if top is not None:
             yield from _report(facts, item, item.raw, (), top)
         yield from _report(facts, item, item.raw.get("metadata"), ("metadata",), METADATA)

@@ -91,6 +91,8 @@ def test_field_that_the_server_refuses_is_found(
         f"{NAMESPACE}spec: {{finalizers: []}}\n",
         config_map("a") + "sops: {mac: x}\n",
         "apiVersion: example.org/v1\nkind: Thing\nmetadata: {name: a}\nanything: {}\n",
+        "apiVersion: longhorn.io/v1beta2\nkind: Setting\nmetadata: {name: a}\nvalue: b\n",
+        "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: a}\nspecs: []\n",
         "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: a}\nprovisioner: x\n",
         RELEASE.replace("interval:", "newest: 1\n  interval:") + FLUX.replace("TAG", "v2.10.0"),
     ],
