@@ -32,7 +32,8 @@ def check_quantities(facts: Facts) -> Iterator[Finding]:
         for _, item in facts.of_kind(kind):
             for keys, value in _amounts(item):
                 text = facts.fill(value)
-                if "${" not in text and not _QUANTITY.match(text):
+                is_known = "${" not in text and "{{" not in text  # variables, charts' templates
+                if is_known and not _QUANTITY.match(text):
                     name = ".".join(map(str, keys))
                     message = f"`{name}` of {item} is no amount: `{text}`"
                     yield make_finding(

@@ -172,6 +172,7 @@ def test_key_that_is_no_text_ends_the_build(write: Write) -> None:
         ("workload: {main: {resources: {requests: {memory: 5 Gi}}}}", 1),
         ("persistence: {a: {size: 10Gi}, b: {size: '1.5Ti'}, c: {size: 5}, d: {size: '${X}'}}", 0),
         ("resources: {limits: {cpu: 0.5, memory: 1e9, nvidia.com/gpu: one}}", 0),
+        ("persistence: {a: {size: '{{ .Values.size }}'}}", 0),
         ("size: a lot", 0),
     ],
 )
