@@ -1,4 +1,4 @@
-"""Services with an address of a load balancer, in manifests and in releases' values."""
+"""Services of a load balancer, in manifests and in releases' values."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ _SHARING: Final[Mapping[str, Balancer]] = {
     "lbipam.cilium.io/sharing-key": Balancer.CILIUM,
     "io.cilium/lb-ipam-sharing-key": Balancer.CILIUM,
 }
+_CHOSEN_POOLS: Final = ("metallb.io/address-pool", "metallb.universe.tf/address-pool")
 _ACROSS: Final = (
     "lbipam.cilium.io/sharing-cross-namespace",
     "io.cilium/lb-ipam-sharing-cross-namespace",
@@ -37,7 +38,7 @@ _Keys: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class BalancedService:
-    """One mapping that describes a service with an address of its own.
+    """One mapping that describes a service of a load balancer; `texts` are what it asks for.
 
     Attributes:
         owner: Who applies it.
@@ -48,6 +49,8 @@ class BalancedService:
         is_declared: Whether it says itself that it is a service, not only by an annotation.
         labels: None when not known.
         sharing: Who may share the address: the balancer and its key.
+        is_assigned: Whether its address comes from somewhere else: a pool that it names, or
+            another class of load balancers.
         keys: Where the address stands in the document at `position`.
     """
 
@@ -62,6 +65,7 @@ class BalancedService:
     is_shared_across: bool
     position: Position
     keys: _Keys
+    is_assigned: bool = False
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -94,13 +98,20 @@ def find_services(owner: str, item: ObjectRef, namespace: str) -> Iterator[Balan
     if item.kind == "Service":
         yield from _read(owner, item, namespace, ())
         return
+    found = [
+        (keys, one) for keys in _find(item.raw, ()) for one in _read(owner, item, namespace, keys)
+    ]
+    asking = [service.keys for _, service in found if service.texts]
     seen: set[tuple[str, ...]] = set()
-    for keys in _find(item.raw, ()):
-        for service in _read(owner, item, namespace, keys):
-            # A Gateway and its like repeat an annotation for what they make.
-            if service.is_declared or service.texts not in seen:
-                yield service
-            seen.add(service.texts)
+    for keys, service in found:
+        # A chart may have the address deeper down, a template of a service beside its spec.
+        near = keys[:-1] if keys[-1:] == ("spec",) else keys
+        if not service.texts and any(other[: len(near)] == near for other in asking):
+            continue
+        # A Gateway and its like repeat an annotation for what they make.
+        if service.is_declared or service.texts not in seen:
+            yield service
+        seen.add(service.texts)
     yield from _gateway(owner, item)
 
 
@@ -137,9 +148,12 @@ def _read(owner: str, item: ObjectRef, namespace: str, keys: _Keys) -> Iterator[
         annotations.setdefault(balancer, field)
         sharing |= share
     is_declared = is_object or fields.get("type") == "LoadBalancer" or FIELD in fields
-    if not (field or any(annotations.values())):
+    is_asking = bool(field or any(annotations.values()))
+    if not is_asking and fields.get("type") != "LoadBalancer":
         return
     place: _Keys = ("spec",) if is_object else (FIELD,) if FIELD in fields else ("annotations",)
+    if not is_asking:
+        place = ("spec", "type") if is_object else ("type",)
     yield BalancedService(
         owner=owner,
         name=get_text(holder, "name") if is_object else "",
@@ -152,6 +166,7 @@ def _read(owner: str, item: ObjectRef, namespace: str, keys: _Keys) -> Iterator[
         is_shared_across=any(key in notes for key in _ACROSS),
         position=item.position,
         keys=(*keys, *place),
+        is_assigned="loadBalancerClass" in fields or any(key in notes for key in _CHOSEN_POOLS),
     )
 
 

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Final
 
 from inventory.addresses import Address, Pool, lies_in, parse_address, parse_network, parse_pool
-from inventory.model import Inventory, Json, JsonObject, Variables
+from inventory.model import Inventory, JsonObject, Variables
 from inventory.objects import get_flag, get_list, get_mapping, get_mappings, get_text
 
 CILIUM_GROUP: Final = "cilium.io"
@@ -36,6 +36,7 @@ class AddressPool:
     Attributes:
         is_known: Whether every part could be read here; a variable may be encrypted.
         selector: The labels of the services it is for; empty for all.
+        is_free: Whether any service that asks for nothing may get one of them.
     """
 
     name: str
@@ -43,6 +44,7 @@ class AddressPool:
     ranges: Pool
     is_known: bool
     selector: JsonObject
+    is_free: bool = True
 
     def __contains__(self, address: Address) -> bool:
         return lies_in(address, self.ranges)
@@ -91,24 +93,25 @@ def _range(variables: Variables) -> Iterator[AddressPool]:
 def _declared(inventory: Inventory, fill: Callable[[str], str]) -> Iterator[AddressPool]:
     for _, item in inventory.objects():
         if item.group == METALLB_GROUP and item.kind == "IPAddressPool":
-            yield _metallb(item.name, get_list(item.raw, "spec", "addresses"), fill)
+            yield _metallb(item.name, get_mapping(item.raw, "spec"), fill)
         is_cilium = item.group == CILIUM_GROUP and item.kind == "CiliumLoadBalancerIPPool"
         if is_cilium and not get_flag(item.raw, "spec", "disabled"):
             yield _cilium(item.name, get_mapping(item.raw, "spec"), fill)
     for release in inventory.releases:
         if release.chart == _CHART:
             for pool in get_mappings(release.values, "ipAddressPools"):
-                yield _metallb(get_text(pool, "name"), get_list(pool, "addresses"), fill)
+                yield _metallb(get_text(pool, "name"), pool, fill)
 
 
-def _metallb(name: str, addresses: Iterable[Json], fill: Callable[[str], str]) -> AddressPool:
+def _metallb(name: str, spec: JsonObject, fill: Callable[[str], str]) -> AddressPool:
     ranges: Pool = []
     is_known = True
-    for item in addresses:
+    for item in get_list(spec, "addresses"):
         found = parse_pool(fill(str(item)))
         is_known = is_known and bool(found)
         ranges.extend(found)
-    return AddressPool(name, Balancer.METALLB, ranges, is_known, {})
+    is_free = spec.get("autoAssign") is not False and "serviceAllocation" not in spec
+    return AddressPool(name, Balancer.METALLB, ranges, is_known, {}, is_free)
 
 
 def _cilium(name: str, spec: JsonObject, fill: Callable[[str], str]) -> AddressPool:
@@ -119,9 +122,8 @@ def _cilium(name: str, spec: JsonObject, fill: Callable[[str], str]) -> AddressP
         found = _block(block, fill, spares_ends=spares_ends)
         is_known = is_known and found is not None
         ranges.extend([found] if found is not None else [])
-    return AddressPool(
-        name, Balancer.CILIUM, ranges, is_known, get_mapping(spec, "serviceSelector")
-    )
+    selector = get_mapping(spec, "serviceSelector")
+    return AddressPool(name, Balancer.CILIUM, ranges, is_known, selector, is_free=not selector)
 
 
 def _block(

@@ -30,10 +30,12 @@ def check_services(facts: Facts) -> Iterator[Finding]:
             message = f"image comes from a registry that is gone: `{_DEAD_REGISTRIES[0]}`"
             yield make_finding("dead-registry", message, facts.locate(item.position, *keys))
     pools = read_pools(facts.inventory, facts.fill)
-    for service in services:
+    asking = [service for service in services if service.texts]
+    for service in asking:
         yield from _spelling(facts, service, pools)
         yield from _outside(facts, service, pools)
-    yield from _given_twice(facts, services)
+    yield from _given_twice(facts, asking)
+    yield from _taken_by_others(facts, services, pools)
 
 
 def _spelling(facts: Facts, service: BalancedService, pools: Pools) -> Iterator[Finding]:
@@ -110,6 +112,36 @@ def _given_twice(facts: Facts, services: list[BalancedService]) -> Iterator[Find
                 message = f"address is given to {other.owner} and to {service.owner}: `{text}`"
                 place = facts.locate(service.position, *service.keys)
                 yield make_finding("address-given-twice", message, place)
+
+
+def _taken_by_others(
+    facts: Facts, services: Sequence[BalancedService], pools: Pools
+) -> Iterator[Finding]:
+    """Yield services that ask for no address where others ask for some of a pool for all."""
+    asked = [
+        (text, service)
+        for service in services
+        for text in _addresses(facts, service)
+        if _is_free(text, pools.of(service.readers))
+    ]
+    for service in services if asked else ():
+        if service.texts or service.is_assigned:
+            continue
+        text, other = asked[0]
+        message = (
+            f"service of {service.owner} asks for no address, and may get one that another asks"
+            f" for: `{text}` of {other.owner}"
+        )
+        place = facts.locate(service.position, *service.keys)
+        yield make_finding("address-not-reserved", message, place)
+
+
+def _is_free(text: str, pools: Sequence[AddressPool]) -> bool:
+    """Say whether an address may be handed to whoever comes; of one unknown, whether any may."""
+    address = parse_address(text)
+    if address is None:
+        return bool(pools) and all(pool.is_free for pool in pools)
+    return any(pool.is_free and address in pool for pool in pools)
 
 
 def _addresses(facts: Facts, service: BalancedService) -> tuple[str, ...]:

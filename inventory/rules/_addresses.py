@@ -21,6 +21,15 @@ ADDRESSES = (
         "choose an address of a pool, or widen the pool",
     ),
     rule(
+        "address-not-reserved",
+        WARNING,
+        "A service asks for no address where others ask for addresses of the same pool. Whoever"
+        " comes first is served first: when everything starts at once, after a rebuild most of all,"
+        " it may get the address that another service asks for, which then gets none.",
+        "give it an address of its own, or keep those that are asked for in a pool of MetalLB with"
+        " autoAssign: false",
+    ),
+    rule(
         "address-ignored",
         WARNING,
         "A service asks for its address in an annotation that nobody here reads: MetalLB's where"

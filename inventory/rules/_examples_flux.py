@@ -149,6 +149,10 @@ service:
 === address-outside-pool
 METALLB_RANGE: 192.168.10.20-192.168.10.60
 loadBalancerIP: 192.168.10.70
+=== address-not-reserved
+# plex, while jellyfin asks for 192.168.10.20 of the same pool
+service:
+  main: {type: LoadBalancer}
 === address-ignored
 # a CiliumLoadBalancerIPPool is live, MetalLB is not
 annotations: {metallb.io/loadBalancerIPs: 192.168.10.20}

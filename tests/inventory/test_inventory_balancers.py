@@ -268,3 +268,56 @@ def test_vip_in_a_pool_of_cilium_is_found(write: Write) -> None:
     findings = read_repository(write(files), "main").findings
 
     assert {"vip-in-pool", "node-in-pool"} == {f.id for f in findings if "-in-pool" in f.id}
+
+
+NOTE = "metallb.io/loadBalancerIPs: 10.0.0.140"
+FREE = "service: {main: {type: LoadBalancer}}"
+
+
+@pytest.mark.parametrize(
+    ("manifests", "count"),
+    [
+        ((METALLB_POOL, service(NOTE), service("", "free")), 1),
+        ((METALLB_POOL, service(NOTE), release("plex", f"{{{FREE}}}")), 1),
+        ((METALLB_POOL, service("", "free")), 0),
+        ((METALLB_POOL, service(NOTE), service("metallb.io/address-pool: x", "free")), 0),
+        ((METALLB_POOL, service(NOTE), service("", "free", ", loadBalancerClass: x")), 0),
+        ((METALLB_POOL.replace("]}", "], autoAssign: false}"), service(NOTE), service("", "f")), 0),
+        (
+            (
+                METALLB_POOL,
+                service(NOTE),
+                release(
+                    "traefik", "{service: {type: LoadBalancer, spec: {loadBalancerIP: 10.0.0.141}}}"
+                ),
+            ),
+            0,
+        ),
+        (
+            (
+                METALLB_POOL,
+                service(NOTE),
+                release(
+                    "pg",
+                    "{template: {metadata: {annotations: {metallb.io/loadBalancerIPs: 10.0.0.142}},"
+                    " spec: {type: LoadBalancer}}}",
+                ),
+            ),
+            0,
+        ),
+        (
+            (
+                pool("{blocks: [{cidr: 10.0.1.0/24}]}"),
+                service(f"{IPS}: 10.0.1.9"),
+                service("", "f"),
+            ),
+            1,
+        ),
+        ((pool(SELECTED.format("matchLabels: {a: b}")), service(f"{IPS}: 10.0.1.9")), 0),
+    ],
+)
+def test_service_that_may_take_the_address_of_another_is_found(
+    write: Write, manifests: tuple[str, ...], count: int
+) -> None:
+    """Only where a pool serves whoever comes, and the service leaves the choice to it."""
+    assert count == ids(write, *manifests).count("address-not-reserved")
