@@ -19,7 +19,7 @@ from lifecycle.drivers.documents import (
     texts_at,
 )
 from lifecycle.engine import Event, EventName, Failure, Listener
-from lifecycle.errors import CheckpointError
+from lifecycle.errors import CheckpointError, ClusterLockedError
 from lifecycle.store import SqliteJournal
 
 if TYPE_CHECKING:
@@ -38,9 +38,14 @@ async def find_causes(
     redact: Callable[[str], str],
     restore: Callable[[], None],
 ) -> Causes:
-    """Look for the causes of failures, side by side; Ctrl-C ends the looking and nothing else."""
+    """Look for the causes of failures, side by side; Ctrl-C ends the looking and nothing else.
+
+    A cluster that another run has says all of itself: what is unfinished there is that run's.
+    """
 
     async def look(failure: Failure) -> tuple[str, Sequence[JsonObject]]:
+        if isinstance(failure.error, ClusterLockedError):
+            return failure.step, []
         found = await diagnose(failure.step, failure.error.message)
         return failure.step, [_value_of(diagnosis, redact) for diagnosis in found]
 

@@ -14,12 +14,15 @@ from pathlib import Path
 import pytest
 
 from lifecycle.cli.console import open_terminal
+from lifecycle.cli.diagnosing import find_causes
 from lifecycle.cli.guard import run_guarded
 from lifecycle.cli.options import Arguments, read_run
 from lifecycle.cli.session import RunFrame, run_in_frame
 from lifecycle.cli.status import show_status
 from lifecycle.cli.wiring import Inputs, Prepared
 from lifecycle.diagnosis import Diagnosis
+from lifecycle.engine import Failure
+from lifecycle.errors import ClusterLockedError, LifecycleError
 from lifecycle.secrets import Redactor
 from lifecycle.store import find_newest_state
 from tests.cli.cli_fakes import SECRET, make_prepare
@@ -153,3 +156,19 @@ def test_ctrl_c_ends_the_looking_only(
     assert "bootstrap home failed: 1 of 2 done" in out
     assert "error: Write two: disk is gone" in err
     assert "cause: " not in err
+
+
+async def test_what_another_run_has_unfinished_is_no_cause() -> None:
+    """A cluster that is locked says by whom, and nothing of what that one is waiting for."""
+    asked: list[str] = []
+
+    async def diagnose(step: str, _message: str) -> tuple[Diagnosis, ...]:
+        asked.append(step)
+        return (FOUND,)
+
+    locked = ClusterLockedError("cluster is locked", holder="somebody", since="now")
+    failures = [Failure("lease-is-held", locked), Failure("two", LifecycleError("fails"))]
+    causes = await find_causes(diagnose, failures, redact=str, restore=lambda: None)
+
+    assert ["two"] == asked
+    assert ([], 1) == (causes["lease-is-held"], len(causes["two"]))
