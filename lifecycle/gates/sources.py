@@ -12,7 +12,7 @@ from lifecycle.drivers.kubernetes import ObjectRef
 from lifecycle.engine import Answer, Blocked, Needed, Patience, Satisfied
 from lifecycle.world import World
 from lifecycle.world.flux_status import State, read_source
-from lifecycle.world.source_secrets import find_held, list_secrets
+from lifecycle.world.source_secrets import find_held, find_needed, list_secrets
 
 __all__ = ["SourcesAreReady"]
 
@@ -66,11 +66,12 @@ class SourcesAreReady:
         users = [r.source for r in self.world.inventory.releases if r.component not in accepted]
         users += [c.source for c in self.world.inventory.components if c.name not in accepted]
         entries = {entry.name for entry in self.world.inventory.entries}
-        begun = {entry.source for entry in self.world.inventory.entries}
-        wanted = [
+        placed = find_needed(self.world) | find_held(self.world)
+        return [
             source
             for source in self.world.inventory.sources
-            if source.component in entries and source.key in set(users) and not source.suspend
+            if source.component in entries
+            and source.key in set(users)
+            and not source.suspend
+            and list_secrets(source) <= placed
         ]
-        held = find_held(self.world)
-        return [source for source in wanted if source.key in begun or list_secrets(source) <= held]
