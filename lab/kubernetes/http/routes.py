@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from aiohttp import web
@@ -17,6 +17,7 @@ from lab.kubernetes.errors import (
     TooManyRequestsError,
     UnknownGroupError,
 )
+from lab.kubernetes.http.answers import answer_json
 from lab.kubernetes.http.discovery import find_document, list_aggregated
 from lab.kubernetes.http.objects import Call, change_object, check_permission, show_scale
 from lab.kubernetes.http.openapi import describe_group, list_documents
@@ -81,7 +82,7 @@ class Routes:
             return web.Response(text="404 page not found\n", status=404)
         except ApiError as error:
             headers = {"Retry-After": "10"} if isinstance(error, TooManyRequestsError) else {}
-            return _answer_json(error.status, error.code, headers)
+            return answer_json(error.status, error.code, headers)
 
     async def _route(self, request: web.Request) -> web.StreamResponse:
         user = read_user(request)
@@ -108,7 +109,7 @@ class Routes:
         status, answer = await change_object(Call(self._api, request, served, target, user))
         if target.subresource == "scale":
             answer = show_scale(answer)
-        return _answer_json(answer, status)
+        return answer_json(answer, status)
 
     async def _read(
         self, request: web.Request, served: Served, target: Target
@@ -143,7 +144,7 @@ class Routes:
         page = read_page(query, target.namespace, find)
         self._note_seen(served, page.objects)
         if shape:
-            return _answer_json({**shape(page.objects, page.version), "metadata": page.metadata})
+            return answer_json({**shape(page.objects, page.version), "metadata": page.metadata})
         items: list[Json] = list(page.objects)
         listed: Object = {
             "kind": f"{served.kind.kind}List",
@@ -151,7 +152,7 @@ class Routes:
             "metadata": page.metadata,
             "items": items,
         }
-        return _answer_json(listed)
+        return answer_json(listed)
 
     def _read_one(self, served: Served, target: Target, shape: Shape | None) -> web.Response:
         obj = self._api.get(served, target.name, target.namespace)
@@ -161,7 +162,7 @@ class Routes:
             return web.Response(text="")
         if target.subresource == "scale":
             obj = show_scale(obj)
-        return _answer_json(shape([obj], "") if shape else obj)
+        return answer_json(shape([obj], "") if shape else obj)
 
     def _note_seen(self, served: Served, objects: Sequence[Object]) -> None:
         if self._ledger is not None:
@@ -217,7 +218,7 @@ class Routes:
                 return None
         if document is None:
             raise UnknownGroupError
-        return _answer_json(document)
+        return answer_json(document)
 
 
 class UnauthorizedError(ApiError):
@@ -225,18 +226,6 @@ class UnauthorizedError(ApiError):
 
     code = 401
     reason = "Unauthorized"
-
-
-def _answer_json(
-    body: Object, status: int = 200, headers: Mapping[str, str] | None = None
-) -> web.Response:
-    return web.Response(
-        # Bytes, since text would add a charset, and lightkube knows a `Status` by the bare type.
-        body=json.dumps(body, separators=(",", ":")).encode(),
-        status=status,
-        content_type="application/json",
-        headers=headers,
-    )
 
 
 def _describe_openapi(registry: Registry, parts: list[str]) -> Object | None:

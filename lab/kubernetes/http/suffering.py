@@ -7,12 +7,12 @@ Those of 429, 503 and of watches stand in kubernetes/apiserver: `pkg/server/filt
 from __future__ import annotations
 
 import asyncio
-import json
 
 from aiohttp import web
 
 from lab.kubernetes.ailing import ApiFault, Health, State
 from lab.kubernetes.errors import ApiError, GoneError, NotFoundError
+from lab.kubernetes.http.answers import answer_json
 from lab.kubernetes.http.requests import read_target
 from lab.kubernetes.values import Object
 from lab.sockets import reset_at_close
@@ -159,25 +159,13 @@ def _fail_health(check: str, *failed: str) -> web.Response:
 
 
 def _refuse(code: int, reason: str, message: str, retry_after_s: int = 0) -> web.Response:
-    status: Object = {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": message,
-        "code": code,
-    }
-    if reason:
-        status["reason"] = reason
-    if retry_after_s:
-        status["details"] = {"retryAfterSeconds": retry_after_s}
+    wait: Object = {"retryAfterSeconds": retry_after_s}
+    status = ApiError(message, details=wait if retry_after_s else None).status
+    status |= {"code": code, "reason": reason}
+    if not reason:
+        del status["reason"]
     headers = {"Retry-After": str(retry_after_s)} if retry_after_s else {}
-    return web.Response(
-        body=json.dumps(status).encode(),
-        status=code,
-        content_type="application/json",
-        headers=headers,
-    )
+    return answer_json(status, code, headers)
 
 
 def _is_of_cache(request: web.Request) -> bool:
