@@ -14,6 +14,7 @@ from lab.charts.build import (
     name_chart_file,
     resolve_chart,
 )
+from lab.charts.ranges import is_exact
 from lab.charts.used import UsedKind, find_used_kinds
 from lab.charts.wanted import find_wanted_charts, split_chart_url
 
@@ -24,6 +25,7 @@ __all__ = [
     "find_chart",
     "find_used_kinds",
     "find_wanted_charts",
+    "is_exact",
     "list_versions",
     "name_chart_file",
     "resolve_chart",

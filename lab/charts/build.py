@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
 import shutil
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ import yaml
 
 from lab.charts.catalog import Recipe
 from lab.charts.crds import describe_crd
-from lab.charts.ranges import choose_version
+from lab.charts.ranges import choose_version, is_exact
 from lab.charts.used import UsedKind, choose_recipe
 from lab.kubernetes.values import Json, Object
 
@@ -30,7 +29,6 @@ __all__ = [
 ]
 
 _SWITCH = "{{- if or (default dict .Values.crds).enabled .Values.installCRDs }}\n"
-_EXACT = re.compile(r"v?\d+\.\d+\.\d+")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -70,7 +68,7 @@ def list_versions(folders: Sequence[Path], name: str) -> list[str]:
     """List the versions of a chart that the cache folders have."""
     begin = f"{name.rsplit('/', 1)[-1]}-"
     files = (path.stem for folder in folders for path in folder.glob(f"{begin}*.tgz"))
-    return [stem.removeprefix(begin) for stem in files if _EXACT.match(stem.removeprefix(begin))]
+    return [version for stem in files if is_exact(version := stem.removeprefix(begin))]
 
 
 def build_charts(
@@ -101,7 +99,7 @@ def build_charts(
 
 
 def _choose(folders: Sequence[Path], name: str, version: str) -> str:
-    if _EXACT.match(version) and " " not in version:
+    if is_exact(version):
         return version
     return choose_version(version, list_versions(folders, name)) or "0.0.0"
 

@@ -8,12 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["choose_version"]
+__all__ = ["choose_version", "is_exact"]
 
+_EXACT = re.compile(r"v?\d+\.\d+\.\d+\S*")
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:\+\S+)?")
 _BOUND = re.compile(r"(<=|>=|<|>|=|\^|~)?\s*v?(\d+|[xX*])(?:\.(\d+|[xX*]))?(?:\.(\d+|[xX*]))?")
 _Version = tuple[int, ...]
 _OPEN = 1 << 62
+
+
+def is_exact(version: str) -> bool:
+    """Tell one version, a prerelease or build of it as well, from a range."""
+    return _EXACT.fullmatch(version) is not None
 
 
 def choose_version(wanted: str, versions: Iterable[str]) -> str:

@@ -6,10 +6,10 @@ OCIRepositories, ORAS for charts of HelmRepositories with `type: oci`.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import Enum
 
+from lab.charts import is_exact
 from lab.flux.git import FetchError
 from lab.kubernetes.values import Object, dig, text
 
@@ -24,7 +24,6 @@ __all__ = [
 
 CHART_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_-./"
-_EXACT = re.compile(r"v?\d+\.\d+\.\d+\S*")
 _PULL, _READ = "OCIArtifactPullFailed", "ReadOperationFailed"
 
 
@@ -103,7 +102,7 @@ def refuse_chart(repository: Object, chart: str, version: str, answer: OciAnswer
     """Say why the chart of a HelmChart cannot be pulled from an OCI HelmRepository."""
     base = text(repository, "spec", "url").rstrip("/")
     place = _Place(f"{base}/{chart}", _is_insecure(repository))
-    if _EXACT.fullmatch(version):
+    if is_exact(version):
         name = f"{place.host}/{place.path}:{version}"
         begin = (
             f"failed to download chart for remote reference: failed to get '{place.url}:{version}':"
