@@ -50,6 +50,19 @@ def base(**files: str) -> dict[str, str]:
     return {**made, **{f"{folder}/{name}": text for name, text in files.items()}}
 
 
+def with_component(name: str, file: str, manifest: str, more: str = "") -> dict[str, str]:
+    """Return the files of a cluster whose one component applies a manifest."""
+    return base(
+        **{
+            "kustomization.yaml": kustomization("flux-entry.yaml", "source.yaml", "one"),
+            "one/kustomization.yaml": kustomization("ks.yaml"),
+            "one/ks.yaml": ks(name, "./clusters/main/kubernetes/one/app", more=more),
+            "one/app/kustomization.yaml": kustomization(file),
+            f"one/app/{file}": manifest,
+        }
+    )
+
+
 def ids(inventory: Inventory) -> set[str]:
     """Return the ids of all errors."""
     return {f.id for f in inventory.findings if f.severity is Severity.ERROR}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inventory import read_repository
-from tests.inventory.inventory_files import base, ks, kustomization
+from tests.inventory.inventory_files import base, kustomization, with_component
 
 Write = Callable[[Mapping[str, str]], Path]
 
@@ -26,15 +26,7 @@ DECRYPTION = "  decryption: {provider: sops, secretRef: {name: sops-age}}\n"
 
 def found(write: Write, secret: str, more: str = "") -> list[tuple[str, int, str]]:
     """Return what is found where a Kustomization applies a Secret."""
-    files = base(
-        **{
-            "kustomization.yaml": kustomization("flux-entry.yaml", "source.yaml", "one"),
-            "one/kustomization.yaml": kustomization("ks.yaml"),
-            "one/ks.yaml": ks("plex", f"./{FOLDER}/one/app", more=more),
-            "one/app/kustomization.yaml": kustomization("claim.yaml"),
-            "one/app/claim.yaml": secret,
-        }
-    )
+    files = with_component("plex", "claim.yaml", secret, more)
     findings = read_repository(write(files), "main").findings
     return [
         (item.position.path, item.position.line, item.message)

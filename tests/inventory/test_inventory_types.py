@@ -9,11 +9,10 @@ import pytest
 
 from inventory import read_repository
 from inventory.substitution import substitute_object
-from tests.inventory.inventory_files import base, ks, kustomization
+from tests.inventory.inventory_files import ks, with_component
 
 Write = Callable[[Mapping[str, str]], Path]
 
-FOLDER = "clusters/main/kubernetes"
 IDS = {"malformed-quantity", "wrong-type", "rewritten-value", "switch-is-text", "key-not-text"}
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: b}\nspec:\n"
 RELEASE = (
@@ -25,15 +24,7 @@ RELEASE = (
 def found(write: Write, manifest: str, variables: str = "{}") -> list[tuple[str, str]]:
     """Return the findings about types of a repository that applies `manifest`."""
     more = f"  postBuild: {{substitute: {variables}}}\n"
-    files = base(
-        **{
-            "kustomization.yaml": kustomization("flux-entry.yaml", "source.yaml", "one"),
-            "one/kustomization.yaml": kustomization("ks.yaml"),
-            "one/ks.yaml": ks("one", f"./{FOLDER}/one/app", more=more),
-            "one/app/kustomization.yaml": kustomization("a.yaml"),
-            "one/app/a.yaml": manifest,
-        }
-    )
+    files = with_component("one", "a.yaml", manifest, more)
     findings = read_repository(write(files), "main").findings
     return [(f.id, f"{f.position.line}:{f.position.column}") for f in findings if f.id in IDS]
 

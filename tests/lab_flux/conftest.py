@@ -13,6 +13,8 @@ from lab.charts import ChartWanted, build_charts
 from lab.tools import LabTools, ToolMissingError
 from tests.lab_flux.flux_charts import write_charts
 from tests.lab_flux.flux_contract import Flux, LabWorld, prepare
+from tests.lab_flux.flux_oci import LAB_HOST, Served
+from tests.lab_flux.flux_registry import Registry, digest_of, push_charts, serve_registry
 from tests.lab_flux.flux_remote import Remote
 from tests.lab_flux.flux_world import FluxWorld, make_git_repository, run_world
 from tests.lab_flux.real_flux import RealFlux, RealFluxWorld, explain_no_flux, run_real_flux
@@ -114,3 +116,16 @@ def flux(request: pytest.FixtureRequest) -> Flux:
     """Each Flux in turn."""
     found: Flux = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def served(flux: Flux, own_charts: Path) -> Iterator[Served]:
+    """A registry with the charts: a real one, or a name for the lab."""
+    registry = Registry()
+    push_charts(registry, own_charts)
+    digest = digest_of(registry.tags["charts/web"]["1.3.0"])
+    if isinstance(flux.cluster, LabWorld):
+        yield Served(LAB_HOST, digest)
+        return
+    with serve_registry(registry) as host:
+        yield Served(host, digest)

@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,8 @@ from lifecycle.drivers.documents import JsonObject, as_object, object_at, parse_
 from lifecycle.store import ClusterState
 from tests.lab_life import read_acts
 from tests.refusals.refusals_lab import ROOT, Place, Said, digest, finish
-from tests.whole.whole_life import choose_once_only, find_steps
+from tests.whole.whole_life import choose_once_only, find_steps, kill_when, read_logs
 
-_READY_S = 60.0
 # A namespace is root's to make; anybody else is root of one that comes with its own users.
 _IS_ROOT = os.geteuid() == 0
 _UNSHARE = ("unshare", "--net") if _IS_ROOT else ("unshare", "--map-root-user", "--net")
@@ -64,16 +62,7 @@ class Network:
 
     def kill_at(self, *texts: str) -> Said:
         """Bootstrap, and kill the run with SIGKILL at the first line of its log with all texts."""
-        process = self.start("bootstrap")
-        deadline = time.monotonic() + _READY_S
-        while process.poll() is None and time.monotonic() < deadline:
-            logs = self.place.folder.glob("state/talos-lifecycle/*/runs/*.jsonl")
-            lines = [line for log in logs for line in log.read_text("utf-8").splitlines()]
-            if any(all(text in line for text in texts) for line in lines):
-                break
-            time.sleep(0.005)
-        process.kill()
-        return finish(process)
+        return kill_when(self.start("bootstrap"), lambda: read_logs(self.place, "*"), *texts)
 
 
 @dataclass(frozen=True, slots=True)

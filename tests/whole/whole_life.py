@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +18,19 @@ from lifecycle.store import ClusterState
 from tests.lab_life import read_acts
 from tests.refusals.refusals_lab import Place, Said, finish
 
-__all__ = ["SPEED", "Rehearsal", "choose_once_only", "find_steps", "read_one_document"]
+__all__ = [
+    "SPEED",
+    "Rehearsal",
+    "choose_once_only",
+    "find_steps",
+    "kill_when",
+    "read_logs",
+    "read_one_document",
+]
 
 SPEED = "60"
 _TIMEOUT_S = 120.0
+_LOGS = "lab/*"  # of rehearsals
 # What happens once in a cluster's life, by the beginning of its name in the lab's ledger.
 _ONCE_ONLY = ("etcd.bootstrap", "etcd.join/", "kubernetes.", "machine.", "rpc.", "helm.install/")
 
@@ -55,20 +64,10 @@ class Rehearsal:
 
     def kill_at(self, *texts: str) -> Said:
         """Bootstrap, and kill the run with SIGKILL at the first line of its log with all texts."""
-        known = self._read_log()
-        process = self.start("bootstrap")
-        deadline = time.monotonic() + _TIMEOUT_S
-        while process.poll() is None and time.monotonic() < deadline:
-            lines = self._read_log()[len(known) :]
-            if any(all(text in line for text in texts) for line in lines):
-                break
-            time.sleep(0.005)
-        process.kill()
-        return finish(process)
-
-    def _read_log(self) -> list[str]:
-        logs = self.place.folder.glob("state/talos-lifecycle/lab/*/runs/*.jsonl")
-        return [line for log in sorted(logs) for line in log.read_text("utf-8").splitlines()]
+        known = len(read_logs(self.place, _LOGS))
+        return kill_when(
+            self.start("bootstrap"), lambda: read_logs(self.place, _LOGS)[known:], *texts
+        )
 
     def acts(self) -> Mapping[str, int]:
         """Ask the lab how often what must happen once has happened."""
@@ -117,6 +116,25 @@ class Rehearsal:
 
         assert 0 == said.code, said.output
         return rehearsal
+
+
+def read_logs(place: Place, folders: str) -> list[str]:
+    """Return every line that runs have logged, in the folders of some states."""
+    logs = (place.folder / "state" / "talos-lifecycle").glob(f"{folders}/runs/*.jsonl")
+    return [line for log in sorted(logs) for line in log.read_text("utf-8").splitlines()]
+
+
+def kill_when(
+    process: subprocess.Popen[str], read_log: Callable[[], Sequence[str]], *texts: str
+) -> Said:
+    """Kill a run with SIGKILL at the first line of its log that holds all texts."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    while process.poll() is None and time.monotonic() < deadline:
+        if any(all(text in line for text in texts) for line in read_log()):
+            break
+        time.sleep(0.005)
+    process.kill()
+    return finish(process)
 
 
 def read_one_document(said: Said) -> JsonObject:
