@@ -106,8 +106,7 @@ class LabWorld:
         lines = Lines(clock, reserved.bind)
         kubernetes, etcd = _make_kubernetes(request.folder, clock, programs, lines)
         addresses = reserved.loopback
-        described = taken.source / "clusters" / cluster / HARDWARE_FILE
-        specs = make_specs(inventory, addresses, described)
+        specs = make_specs(inventory, addresses, taken.hardware_file)
         machines = Machines(clock, kubernetes, specs, lines=lines, etcd=etcd)
         registry = Registry()
         flux = Flux(
@@ -200,6 +199,11 @@ class _Taken:
     inventory: Inventory
     broken: Sequence[RepositoryFault]
     tools: LabTools
+
+    @property
+    def hardware_file(self) -> Path:
+        """Where the user describes machines; the file need not be there, nor be committed."""
+        return self.source / "clusters" / self.cluster / HARDWARE_FILE
 
 
 def _take_repository(request: LabRequest) -> _Taken:
