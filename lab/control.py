@@ -23,7 +23,6 @@ from lab.clock import LabClock
 from lab.faults import (
     FAULTS,
     FaultBoard,
-    FaultError,
     describe_target,
     parse_fault,
     read_fault_file,
@@ -92,11 +91,8 @@ class Control:
             if question["do"] in _OF_WORLD:
                 return await self._answer_world(question["do"])
             return self._answer_fault(question)
-        except FaultError as error:
-            hint = error.__notes__[0].removeprefix("hint: ")
-            return {"error": str(error), "hint": hint}
         except (ValueError, KeyError, TypeError) as error:
-            return {"error": f"{type(error).__name__}: {error}"}
+            return _describe(error)
 
     async def _answer_world(self, question: str) -> Answer:
         match question:
@@ -157,3 +153,11 @@ class Control:
             "speed": self._clock.speed,
             "elapsed_s": self._clock.elapsed_s(),
         }
+
+
+def _describe(error: Exception) -> Answer:
+    """Return the words of an error that has a hint as they are; of another, of which sort it is."""
+    notes = getattr(error, "__notes__", [])
+    if notes:
+        return {"error": str(error), "hint": notes[0].removeprefix("hint: ")}
+    return {"error": f"{type(error).__name__}: {error}"}

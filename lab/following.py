@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.repository import MaterializedRepository
+from lab.repository import MaterializedRepository, find_branch
 from lab.tools import LabTools, ToolFailedError
 
 __all__ = ["Follower"]
@@ -37,7 +37,11 @@ class Follower:
         return self.made.path == self.source
 
     async def follow(self) -> bool:
-        """Bring the remote up to date; returns whether the lab works on an old copy."""
+        """Bring the remote up to date; returns whether the lab works on an old copy.
+
+        Raises:
+            ValueError: it is no Git work tree any more, or is on no branch; a note holds the hint.
+        """
         if not self._is_in_place:
             return await asyncio.to_thread(_digest, self.source) != self._copied
         await asyncio.to_thread(self._fetch)
@@ -45,14 +49,16 @@ class Follower:
 
     def _fetch(self) -> None:
         try:
-            name = self.tools.run("git", "rev-parse", "--abbrev-ref", "HEAD", cwd=self.source)
+            branch = find_branch(self.source, self.tools)
             self.tools.run(
                 *("git", "fetch", "--quiet", str(self.source.resolve())),
-                f"+HEAD:refs/heads/{name.strip()}",
+                f"+HEAD:refs/heads/{branch}",
                 cwd=self.made.remote,
             )
         except ToolFailedError as failed:
-            raise ValueError(f"cannot follow `{self.source}`: {failed.stderr}") from failed
+            lost = ValueError(f"cannot follow `{self.source}`: {failed.stderr}")
+            lost.add_note(f"hint: see git -C {self.source} status")
+            raise lost from failed
 
 
 def _digest(tree: Path) -> str:

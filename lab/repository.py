@@ -32,6 +32,7 @@ __all__ = [
     "MaterializedRepository",
     "choose_cluster",
     "decrypt_environment",
+    "find_branch",
     "find_given_key",
     "find_sample",
     "materialize",
@@ -144,7 +145,7 @@ def decrypt_environment(
 
 
 def _mirror(source: Path, remote: Path, tools: LabTools) -> MaterializedRepository:
-    branch = tools.run("git", "rev-parse", "--abbrev-ref", "HEAD", cwd=source).strip()
+    branch = find_branch(source, tools)
     commit = tools.run("git", "rev-parse", "HEAD", cwd=source).strip()
     shutil.rmtree(remote, ignore_errors=True)
     tools.run(
@@ -156,6 +157,21 @@ def _mirror(source: Path, remote: Path, tools: LabTools) -> MaterializedReposito
     if key_file is not None:
         env["SOPS_AGE_KEY_FILE"] = str(key_file)
     return MaterializedRepository(source, remote, url, branch, commit, key_file, env)
+
+
+def find_branch(source: Path, tools: LabTools) -> str:
+    """Return the branch that is checked out.
+
+    Raises:
+        ToolFailedError: the folder is no Git work tree any more.
+        ValueError: none is; a note of it holds the hint.
+    """
+    branch = tools.run("git", "rev-parse", "--abbrev-ref", "HEAD", cwd=source).strip()
+    if branch == "HEAD":
+        detached = ValueError(f"no branch is checked out, so Flux could follow none: `{source}`")
+        detached.add_note(f"hint: check one out: git -C {source} switch NAME")
+        raise detached
+    return branch
 
 
 def _find_age_key(source: Path) -> Path | None:

@@ -60,5 +60,21 @@ async def test_tree_that_is_gone_is_an_error_with_its_name(own: Path, tmp_path: 
     follower = Follower(own, materialize(own, tmp_path / "lab", LabTools()), LabTools())
     shutil.rmtree(own / ".git")
 
-    with pytest.raises(ValueError, match="cannot follow"):
+    with pytest.raises(ValueError, match="cannot follow") as caught:
         await follower.follow()
+
+    assert [f"hint: see git -C {own} status"] == caught.value.__notes__
+
+
+async def test_work_tree_on_no_branch_is_refused(own: Path, tmp_path: Path) -> None:
+    """Flux follows a branch; both the lab that begins and the one that stands say so."""
+    follower = Follower(own, materialize(own, tmp_path / "lab", LabTools()), LabTools())
+    LabTools().run("git", "checkout", "--quiet", "--detach", cwd=own)
+
+    with pytest.raises(ValueError, match="no branch is checked out") as begun:
+        materialize(own, tmp_path / "other", LabTools())
+    with pytest.raises(ValueError, match="no branch is checked out") as standing:
+        await follower.follow()
+
+    hint = [f"hint: check one out: git -C {own} switch NAME"]
+    assert [hint, hint] == [begun.value.__notes__, standing.value.__notes__]
