@@ -29,8 +29,9 @@ class RunChoice:
 
 
 class SqliteJournal:
-    """Implements `engine.ports.Journal`; every call is on disk when it returns.
+    """Implements `engine.ports.Journal`; every call outlives the process when it returns.
 
+    It outlives a power cut as well, but for what a probe merely saw: the next run looks anyway.
     Belongs to one thread: the run's event loop.
     """
 
@@ -105,11 +106,16 @@ class SqliteJournal:
             self._note(db, "plan.made", detail=f"{len(steps)} steps and gates")
 
     def record_probe(self, step: str, state: StepState, seen: str) -> None:
-        """Note what a probe saw; the same sight twice is written once."""
+        """Note what a probe saw; the same sight twice is written once.
+
+        There are many, and a disk may take a hundredth of a second to say that it has one: only
+        those that prove an act are waited for.
+        """
         seen = self._redact(seen)
         if self._known.get(step) == (state, seen):
             return
-        with self._commit() as db:
+        is_proof = state is StepState.DONE and self.has_open_intent(step)
+        with self._commit(is_durable=is_proof) as db:
             self._update_step(db, step, state, seen)
             if state is StepState.DONE:
                 self._close_attempts(db, step)
@@ -206,8 +212,10 @@ class SqliteJournal:
         return RunChoice(f"{self._kind}-{stamp}-{secrets.token_hex(2)}", 0)
 
     @contextmanager
-    def _commit(self) -> Iterator[sqlite3.Connection]:
+    def _commit(self, *, is_durable: bool = True) -> Iterator[sqlite3.Connection]:
         with explain_errors(self._path):
+            # A commit that is waited for brings those before it to the disk as well.
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection

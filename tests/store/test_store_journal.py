@@ -18,6 +18,7 @@ import pytest
 from lifecycle.engine.ports import RunState, StepState
 from lifecycle.errors import CheckpointError
 from lifecycle.store import SqliteJournal, read_last_run, read_runs
+from lifecycle.store._schema import open_database
 
 PLAN = [("bootstrap-etcd", "Bootstrap etcd"), ("etcd-healthy", "Wait for etcd")]
 
@@ -161,6 +162,41 @@ def test_probe_that_sees_the_effect_is_a_proof(open_journal: OpenJournal) -> Non
     second.record_probe("bootstrap-etcd", StepState.DONE, "3 members")
 
     assert not second.has_open_intent("bootstrap-etcd")
+
+
+def test_disk_is_waited_for_where_it_counts(
+    open_journal: OpenJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an act rests on is on the disk when it is written; sights alone do not wait for it."""
+    modes: list[str] = []
+
+    def open_traced(path: Path) -> sqlite3.Connection:
+        connection = open_database(path)
+
+        def note(statement: str) -> None:
+            if statement == "COMMIT":
+                modes.append(mode[-1])
+            elif statement.startswith("PRAGMA synchronous = "):
+                mode.append(statement.rpartition(" ")[2])
+
+        mode: list[str] = []
+        connection.set_trace_callback(note)
+        return connection
+
+    monkeypatch.setattr("lifecycle.store.journal.open_database", open_traced)
+    journal = open_journal()
+    journal.begin()
+    journal.record_plan(PLAN)
+    modes.clear()
+    journal.record_probe("bootstrap-etcd", StepState.PENDING, "no member")
+    journal.record_intent("bootstrap-etcd", 1)
+    journal.record_applied("bootstrap-etcd")
+    journal.record_probe("bootstrap-etcd", StepState.WAITING, "one learner")
+    journal.record_probe("bootstrap-etcd", StepState.DONE, "one member")
+    journal.record_probe("etcd-healthy", StepState.DONE, "healthy")
+    journal.finish(RunState.FINISHED, "")
+
+    assert ["NORMAL", "FULL", "FULL", "NORMAL", "FULL", "NORMAL", "FULL"] == modes
 
 
 def test_steps_keep_what_is_known_when_the_plan_is_made_again(
