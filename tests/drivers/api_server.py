@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime as dt
 import ipaddress
@@ -106,6 +107,8 @@ class ApiServer:
     refusals: dict[str, tuple[int, JsonObject | str]] = field(default_factory=dict)
     breaks: dict[str, int] = field(default_factory=dict)  # how often a connection ends instead
     watches: dict[str, list[list[JsonObject | str]]] = field(default_factory=dict)
+    hold: asyncio.Event | None = None  # what watches wait for at their end
+    callers: set[str] = field(default_factory=set)  # one for each connection
     resources: dict[str, list[dict[str, str | bool | list[str]]]] = field(
         default_factory=lambda: dict(_RESOURCES)
     )
@@ -157,6 +160,8 @@ class ApiServer:
         text = await request.text()
         body = json.loads(text) if text else {}
         query = dict(request.query)
+        if request.transport is not None:
+            self.callers.add(str(request.transport.get_extra_info("peername")))
         self.asked.append(Asked(request.method, request.path, query, request.content_type, body))
         if self.breaks.get(request.path, 0) and request.transport:
             self.breaks[request.path] -= 1
@@ -190,6 +195,8 @@ class ApiServer:
         for event in batches.pop(0) if batches else []:
             line = event if isinstance(event, str) else json.dumps(event) + "\n"
             await response.write(line.encode())
+        if self.hold is not None:
+            await self.hold.wait()
         await response.write_eof()
         return response
 

@@ -109,3 +109,28 @@ async def test_writing_is_not_sent_twice(server: ApiServer, client: Kubernetes) 
     with pytest.raises(UnavailableError):
         await client.apply(document)
     assert 1 == sum(asked.method == "PATCH" for asked in server.asked)
+
+
+async def test_watches_hold_up_no_request(server: ApiServer, client: Kubernetes) -> None:
+    """Requests go on beside any number of watches, and many at a time share few connections."""
+    server.hold = asyncio.Event()
+    server.objects["/readyz"] = {"code": 200}
+    server.watches[COLLECTION] = [
+        [{"type": "ADDED", "object": config_map("one")}] for _ in range(20)
+    ]
+    heard: asyncio.Queue[str] = asyncio.Queue()
+
+    async def follow() -> None:
+        async for change in client.watch(CONFIG_MAPS, "1"):
+            heard.put_nowait(change.object.name)
+
+    watches = [asyncio.create_task(follow()) for _ in range(20)]
+    async with asyncio.timeout(10):
+        for _ in watches:
+            await heard.get()
+        watching = {*server.callers}
+        await asyncio.gather(*(client.readyz() for _ in range(30)))
+    server.hold.set()
+    await asyncio.gather(*watches)
+
+    assert len(server.callers - watching) <= 8

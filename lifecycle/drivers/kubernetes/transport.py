@@ -42,6 +42,9 @@ _MESSAGE_CHARACTERS = 2000  # admission errors quote whole objects
 _BROKEN = "ConnectionBroken"
 _CONNECT_TIMEOUT_S = 5.0
 _REQUEST_TIMEOUT_S = 30.0
+# Requests at the same time. More of them take longer: each connection has its handshake, and is
+# looked at before each request that follows.
+_CONNECTIONS = 8
 _ERRORS: Mapping[int, type[ApiError]] = {
     400: InvalidError,
     401: UnauthorizedError,
@@ -69,7 +72,7 @@ class Endpoint:
 
 
 class Transport:
-    """A pool of connections to one API server."""
+    """Two pools of connections to one API server: those of requests, and one for each watch."""
 
     def __init__(
         self,
@@ -85,7 +88,7 @@ class Transport:
         self._token = token
         self._timeout_s = timeout_s
         self._listener = listener
-        self._pool: httpx2.AsyncClient | None = None
+        self._pools: dict[bool, httpx2.AsyncClient] = {}  # by whether they are for watches
 
     async def request(
         self,
@@ -162,9 +165,10 @@ class Transport:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._pool is not None:
-            await self._pool.aclose()
-            self._pool = None
+        pools = [*self._pools.values()]
+        self._pools.clear()
+        for pool in pools:
+            await pool.aclose()
 
     @asynccontextmanager
     async def _sent(
@@ -182,13 +186,15 @@ class Transport:
 
         read_s = None if endless else self._timeout_s
         try:
-            async with self._connected().stream(
+            async with self._connected(endless=endless).stream(
                 method,
                 path,
                 params=dict(params or {}),
                 content=content,
                 headers=dict(headers),
-                timeout=httpx2.Timeout(self._timeout_s, connect=_CONNECT_TIMEOUT_S, read=read_s),
+                timeout=httpx2.Timeout(
+                    self._timeout_s, connect=_CONNECT_TIMEOUT_S, read=read_s, pool=None
+                ),
                 # The certificate is checked against the declared name, wherever it is dialled.
                 extensions={"sni_hostname": self.endpoint.server_name},
             ) as response:
@@ -198,17 +204,19 @@ class Transport:
             # alert comes through as it is.
             raise self._network_error(error) from error
 
-    def _connected(self) -> httpx2.AsyncClient:
+    def _connected(self, *, endless: bool) -> httpx2.AsyncClient:
         import httpx2  # noqa: PLC0415 - see above
 
-        if self._pool is None:
-            self._pool = httpx2.AsyncClient(
+        if endless not in self._pools:
+            at_once = None if endless else _CONNECTIONS
+            self._pools[endless] = httpx2.AsyncClient(
                 verify=self._tls,
                 base_url=self.endpoint.url,
                 headers={"Authorization": f"Bearer {self._token}"} if self._token else {},
+                limits=httpx2.Limits(max_connections=at_once, max_keepalive_connections=at_once),
                 trust_env=False,  # a proxy variable must not lead away from the cluster
             )
-        return self._pool
+        return self._pools[endless]
 
     def _network_error(self, error: Exception) -> ApiError:
         import httpx2  # noqa: PLC0415 - see above
