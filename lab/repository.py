@@ -10,21 +10,14 @@ addresses in the tree stay as they are.
 from __future__ import annotations
 
 import os
-import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyrage
-import yaml
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from inventory.reading import list_clusters
-from lab.kubernetes.values import Object, at, text
-from lab.standins.secrets_bundle import make_talsecret
+from lab.kubernetes.values import text
+from lab.repository_keys import encrypt, find_documents, make_age_key, make_secrets
 from lab.tools import LabTools, ToolFailedError
 
 __all__ = [
@@ -39,7 +32,6 @@ __all__ = [
 ]
 
 _LEFT_OUT = frozenset({"EXPECTED.yaml", "ENCRYPTED.txt", "__init__.py", "__pycache__"})
-_RECIPIENT = re.compile(r"\b[A-Z]+-AGE-RECIPIENT\b")
 _BRANCH = "main"
 _ENV_FILE = "clusterenv.yaml"
 # A fixed author and moment: apart from the fresh keys, a tree gives the same commit each time.
@@ -99,9 +91,9 @@ def materialize(source: Path, into: Path, tools: LabTools) -> MaterializedReposi
         raise ValueError(message)
     path = into / "repository"
     _copy(source, path)
-    key_file = _make_age_key(path, into / "age.agekey")
-    _make_secrets(path)
-    _encrypt(path, _read_list(source / "ENCRYPTED.txt"), tools)
+    key_file = make_age_key(path, into / "age.agekey")
+    make_secrets(path)
+    encrypt(path, _read_list(source / "ENCRYPTED.txt"), tools)
     url = _find_url(path)
     env = {**_map_url(url, remote), "SOPS_AGE_KEY_FILE": str(key_file)}
     commit = _commit(path, remote, url, tools.with_env(env))
@@ -201,101 +193,21 @@ def _copy(source: Path, path: Path) -> None:
             Path(folder, "dot-gitignore").rename(Path(folder, ".gitignore"))
 
 
-def _make_age_key(path: Path, key_file: Path) -> Path:
-    identity = pyrage.x25519.Identity.generate()
-    _write_private(key_file, f"{identity}\n")
-    rules = path / ".sops.yaml"
-    rules.write_text(_RECIPIENT.sub(str(identity.to_public()), rules.read_text()))
-    return key_file.resolve()
-
-
-def _write_private(path: Path, content: str) -> None:
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-        opened.write(content)
-
-
-def _make_secrets(path: Path) -> None:
-    """Replace the stand-ins for keys by usable ones, before sops sees the files."""
-    age_key = (path.parent / "age.agekey").read_text()
-    for secret in path.glob("clusters/*/talos/generated/talsecret.yaml"):
-        secret.write_text(make_talsecret())
-    for file, document in _find_documents(path, "Secret"):
-        data = at(document, "stringData")
-        if "identity" in data:
-            document["stringData"] = {**data, **_make_deploy_key(text(data, "known_hosts"))}
-        elif "age.agekey" in data:
-            document["stringData"] = {**data, "age.agekey": age_key}
-        else:
-            continue
-        file.write_text(yaml.safe_dump(document, sort_keys=False))
-
-
-def _make_deploy_key(known_hosts: str) -> Object:
-    private, host = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-    name = known_hosts.split(" ", 1)[0] or "git.lab.example"
-    pem = private.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.OpenSSH,
-        serialization.NoEncryption(),
-    )
-    return {
-        "identity": pem.decode(),
-        "identity.pub": _format_public_key(private),
-        "known_hosts": f"{name} {_format_public_key(host)}",
-    }
-
-
-def _format_public_key(key: Ed25519PrivateKey) -> str:
-    public = key.public_key().public_bytes(
-        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-    )
-    return public.decode()
-
-
 def _read_list(file: Path) -> Sequence[str]:
     return file.read_text().split() if file.exists() else ()
-
-
-def _encrypt(path: Path, names: Sequence[str], tools: LabTools) -> None:
-    # One process a file, since sops has no batch mode; two at a time keep both cores busy.
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(lambda name: _encrypt_one(path, name, tools), names))
-
-
-def _encrypt_one(path: Path, name: str, tools: LabTools) -> None:
-    try:
-        tools.run("sops", "encrypt", "-i", name, cwd=path)
-    except ToolFailedError as failed:
-        said = failed.stderr.strip()
-        raise ValueError(
-            f"cannot be encrypted, though ENCRYPTED.txt names it: `{name}`: {said}"
-        ) from failed
-
-
-def _find_documents(path: Path, kind: str) -> Iterator[tuple[Path, Object]]:
-    """Walk over the first document of that kind in each file of the clusters and repositories."""
-    for file in sorted([*path.glob("clusters/**/*.yaml"), *path.glob("repositories/**/*.yaml")]):
-        content = file.read_text()
-        if f"kind: {kind}\n" not in f"{content}\n":
-            continue
-        for document in yaml.load_all(content, Loader=yaml.CSafeLoader):
-            if isinstance(document, dict) and document.get("kind") == kind:
-                yield file, document
-                break
 
 
 def _find_url(path: Path) -> str:
     """Find the URL of the Git source that the entries sync from."""
     entries = [
         text(entry, "spec", "sourceRef", "name")
-        for _, entry in _find_documents(path, "Kustomization")
+        for _, entry in find_documents(path, "Kustomization")
         if text(entry, "apiVersion").startswith("kustomize.toolkit.fluxcd.io/")
         and text(entry, "metadata", "name").startswith("flux-entry")
     ]
     sources = {
         text(source, "metadata", "name"): text(source, "spec", "url")
-        for _, source in _find_documents(path, "GitRepository")
+        for _, source in find_documents(path, "GitRepository")
     }
     for name in (*entries, "cluster", "flux-system", *sources):
         if sources.get(name):

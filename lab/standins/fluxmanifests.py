@@ -1,7 +1,6 @@
 """The manifests of Flux' controllers, in our own words: enough to install them in the lab.
 
-Names, labels, ports, versions and API groups are those that `flux install --export` of 2.9 gives;
-the schemas of the custom resources are open, since the lab's controllers check what they use.
+Names, labels, ports, versions and API groups are those that `flux install --export` of 2.9 gives.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lab.standins.fluxdefinitions import FLUX_KINDS, FluxKind, make_definition_spec
 from lab.standins.values import Json, JsonMap
 
 __all__ = ["COMPONENTS", "FLUX_VERSION", "Installation", "make_manifests"]
@@ -23,48 +23,7 @@ COMPONENTS = {
 }
 _HTTP_PORTS = {"source-controller": 9090, "notification-controller": 9090}
 _WEBHOOK_PORT = 9292
-_PRINT_COLUMNS: tuple[tuple[str, str, str], ...] = (
-    ("Age", "date", ".metadata.creationTimestamp"),
-    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status'),
-    ("Status", "string", '.status.conditions[?(@.type=="Ready")].message'),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    group: str
-    kind: str
-    plural: str
-    versions: tuple[str, ...]
-    component: str
-    short: str = ""
-    has_status: bool = True
-
-
-_SOURCE, _NOTIFICATION = "source.toolkit.fluxcd.io", "notification.toolkit.fluxcd.io"
 _NOTIFIER = "notification-controller"
-_KINDS = (
-    _Kind(_SOURCE, "Bucket", "buckets", ("v1",), "source-controller"),
-    _Kind(_SOURCE, "ExternalArtifact", "externalartifacts", ("v1",), "source-controller", "ea"),
-    _Kind(_SOURCE, "GitRepository", "gitrepositories", ("v1",), "source-controller", "gitrepo"),
-    _Kind(_SOURCE, "HelmChart", "helmcharts", ("v1",), "source-controller", "hc"),
-    _Kind(_SOURCE, "HelmRepository", "helmrepositories", ("v1",), "source-controller", "helmrepo"),
-    _Kind(_SOURCE, "OCIRepository", "ocirepositories", ("v1",), "source-controller", "ocirepo"),
-    _Kind(
-        "kustomize.toolkit.fluxcd.io",
-        "Kustomization",
-        "kustomizations",
-        ("v1",),
-        "kustomize-controller",
-        "ks",
-    ),
-    _Kind(
-        "helm.toolkit.fluxcd.io", "HelmRelease", "helmreleases", ("v2",), "helm-controller", "hr"
-    ),
-    _Kind(_NOTIFICATION, "Alert", "alerts", ("v1beta3",), _NOTIFIER, has_status=False),
-    _Kind(_NOTIFICATION, "Provider", "providers", ("v1beta3",), _NOTIFIER, has_status=False),
-    _Kind(_NOTIFICATION, "Receiver", "receivers", ("v1",), _NOTIFIER),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +125,7 @@ def _make_policies(wanted: Installation) -> Iterator[JsonMap]:
 
 def _make_roles(wanted: Installation) -> Iterator[JsonMap]:
     api, suffix = "rbac.authorization.k8s.io/v1", f"-{wanted.namespace}"
-    groups = list[Json](sorted({item.group for item in _KINDS}))
+    groups = list[Json](sorted({item.group for item in FLUX_KINDS}))
     everything: JsonMap = {"apiGroups": groups, "resources": ["*"], "verbs": ["*"]}
     core: JsonMap = {
         "apiGroups": [""],
@@ -204,7 +163,7 @@ def _make_roles(wanted: Installation) -> Iterator[JsonMap]:
 
 def _make_components(wanted: Installation) -> Iterator[JsonMap]:
     for component in wanted.components:
-        for kind in _KINDS:
+        for kind in FLUX_KINDS:
             if kind.component == component:
                 yield _make_definition(wanted, kind)
         yield _object(wanted, "ServiceAccount", component, {}, component=component)
@@ -215,52 +174,12 @@ def _make_components(wanted: Installation) -> Iterator[JsonMap]:
         yield _make_deployment(wanted, component)
 
 
-def _make_definition(wanted: Installation, kind: _Kind) -> JsonMap:
-    names: JsonMap = {
-        "kind": kind.kind,
-        "listKind": f"{kind.kind}List",
-        "plural": kind.plural,
-        "singular": kind.kind.lower(),
-    }
-    if kind.short:
-        names["shortNames"] = [kind.short]
-    open_object: JsonMap = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    properties: JsonMap = {
-        "apiVersion": {"type": "string"},
-        "kind": {"type": "string"},
-        "metadata": {"type": "object"},
-        "spec": open_object,
-    }
-    if kind.has_status:
-        properties["status"] = open_object | {"default": {"observedGeneration": -1}}
-    columns: list[Json] = [
-        {"name": name, "type": of, "jsonPath": path}
-        for name, of, path in _PRINT_COLUMNS
-        if kind.has_status or not path.startswith(".status")
-    ]
-    versions: list[Json] = [
-        {
-            "name": version,
-            "served": True,
-            "storage": version == kind.versions[0],
-            "additionalPrinterColumns": columns,
-            "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}},
-            "subresources": {"status": {}} if kind.has_status else {},
-        }
-        for version in kind.versions
-    ]
+def _make_definition(wanted: Installation, kind: FluxKind) -> JsonMap:
     return _object(
         wanted,
         "CustomResourceDefinition",
-        f"{kind.plural}.{kind.group}",
-        {
-            "spec": {
-                "group": kind.group,
-                "names": names,
-                "scope": "Namespaced",
-                "versions": versions,
-            }
-        },
+        kind.definition,
+        {"spec": make_definition_spec(kind)},
         api="apiextensions.k8s.io/v1",
         component=kind.component,
         namespaced=False,
