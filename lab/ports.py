@@ -61,6 +61,7 @@ class NodeFacts:
     kubelet_version: str = "v1.36.3"
     os_image: str = "Talos (v1.13.9)"
     rotates_server_certificates: bool = True
+    has_external_cloud: bool = False  # kubelet runs with --cloud-provider=external
     has_talos_api_access: bool = False  # machine.features.kubernetesTalosAPIAccess.enabled
     cluster_endpoint: str = ""  # https://VIP:6443
     cert_sans: tuple[str, ...] = ()
@@ -75,6 +76,14 @@ class NodeFacts:
         return tag or self.kubelet_version
 
 
+@dataclass(frozen=True, slots=True)
+class TalosManifests:
+    """What a machine config has Talos create in a new cluster."""
+
+    inline: tuple[str, ...] = ()  # YAML of `cluster.inlineManifests`
+    urls: tuple[str, ...] = ()  # `cluster.extraManifests`, `externalCloudProvider.manifests`
+
+
 class KubernetesPlane(Protocol):
     """The cluster's Kubernetes, as machines drive it. One object a cluster.
 
@@ -82,7 +91,7 @@ class KubernetesPlane(Protocol):
     plane whose etcd member runs, and the kubelet methods on every machine.
     """
 
-    async def create(self, pki: KubernetesPki) -> None:
+    async def create(self, pki: KubernetesPki, *, manifests: TalosManifests) -> None:
         """Begin with empty data: etcd was bootstrapped. Called again, old data is gone."""
         ...
 

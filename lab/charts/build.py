@@ -13,9 +13,9 @@ from pathlib import Path
 
 import yaml
 
-from lab.charts.catalog import Recipe
 from lab.charts.crds import describe_crd
 from lab.charts.ranges import choose_version, is_exact
+from lab.charts.recipe import Recipe
 from lab.charts.used import UsedKind, choose_recipe
 from lab.kubernetes.values import Json, Object
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from inventory import Inventory
 from inventory.catalogue import Origin, find_provider
 from inventory.crds import BUILT_IN_GROUPS
-from lab.charts.catalog import APPLICATION, CATALOG, Recipe
+from lab.charts.catalog import APPLICATION, CATALOG
 from lab.charts.crds import Crd
+from lab.charts.recipe import Recipe
 
 __all__ = ["UsedKind", "choose_recipe", "find_used_kinds"]
 

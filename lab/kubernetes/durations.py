@@ -20,6 +20,7 @@ __all__ = [
     "JOB_RUN_S",
     "KUBELET_REGISTER_S",
     "LOAD_BALANCER_S",
+    "NODE_INITIALIZE_S",
     "NODE_LEASE_S",
     "OPERATOR_START_S",
     "POD_READY_S",
@@ -47,8 +48,10 @@ CSR_LONGEST_RETRY_S = 900.0
 CSR_SIGN_S = 0.5
 # pkg/controller/certificates/cleaner: pending requests are kept for a day.
 CSR_KEPT_S = 86400.0
-# kubelet-csr-approver reconciles at once, then resolves names.
+# Approvers reconcile at once; kubelet-csr-approver resolves names then.
 IN_CLUSTER_APPROVAL_S = 1.0
+# talos-cloud-controller-manager asks the node's Talos API. Estimate.
+NODE_INITIALIZE_S = 1.0
 # Typically 50 to 150 MB compressed at 100 Mbit/s.
 IMAGE_PULL_S = 8.0
 # Sandbox, CNI call, container start.

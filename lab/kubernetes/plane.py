@@ -20,23 +20,24 @@ from lab.kubernetes.controllers.csrs import request_serving
 from lab.kubernetes.controllers.dispatcher import Dispatcher
 from lab.kubernetes.controllers.kubelets import Kubelets
 from lab.kubernetes.controllers.longhorn import judge_again
+from lab.kubernetes.controllers.manifests import BootstrapManifests, read_manifests
 from lab.kubernetes.controllers.nodes import is_ready, register_node, renew_lease
 from lab.kubernetes.controllers.webhooks import Webhooks
-from lab.kubernetes.controllers.world import World
+from lab.kubernetes.controllers.world import Controller, World
 from lab.kubernetes.durations import KUBELET_REGISTER_S, NODE_LEASE_S
 from lab.kubernetes.errors import ApiError, UnavailableError
 from lab.kubernetes.etcd import dump_store
 from lab.kubernetes.faults import Faults, PodFault
 from lab.kubernetes.roster import make_controllers
 from lab.kubernetes.servers import Servers
-from lab.kubernetes.values import Object
-from lab.ports import KubernetesPki, NodeFacts
+from lab.ports import KubernetesPki, NodeFacts, TalosManifests
 from lab.snapshots import StoredKey
 
 __all__ = ["Kubernetes"]
 
 # Wall seconds: however fast simulated time runs, one heart beat a second is all that is spent.
 _SHORTEST_BEAT_S = 1.0
+_NO_MANIFESTS = TalosManifests()
 
 
 class Kubernetes:
@@ -88,7 +89,11 @@ class Kubernetes:
         judge_again(self._world)
 
     async def create(
-        self, pki: KubernetesPki, *, cni: str = "none", manifests: Sequence[Object] = ()
+        self,
+        pki: KubernetesPki,
+        *,
+        cni: str = "none",
+        manifests: TalosManifests = _NO_MANIFESTS,
     ) -> None:
         """Begin with empty data: etcd was bootstrapped.
 
@@ -101,9 +106,7 @@ class Kubernetes:
 
         def begin() -> None:
             plant_bootstrap(self._world, cni)
-            for manifest in manifests:
-                self._api.apply(manifest, manager="talos", force=True)
-            self._begin()
+            self._begin(BootstrapManifests(self._world, read_manifests(manifests)))
 
         self._backend.when_writable(begin)
 
@@ -128,9 +131,9 @@ class Kubernetes:
         self._world.pki = pki
         self._kubelets = Kubelets(self._world)
 
-    def _begin(self) -> None:
+    def _begin(self, *more: Controller) -> None:
         """Reconcile what is there, and hear the kubelets that run."""
-        own = self._backend.make_controllers(self._world)
+        own = (*self._backend.make_controllers(self._world), *more)
         self._dispatcher = Dispatcher(
             self._world, make_controllers(self._world, self._kubelets, own)
         )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lab.kubernetes.controllers.approvers import make_approvers
 from lab.kubernetes.controllers.balancers import LoadBalancers
 from lab.kubernetes.controllers.budgets import Budgets
 from lab.kubernetes.controllers.certificates import CertManager
 from lab.kubernetes.controllers.claims import Claims
-from lab.kubernetes.controllers.csrs import CertificateSigner, InClusterApprover
+from lab.kubernetes.controllers.csrs import CertificateSigner
 from lab.kubernetes.controllers.deployments import Deployments, ReplicaSets
 from lab.kubernetes.controllers.housekeeping import (
     GarbageController,
     NamespaceController,
 )
+from lab.kubernetes.controllers.initializing import NodeInitializer
 from lab.kubernetes.controllers.jobs import Jobs
 from lab.kubernetes.controllers.kubelets import Kubelets
 from lab.kubernetes.controllers.longhorn import Longhorn
@@ -37,7 +39,8 @@ def make_controllers(
         *own,
         Nodes(world),
         CertificateSigner(world),
-        InClusterApprover(world),
+        *make_approvers(world),
+        NodeInitializer(world),
         Deployments(world),
         ReplicaSets(world),
         DaemonSets(world),

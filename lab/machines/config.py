@@ -18,6 +18,7 @@ from lab.machines.components import COMPONENTS, DEFAULT_KUBERNETES, Component
 from lab.machines.hardware import Disk, DiskSelector
 from lab.machines.images import read_tag
 from lab.machines.yamltree import Tree
+from lab.ports import TalosManifests
 
 __all__ = ["ConfigError", "MachineConfig", "parse_config", "write_problems"]
 
@@ -61,9 +62,11 @@ class MachineConfig:
     admission_control: str = ""  # of the API server, JSON
     components: tuple[Component, ...] = ()  # of the control plane; empty on workers
     rotates_server_certificates: bool = False
+    has_external_cloud: bool = False
     has_talos_api_access: bool = False
     node_labels: Mapping[str, str] = field(default_factory=dict)
     node_taints: tuple[tuple[str, str, str], ...] = ()
+    manifests: TalosManifests = TalosManifests()  # frozen
     documents: tuple[str, ...] = ()  # kinds of the documents beside v1alpha1
 
     @property
@@ -176,10 +179,23 @@ def _read(raw: bytes, main: Tree, others: Mapping[str, Tree]) -> MachineConfig:
         components=_read_components(machine, cluster),
         rotates_server_certificates=kubelet.at("extraArgs", "rotate-server-certificates").flag()
         or kubelet.at("extraConfig", "serverTLSBootstrap").flag(),
+        has_external_cloud=cluster.at("externalCloudProvider", "enabled").flag()
+        or kubelet.at("extraArgs", "cloud-provider").text() == "external",
         has_talos_api_access=machine.at("features", "kubernetesTalosAPIAccess", "enabled").flag(),
         node_labels=machine.at("nodeLabels").mapping(),
         node_taints=_read_taints(machine, cluster),
+        manifests=_read_manifests(cluster),
         documents=tuple(others),
+    )
+
+
+def _read_manifests(cluster: Tree) -> TalosManifests:
+    cloud = cluster.at("externalCloudProvider")
+    named = cloud.at("manifests").texts() if cloud.at("enabled").flag() else ()
+    inline = cluster.at("inlineManifests").items()
+    return TalosManifests(
+        tuple(item.at("contents").text() for item in inline),
+        (*cluster.at("extraManifests").texts(), *named),
     )
 
 

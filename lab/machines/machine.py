@@ -243,6 +243,7 @@ class Machine:
             kubelet_version=self.boot.kubelet_version or config.kubelet_version or "v1.36.3",
             os_image=f"Talos ({self.boot.version})",
             rotates_server_certificates=config.rotates_server_certificates,
+            has_external_cloud=config.has_external_cloud,
             has_talos_api_access=config.has_talos_api_access,
             cluster_endpoint=config.endpoint,
             cert_sans=config.api_cert_sans,

@@ -10,7 +10,7 @@ import yaml
 
 from lab.charts import ChartWanted, UsedKind, build_charts, find_chart, find_wanted_charts
 from lab.charts.catalog import CATALOG
-from lab.kubernetes.values import Object, maps, text
+from lab.kubernetes.values import Object, at, maps, text, texts
 from lab.repository import find_sample
 from lab.tools import LabTools, ToolMissingError
 
@@ -53,6 +53,21 @@ def test_cert_manager_crds_wait_for_their_switch(cache: Mapping[ChartWanted, Pat
 
     assert off.count("CustomResourceDefinition") == 0
     assert on.count("CustomResourceDefinition") == 6
+
+
+def test_the_cloud_manager_follows_its_values(cache: Mapping[ChartWanted, Path]) -> None:
+    """Its controllers, its rules for nodes, and whether it runs on each control plane."""
+    chart = cache[ChartWanted("talos-cloud-controller-manager", "1.2.3")]
+    rule = "transformations[0].labels.kind=worker"
+    given = ("enabledControllers={cloud-node}", "daemonSet.enabled=true", rule)
+    rendered = _render(chart, *(word for value in given for word in ("--set", value)))
+    kinds = {text(document, "kind"): document for document in rendered}
+    pod = at(kinds["DaemonSet"], "spec", "template", "spec")
+    rules = yaml.safe_load(text(kinds["ConfigMap"], "data", "ccm-config.yaml"))
+
+    assert "--controllers=cloud-node" in texts(maps(pod, "containers")[0], "args")
+    assert "node.kubernetes.io/not-ready" in str(pod["tolerations"])
+    assert {"transformations": [{"labels": {"kind": "worker"}}]} == rules
 
 
 def test_longhorn_crds_are_templates(cache: Mapping[ChartWanted, Path]) -> None:

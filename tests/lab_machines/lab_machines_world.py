@@ -21,7 +21,7 @@ from lab.machines import Machines, MachineSpec, Stage, derive_hardware, pki
 from lab.machines.protos import machine_pb2
 from lab.machines.protos.machine_grpc import MachineServiceStub
 from lab.network import Lines
-from lab.ports import KubernetesPki, NodeFacts
+from lab.ports import KubernetesPki, NodeFacts, TalosManifests
 from lab.snapshots import StoredKey
 
 SPEED = 2000.0
@@ -39,9 +39,11 @@ class FakePlane:
         self.nodes: dict[str, NodeFacts] = {}
         self.not_ready: set[str] = set()
         self.keys: tuple[StoredKey, ...] = ()
+        self.manifests = TalosManifests()
 
-    async def create(self, pki: KubernetesPki) -> None:
+    async def create(self, pki: KubernetesPki, *, manifests: TalosManifests) -> None:
         """Note it."""
+        self.manifests = manifests
         self.calls.append("create" if pki.ca_crt else "create without CA")
 
     async def restore(self, pki: KubernetesPki, keys: Sequence[StoredKey]) -> None:

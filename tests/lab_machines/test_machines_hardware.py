@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from lab.machines import Disk, DiskSelector, derive_hardware
 from lab.machines.config import ConfigError, parse_config
 from lab.machines.hardware import parse_size
 from lab.machines.images import InstallerImage
+from lab.ports import TalosManifests
 from tests.lab_machines.lab_machines_world import Cluster
 
 
@@ -121,6 +123,32 @@ def test_config_reads_what_the_machine_acts_on() -> None:
     assert (config.install_disk, config.kubelet_version) == ("/dev/sda", "v1.36.3")
     assert config.documents == ("WatchdogTimerConfig",)
     assert config.ca_key.startswith(b"-----BEGIN PRIVATE KEY-----")
+
+
+@pytest.mark.parametrize(
+    ("patch", "is_external", "urls"),
+    [
+        ({}, False, ()),
+        ({"kubelet": {"cloud-provider": "external"}}, True, ()),
+        ({"externalCloudProvider": {"enabled": True, "manifests": ["u"]}}, True, ("m", "u")),
+        ({"externalCloudProvider": {"enabled": False, "manifests": ["u"]}}, False, ("m",)),
+    ],
+)
+def test_config_tells_clouds_and_manifests(
+    patch: dict[str, dict[str, object]], urls: tuple[str, ...], *, is_external: bool
+) -> None:
+    """Either way to an external cloud counts; what a cloud is not switched on for is not read."""
+    document = yaml.safe_load(Cluster().write_config("cp1"))
+    document["machine"]["kubelet"]["extraArgs"] |= patch.get("kubelet", {})
+    cloud = patch.get("externalCloudProvider")
+    if cloud:
+        document["cluster"] |= {"externalCloudProvider": cloud, "extraManifests": ["m"]}
+    document["cluster"]["inlineManifests"] = [{"name": "a", "contents": "kind: A"}]
+
+    config = parse_config(yaml.safe_dump(document).encode())
+
+    assert is_external == config.has_external_cloud
+    assert TalosManifests(("kind: A",), urls) == config.manifests
 
 
 @pytest.mark.parametrize(

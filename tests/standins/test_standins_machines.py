@@ -13,7 +13,7 @@ import pytest
 from lab.clock import LabClock
 from lab.ledger import Ledger
 from lab.machines import Machines, MachineSpec, derive_hardware
-from lab.ports import KubernetesPki, NodeFacts
+from lab.ports import KubernetesPki, NodeFacts, TalosManifests
 from lab.snapshots import StoredKey
 from tests.standins.standins_process import Run, Said
 
@@ -28,7 +28,7 @@ class FakePlane:
     def __init__(self) -> None:
         self.nodes: set[str] = set()
 
-    async def create(self, pki: KubernetesPki) -> None:
+    async def create(self, pki: KubernetesPki, *, manifests: TalosManifests) -> None:
         """Take it."""
 
     async def restore(self, pki: KubernetesPki, keys: Sequence[StoredKey]) -> None:

@@ -7,21 +7,17 @@ nothing else does.
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from cryptography import x509
-from cryptography.x509.oid import NameOID
-
 from inventory.regexes import Pattern, compile_pattern
-from lab.kubernetes.values import Object, maps, number, text, texts
+from lab.kubernetes.controllers.requests import NODE_USER, Asked, read_request
+from lab.kubernetes.values import Object, maps, text, texts
 
 __all__ = ["ApproverSettings", "IgnoredError", "find_objection", "read_settings"]
 
-_USER = "system:node:"
 _LONGEST_S = 367 * 24 * 3600
 _ANYWHERE = "0.0.0.0/0,::/0"
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -43,15 +39,6 @@ class ApproverSettings:
     skips_hostname: bool = False
     ignores_others: bool = False
     denies: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    user: str
-    common_name: str
-    names: tuple[str, ...]
-    addresses: tuple[str, ...]
-    longest_s: int
 
 
 def read_settings(deployment: Object) -> ApproverSettings | None:
@@ -88,8 +75,10 @@ def find_objection(request: Object, settings: ApproverSettings, nodes: Mapping[s
     Raises:
         IgnoredError: it is none of those that the approver looks at.
     """
-    asked = _read_request(request)
-    if not asked.user.startswith(_USER):
+    asked = read_request(request)
+    if asked is None:
+        raise IgnoredError
+    if not asked.user.startswith(NODE_USER):
         if settings.ignores_others:
             raise IgnoredError
         return "CSR Spec.Username is not prefixed with system:node:"
@@ -109,11 +98,11 @@ def find_objection(request: Object, settings: ApproverSettings, nodes: Mapping[s
     return reason
 
 
-def _object_to_names(asked: _Request, settings: ApproverSettings) -> str:
+def _object_to_names(asked: Asked, settings: ApproverSettings) -> str:
     if len(asked.names) > settings.most_names:
         return "The x509 Cert Request contains more DNS names than allowed through the config flag"
     for name in asked.names:
-        is_own = name.startswith(asked.user.removeprefix(_USER))
+        is_own = name.startswith(asked.user.removeprefix(NODE_USER))
         if not is_own and not settings.skips_hostname:
             return "The SAN DNS Name in the x509 CSR is not prefixed by the node name (hostname)"
         if not settings.names.is_in(name):
@@ -122,7 +111,7 @@ def _object_to_names(asked: _Request, settings: ApproverSettings) -> str:
 
 
 def _object_to_resolution(
-    asked: _Request, settings: ApproverSettings, nodes: Mapping[str, str]
+    asked: Asked, settings: ApproverSettings, nodes: Mapping[str, str]
 ) -> str:
     if settings.skips_resolution or not asked.names:
         return ""
@@ -165,22 +154,3 @@ def _list_given(deployment: Object) -> Iterator[tuple[str, str]]:
 
 def _read_value(following: str) -> str:
     return "true" if following.startswith("-") else following
-
-
-def _read_request(request: Object) -> _Request:
-    try:
-        parsed = x509.load_pem_x509_csr(base64.b64decode(text(request, "spec", "request")))
-    except ValueError as wrong:
-        raise IgnoredError from wrong
-    common = parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    try:
-        found = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        found = x509.SubjectAlternativeName([])
-    return _Request(
-        user=text(request, "spec", "username"),
-        common_name=str(common[0].value) if common else "",
-        names=tuple(found.get_values_for_type(x509.DNSName)),
-        addresses=tuple(str(one) for one in found.get_values_for_type(x509.IPAddress)),
-        longest_s=number(request, "spec", "expirationSeconds"),
-    )

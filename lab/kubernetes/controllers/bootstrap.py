@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from lab.kubernetes.controllers.cloud_manager import UNINITIALIZED
 from lab.kubernetes.controllers.world import World
 from lab.kubernetes.store import Place
 from lab.kubernetes.values import Json, Object, reference_of, text
@@ -240,7 +241,7 @@ def _services() -> list[Object]:
 def _coredns() -> list[Object]:
     where: Object = {"name": "coredns", "namespace": "kube-system"}
     label: Object = {"k8s-app": "kube-dns"}
-    control_plane = "node-role.kubernetes.io/control-plane"
+    taints = ("node-role.kubernetes.io/control-plane", UNINITIALIZED)
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": dict(where)},
         {
@@ -262,7 +263,8 @@ def _coredns() -> list[Object]:
                         "serviceAccountName": "coredns",
                         "priorityClassName": "system-cluster-critical",
                         "tolerations": [
-                            {"key": control_plane, "operator": "Exists", "effect": "NoSchedule"}
+                            {"key": key, "operator": "Exists", "effect": "NoSchedule"}
+                            for key in taints
                         ],
                         "containers": [{"name": "coredns", "image": COREDNS_IMAGE}],
                         "volumes": [{"name": "config-volume", "configMap": {"name": "coredns"}}],

@@ -6,33 +6,25 @@ import base64
 from collections.abc import Iterable
 from datetime import datetime
 
-from lab.kubernetes.controllers.approval import (
-    ApproverSettings,
-    IgnoredError,
-    find_objection,
-    read_settings,
-)
+from lab.kubernetes.controllers.requests import SERVING
 from lab.kubernetes.controllers.world import World, is_true, set_condition
 from lab.kubernetes.durations import (
     CSR_FIRST_RETRY_S,
     CSR_KEPT_S,
     CSR_LONGEST_RETRY_S,
     CSR_SIGN_S,
-    IN_CLUSTER_APPROVAL_S,
 )
 from lab.kubernetes.faults import PodFault
 from lab.kubernetes.pki import make_kubelet_request, sign_request
 from lab.kubernetes.store import Change, Place
 from lab.kubernetes.users import User
-from lab.kubernetes.values import Object, grow, name_of, number, text, uid_of
+from lab.kubernetes.values import grow, name_of, text, uid_of
 from lab.kubernetes.writing import random_suffix
 from lab.ports import NodeFacts
 
-__all__ = ["CertificateSigner", "InClusterApprover", "has_serving_certificate", "request_serving"]
+__all__ = ["CertificateSigner", "has_serving_certificate", "request_serving"]
 
 _CSRS = "certificatesigningrequests.certificates.k8s.io"
-_SERVING = "kubernetes.io/kubelet-serving"
-_APPROVER = "kubelet-csr-approver"
 # A name that somebody would pose as.
 _STRANGER = "kubernetes.default.svc"
 
@@ -61,7 +53,7 @@ class CertificateSigner:
             self._world.clock.ledger.count(f"csr.approved/{node}")
         if text(request, "status", "certificate") or self._world.pki is None:
             return
-        if text(request, "spec", "signerName") == _SERVING:
+        if text(request, "spec", "signerName") == SERVING:
             what = f"certificate of {place.name} signed"
             self._world.later(f"sign/{place.name}", CSR_SIGN_S, what, lambda: self._sign(place))
 
@@ -88,73 +80,6 @@ class CertificateSigner:
             )
             return
         self._world.set_status(place, {"certificate": base64.b64encode(signed).decode()})
-
-
-class InClusterApprover:
-    """kubelet-csr-approver: approves and denies by its settings while its Deployment is ready."""
-
-    resources = frozenset({_CSRS, "deployments.apps"})
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def places(self, change: Change) -> Iterable[Place]:
-        """A request; every request when the approver becomes ready."""
-        if change.resource == _CSRS:
-            yield change.place
-        elif _APPROVER in name_of(change.object):
-            for request in self._world.store.all(_CSRS):
-                yield Place(_CSRS, "", name_of(request))
-
-    def reconcile(self, place: Place) -> None:
-        """Decide about a pending request soon."""
-        request = self._world.find(place)
-        if request is None or not _is_pending(request) or self._find_settings() is None:
-            return
-        what = f"{place.name} judged in the cluster"
-        self._world.later(
-            f"approve/{place.name}", IN_CLUSTER_APPROVAL_S, what, lambda: self._judge(place)
-        )
-
-    def _find_settings(self) -> ApproverSettings | None:
-        """The settings of the one that runs; None while none does."""
-        ready = (
-            deployment
-            for deployment in self._world.store.all("deployments.apps")
-            if _APPROVER in name_of(deployment) and number(deployment, "status", "readyReplicas")
-        )
-        return next((found for one in ready if (found := read_settings(one))), None)
-
-    def _judge(self, place: Place) -> None:
-        request, settings = self._world.find(place), self._find_settings()
-        if request is None or settings is None or not _is_pending(request):
-            return
-        nodes = {name: facts.address for name, facts in self._world.nodes.items()}
-        try:
-            objection = find_objection(request, settings, nodes)
-        except IgnoredError:
-            return
-        if objection and not settings.denies:
-            return
-        kind, verb = ("Denied", "denied") if objection else ("Approved", "validated")
-        message = "CSR complied with kubelet-csr-approver validation process"
-        if objection:
-            process = "CSR not complying with kubelet-csr-approver validation process"
-            message = f"{process}. Reason: {objection}"
-        reason, now = f"kubelet-serving cert {verb}", self._world.api.now()
-        self._world.edit(
-            place,
-            lambda obj: set_condition(grow(obj, "status"), kind, "True", reason, message, now=now),
-        )
-
-
-def _is_pending(request: Object) -> bool:
-    return (
-        text(request, "spec", "signerName") == _SERVING
-        and not is_true(request, "Approved")
-        and not is_true(request, "Denied")
-        and not text(request, "status", "certificate")
-    )
 
 
 def has_serving_certificate(world: World, node: str) -> bool:
@@ -195,7 +120,7 @@ def request_serving(world: World, facts: NodeFacts, wait_s: float = CSR_FIRST_RE
             "kind": "CertificateSigningRequest",
             "metadata": {"name": f"csr-{random_suffix()}"},
             "spec": {
-                "signerName": _SERVING,
+                "signerName": SERVING,
                 "request": request,
                 "usages": ["digital signature", "server auth"],
             },

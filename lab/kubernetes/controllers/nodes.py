@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from lab.kubernetes.controllers.cloud_manager import NODE_ADDRESS, UNINITIALIZED
 from lab.kubernetes.controllers.podstatus import has_network, is_cni_pod
 from lab.kubernetes.controllers.world import World, is_true, set_condition
 from lab.kubernetes.store import Change, Place
@@ -91,7 +93,8 @@ def register_node(world: World, facts: NodeFacts) -> None:
         return
 
     def change(obj: Object) -> None:
-        fresh = describe_node(facts)
+        # An external cloud's taint comes with a new Node only.
+        fresh = describe_node(replace(facts, has_external_cloud=False))
         grow(obj, "metadata", "labels").update(at(fresh, "metadata", "labels"))
         status = grow(obj, "status")
         for key in ("nodeInfo", "addresses", "capacity", "allocatable"):
@@ -121,8 +124,12 @@ def describe_node(facts: NodeFacts) -> Object:
         labels["node-role.kubernetes.io/control-plane"] = ""
     labels.update(facts.labels)
     taints: list[Json] = []
-    for key, value, effect in (*facts.taints, (_NOT_READY, "", "NoSchedule")):
+    waiting = ((UNINITIALIZED, "true", "NoSchedule"),) if facts.has_external_cloud else ()
+    for key, value, effect in (*facts.taints, (_NOT_READY, "", "NoSchedule"), *waiting):
         taints.append({"key": key, "effect": effect, **({"value": value} if value else {})})
+    annotations: Object = {"talos.dev/owned-labels": "[]"}
+    if facts.has_external_cloud:
+        annotations[NODE_ADDRESS] = facts.address
     room: Object = {"cpu": "8", "memory": "32Gi", "pods": "110", "ephemeral-storage": "100Gi"}
     return {
         "apiVersion": "v1",
@@ -130,7 +137,7 @@ def describe_node(facts: NodeFacts) -> Object:
         "metadata": {
             "name": facts.name,
             "labels": labels,
-            "annotations": {"talos.dev/owned-labels": "[]"},
+            "annotations": annotations,
         },
         "spec": {"taints": taints},
         "status": {

@@ -1,0 +1,91 @@
+"""Manifests of the machine config in the lab's Kubernetes: written ones, and those named by URL."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+from lab.kubernetes.values import at, text
+from lab.ports import TalosManifests
+from tests.lab_kubernetes.lab_kubernetes_cluster import CONTROL_PLANE, Cluster, cni, condition
+
+RAW = "https://raw.githubusercontent.com"
+INLINE = """
+apiVersion: example.org/v1
+kind: Thing
+metadata: {name: first, namespace: early}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: early}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.example.org}
+spec:
+  group: example.org
+  scope: Namespaced
+  names: {kind: Thing, plural: things, singular: thing}
+  versions:
+    - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}
+"""
+
+
+async def test_inline_manifests_are_created_when_they_can_be(empty: Cluster) -> None:
+    """Also what stands before its namespace and its kind; without a namespace, in `default`."""
+    await empty.plane.create(empty.pki, manifests=TalosManifests(inline=(INLINE,)))
+    thing = empty.see("example.org/v1", "Thing", "first", "early")
+    await empty.see(
+        "apiextensions.k8s.io/v1", "CustomResourceDefinition", "things.example.org"
+    ).until(lambda obj: condition(obj, "Established") == "True")
+    found = await thing.until(lambda _: True)
+    settings = await empty.client.find("v1", "ConfigMap", "settings", "default")
+
+    assert "early" == text(found, "metadata", "namespace")
+    assert settings is not None
+
+
+async def test_the_cloud_manager_comes_by_its_url(empty: Cluster) -> None:
+    """Before anybody applies anything it initializes the node, once the network is there."""
+    path = "siderolabs/talos-cloud-controller-manager/main/docs/deploy"
+    urls = (f"{RAW}/{path}/cloud-controller-manager.yml",)
+    facts = replace(CONTROL_PLANE, has_external_cloud=True, has_talos_api_access=True)
+    await empty.plane.stop_apiserver(facts.name)
+    await empty.plane.create(empty.pki, manifests=TalosManifests(urls=urls))
+    await empty.plane.start_apiserver(facts)
+    await empty.plane.start_kubelet(facts)
+    await empty.client.apply(cni(), manager="m")
+    node = await empty.see("v1", "Node", facts.name).until(
+        lambda obj: bool(text(obj, "spec", "providerID"))
+    )
+
+    assert "uninitialized" not in str(at(node, "spec"))
+
+
+async def test_the_cert_approver_comes_by_its_url(empty: Cluster) -> None:
+    """In its own namespace."""
+    name = "kubelet-serving-cert-approver"
+    urls = (f"{RAW}/alex1989hu/{name}/main/deploy/standalone-install.yaml",)
+    await empty.plane.create(empty.pki, manifests=TalosManifests(urls=urls))
+    found = await empty.see("apps/v1", "Deployment", name, name).until(lambda _: True)
+
+    assert f"ghcr.io/alex1989hu/{name}:main" in str(at(found, "spec"))
+
+
+async def test_other_urls_are_said_to_be_left_away(
+    empty: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The lab fetches nothing; broken YAML is said, too."""
+    with caplog.at_level(logging.WARNING):
+        await empty.plane.create(
+            empty.pki, manifests=TalosManifests(("a: [",), (f"{RAW}/x/y/components.yaml",))
+        )
+
+    assert f"not fetched in the lab: {RAW}/x/y/components.yaml" in caplog.text
+    assert "is no YAML" in caplog.text
