@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -45,6 +46,7 @@ def main() -> int:
 
 
 async def _serve(request: LabRequest) -> None:
+    _collect_seldom()
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -58,6 +60,16 @@ async def _serve(request: LabRequest) -> None:
         pass
     finally:
         await world.stop()
+
+
+def _collect_seldom() -> None:
+    """Keep the garbage collector out of the way of what is simulated.
+
+    Looking through all objects stops the lab for 0.15 s, more than a simulated second, and finds
+    next to nothing: what the lab holds is in use, and what it drops is seldom a cycle.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
