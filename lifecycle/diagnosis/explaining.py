@@ -65,7 +65,7 @@ def explain_sight(
         awaited: Kustomizations that should be ready by now, by layer; the first layer in which
             something is wrong decides.
     """
-    found = explain_objects(sight, facts, _list_first(sight, subject))
+    found = explain_objects(sight, facts, _list_first(sight, facts, subject))
     if not found and subject.room is Room.PROMISES:
         found = _explain_promises(sight, facts)
     for layer in awaited:
@@ -94,7 +94,7 @@ def _merge(group: Sequence[Diagnosis]) -> Diagnosis:
     return replace(nearest, evidence=(*nearest.evidence, line))
 
 
-def _list_first(sight: Sight, subject: Subject) -> Iterator[Key]:
+def _list_first(sight: Sight, facts: Facts, subject: Subject) -> Iterator[Key]:
     """List what comes before the components: nodes always, since everything stands on them."""
     yield from (key_of(item) for item in sight.of_kind("Node"))
     match subject.room:
@@ -104,7 +104,8 @@ def _list_first(sight: Sight, subject: Subject) -> Iterator[Key]:
             yield from _list_workloads(sight, "flux-system")
         case Room.SOURCES:
             for kind in _SOURCES:
-                yield from (key_of(item) for item in sight.of_kind(kind))
+                keys = (key_of(item) for item in sight.of_kind(kind))
+                yield from (key for key in keys if key not in facts.idle)
         case _:
             return
 

@@ -28,6 +28,7 @@ class Facts:
         accepted: Components and releases that the user accepted as broken.
         providers: Release or Kustomization that brings a kind, by `group/Kind`.
         addresses: Declared address of a node, by its name.
+        idle: Sources that nothing uses, which nobody waits for.
     """
 
     places: Mapping[Key, str] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class Facts:
     accepted: frozenset[str] = frozenset()
     providers: Mapping[str, Key] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
+    idle: frozenset[Key] = frozenset()
 
     def kustomization_of(self, key: Key) -> Key | None:
         """Return the Kustomization that applies an object, None when Git does not say."""
@@ -87,7 +89,16 @@ def make_facts(
         accepted=accepted,
         providers=_find_providers(inventory, components, brought),
         addresses={node.hostname: node.address for node in nodes},
+        idle=_find_idle(inventory),
     )
+
+
+def _find_idle(inventory: Inventory) -> frozenset[Key]:
+    used = {release.source for release in inventory.releases}
+    used |= {component.source for component in inventory.components}
+    used |= {entry.source for entry in inventory.entries}
+    sources = (source for source in inventory.sources if source.key not in used)
+    return frozenset(Key(source.kind, source.namespace, source.name) for source in sources)
 
 
 def _find_providers(

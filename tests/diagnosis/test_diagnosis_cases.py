@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from lifecycle.diagnosis import CATALOGUE, Diagnosis, Signature
+from lifecycle.diagnosis.asking import Room, Subject
 from lifecycle.diagnosis.catalogue import match_message
-from lifecycle.diagnosis.explaining import explain_objects, merge_causes
+from lifecycle.diagnosis.explaining import explain_objects, explain_sight, merge_causes
 from lifecycle.diagnosis.facts import Facts
 from lifecycle.diagnosis.sight import make_sight
 from lifecycle.diagnosis.values import Key, clean
@@ -78,6 +79,28 @@ def explain_case(case: Json) -> tuple[Diagnosis, ...]:
         ),
         [read_key(list_at(case, "ask"))],
     )
+
+
+def test_sources_that_nothing_uses_are_no_cause() -> None:
+    """The gate does not wait for them, so what keeps it is not hidden behind them."""
+    status = {"conditions": [{"type": "Ready", "status": "False", "message": "no such host"}]}
+    sources = [
+        KubernetesObject(
+            {
+                "apiVersion": "source.toolkit.fluxcd.io/v1",
+                "kind": kind,
+                "metadata": {"name": name, "namespace": "flux-system"},
+                "status": status,
+            }
+        )
+        for kind, name in (("GitRepository", "unused"), ("OCIRepository", "manifests"))
+    ]
+    facts = Facts(idle=frozenset({Key("GitRepository", "flux-system", "unused")}))
+    found = explain_sight(make_sight(sources), facts, Subject(Room.SOURCES), ())
+
+    assert ["OCIRepository flux-system/manifests"] == [
+        diagnosis.evidence[0].partition(":")[0] for diagnosis in found
+    ]
 
 
 def read_key(value: Json) -> Key:
