@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final, Protocol
 
+from inventory.cel_patterns import explain_pattern, list_patterns
+
 __all__ = [
     "CelError",
     "Expression",
@@ -44,6 +46,7 @@ _WORDS: Final = (
         "type conversion error from 'string' to 'google.protobuf.{into}'",
     ),
 )
+_BAD_PATTERN: Final = "invalid regular expression: "
 _REWORDED: Final = {"has() argument must be a field selection": "invalid argument to has() macro"}
 
 
@@ -115,7 +118,9 @@ def parse_expression(text: str) -> Expression:
     Raises:
         CelError: it is no expression.
     """
-    return Expression(text, _compile(_make_environment(), text, is_checked=False))
+    compiled = _compile(_make_environment(), text, is_checked=False)
+    _check_patterns(text)
+    return Expression(text, compiled)
 
 
 @lru_cache(maxsize=1024)
@@ -129,18 +134,35 @@ def compile_condition(text: str, *variables: str) -> Expression:
     kind = compiled.return_type().name().lower()
     if kind != "bool":
         raise CelError(f"CEL expression output type mismatch: expected bool, got {kind}")
+    _check_patterns(text)
     return Expression(text, compiled)
 
 
 def _compile(environment: _Environment, text: str, *, is_checked: bool) -> _Compiled:
     try:
-        return environment.compile(text, disable_check=not is_checked)
+        compiled = environment.compile(text, disable_check=not is_checked)
     except RuntimeError as wrong:  # the only type that the library raises
         found = _WRAPPED.match(str(wrong))
         said = found["said"] if found else str(wrong)
         for ours, theirs in _REWORDED.items():
             said = said.replace(ours, theirs)
         raise CelError(f"failed to parse the CEL expression '{text}': {said}") from None
+    return compiled
+
+
+def _check_patterns(text: str) -> None:
+    """Compile the patterns that `matches` is given, as Flux does with the program.
+
+    Raises:
+        CelError: one is no regular expression.
+    """
+    for literal in list_patterns(text) if "matches" in text else ():
+        tried = _make_environment().compile(f"''.matches({literal})", disable_check=True)
+        value = tried.eval(data={})
+        if value.type().name() == "ERROR":
+            found = _WRAPPED.match(str(value.value()))
+            said = (found["said"] if found else "").removeprefix(_BAD_PATTERN)
+            raise CelError(f"failed to create CEL program: {explain_pattern(said)}")
 
 
 def _explain_value(text: str, said: str) -> str:
@@ -152,6 +174,8 @@ def _explain_value(text: str, said: str) -> str:
         return f"no such overload: {call['name']}"
     if said == "Applying SELECT to non-message type":
         return _explain_selection(text)
+    if said.startswith(_BAD_PATTERN):
+        return explain_pattern(said.removeprefix(_BAD_PATTERN))
     for pattern, words in _WORDS:
         if found := pattern.search(said):
             return words.format(**found.groupdict())

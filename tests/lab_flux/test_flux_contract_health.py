@@ -61,6 +61,13 @@ BROKEN: list[tuple[list[Json], str]] = [
             "\n | has(data)\n | ....^"
         ),
     ),
+    (
+        [check("data.a.matches('(')")],
+        (
+            f"{UNFIT}failed to parse the expression Current: failed to create CEL program: "
+            "error parsing regexp: missing closing ): `(`"
+        ),
+    ),
     ([check("")], f"{UNFIT}expression Current not specified"),
     (
         [check(kind="Secret"), check(), check()],
@@ -101,6 +108,10 @@ JUDGED: dict[str, tuple[Object, tuple[str, str, str]]] = {
     "kinds": (check("data.a < 1"), late("data.a < 1", "no such overload")),
     "inner": (check("data.a.b == 'x'"), late("data.a.b == 'x'", "no such key: b")),
     "zero": (check("1/0 == 1"), late("1/0 == 1", "division by zero")),
+    "pattern": (
+        check("data.a.matches(data.a + '(')"),
+        late("data.a.matches(data.a + '(')", "error parsing regexp: missing closing ): `b(`"),
+    ),
     "index": (check("[1][2] == 1"), late("[1][2] == 1", "index out of bounds: 2")),
     "number": (
         check("int(data.a) == 1"),
@@ -192,6 +203,14 @@ ASKED: dict[str, tuple[str, str, str]] = {
         "False",
         "DependencyNotReady",
         "failed to evaluate the CEL expression 'dep.kind == 'Kustomization'': no such key: kind",
+    ),
+    "dep.metadata.name.matches('a**')": (
+        "False",
+        "InvalidCELExpression",
+        (
+            f"{ASKING}failed to create CEL program: error parsing regexp: "
+            "invalid nested repetition operator: `**`"
+        ),
     ),
     "dep.metadata.name": (
         "False",
