@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, cast
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from lab.kubernetes.pki import issue_certificate
+from lab.kubernetes.serving import NO_CONTAINERS
 from lab.kubernetes.values import Object, at, maps, text
 from lab.ports import KubernetesPki
-from lab.real.kubelets import NO_CONTAINERS
 from lab.sockets import choose_socket
 from lab.tls import load_identity
 

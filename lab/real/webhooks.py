@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from lab.kubernetes.controllers.webhooks import WEBHOOKS, Webhooks
 from lab.kubernetes.controllers.world import World
 from lab.kubernetes.durations import WEBHOOK_LAG_S
+from lab.kubernetes.serving import is_serving
 from lab.kubernetes.store import Change, Place
 from lab.kubernetes.values import Object, at, grow, maps, name_of, namespace_of, text
 from lab.real.door import NO_CERTIFICATE, Answer
-from lab.real.kubelets import KUBELET_PORT, find_node, is_serving
+from lab.real.kubelets import KUBELET_PORT, find_node
 
 __all__ = ["CaInjector", "judge_address"]
 
@@ -68,7 +69,8 @@ def judge_address(world: World, dialled: str) -> Answer:
     if port == KUBELET_PORT and (node := find_node(world, address)):
         if node not in world.nodes:
             return Answer(failure="connection refused")
-        return Answer(node, "" if is_serving(world, node) else NO_CERTIFICATE, is_kubelet=True)
+        failure = "" if is_serving(world.store, node) else NO_CERTIFICATE
+        return Answer(node, failure, is_kubelet=True)
     webhooks = Webhooks(world)
     for service in world.store.all("services"):
         if text(service, "spec", "clusterIP") == address:

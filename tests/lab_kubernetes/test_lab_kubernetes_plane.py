@@ -243,6 +243,30 @@ async def test_logs_need_a_serving_certificate(cluster: Cluster) -> None:
     assert "remote error: tls: internal error" in answer.text
 
 
+async def test_logs_say_that_no_container_runs(cluster: Cluster) -> None:
+    """With a certificate the kubelet answers, and has nothing to show: not an empty log."""
+    path = "/api/v1/namespaces/kube-system/pods/kube-apiserver-cp-1/log"
+    await cluster.see("v1", "Pod", "kube-apiserver-cp-1", "kube-system").until(lambda _: True)
+    kind = ("certificates.k8s.io/v1", "CertificateSigningRequest")
+    request = next(
+        one
+        for one in await cluster.client.list(*kind)
+        if text(one, "spec", "username") == f"system:node:{CONTROL_PLANE.name}"
+    )
+    approved: Object = {"type": "Approved", "status": "True", "reason": "Test", "message": "ok"}
+    await cluster.client.patch(
+        *kind, name_of(request), body={"status": {"conditions": [approved]}}, subresource="approval"
+    )
+    issued = cluster.see(*kind, name_of(request))
+    await issued.until(lambda obj: bool(text(obj, "status", "certificate")))
+    async with httpx2.AsyncClient(base_url=cluster.url, verify=cluster.client_context()) as web:
+        answer = await web.get(path)
+
+    assert 500 == answer.status_code
+    said = answer.json()["message"]
+    assert "Internal error occurred: the lab simulates pods: no container runs" in said
+
+
 async def test_talos_may_bring_flannel(empty: Cluster) -> None:
     """With Talos' default CNI nodes become Ready without anybody applying anything."""
     await empty.plane.create(empty.pki, cni="flannel")

@@ -83,7 +83,7 @@ def test_kubelets_are_dialled(tale: Tale) -> None:
     before, after, executed, proxied = tale.kubelet
 
     assert "remote error: tls: internal error" in before
-    assert "the lab simulates pods: no container runs" in after
+    assert "Internal error occurred: the lab simulates pods: no container runs" in after
     assert "the lab simulates pods: no container runs" in executed
     assert "ok" == proxied
 

@@ -12,7 +12,6 @@ from lab.kubernetes.ailing import Health
 from lab.kubernetes.api import Api
 from lab.kubernetes.errors import (
     ApiError,
-    InternalError,
     NotFoundError,
     TooManyRequestsError,
     UnknownGroupError,
@@ -27,6 +26,7 @@ from lab.kubernetes.http.streams import check_options, stream_changes
 from lab.kubernetes.http.suffering import HEALTH, STALE_GROUP, Suffering, describe_health
 from lab.kubernetes.http.tables import make_table
 from lab.kubernetes.registry import Registry, Served
+from lab.kubernetes.serving import refuse_logs
 from lab.kubernetes.values import Json, Object, name_of, namespace_of, text
 from lab.ledger import Ledger
 
@@ -158,8 +158,7 @@ class Routes:
         obj = self._api.get(served, target.name, target.namespace)
         self._note_seen(served, [obj])
         if target.subresource == "log":
-            self._check_kubelet(text(obj, "spec", "nodeName"))
-            return web.Response(text="")
+            raise refuse_logs(self._api.store, text(obj, "spec", "nodeName"))
         if target.subresource == "scale":
             obj = show_scale(obj)
         return answer_json(shape([obj], "") if shape else obj)
@@ -169,18 +168,6 @@ class Routes:
             store, resource = self._api.store, served.kind.resource
             places = ((resource, namespace_of(obj), name_of(obj)) for obj in objects)
             self._ledger.note_seen(*(store.cause_of(*place) for place in places))
-
-    def _check_kubelet(self, node: str) -> None:
-        """Refuse what needs a kubelet whose serving certificate nobody approved yet."""
-        requests = self._api.store.all("certificatesigningrequests.certificates.k8s.io")
-        user = f"system:node:{node}"
-        if not any(
-            text(request, "spec", "username") == user and text(request, "status", "certificate")
-            for request in requests
-        ):
-            raise InternalError(
-                f'Get "https://{node}:10250/containerLogs": remote error: tls: internal error'
-            )
 
     def _find_shape(self, request: web.Request, served: Served) -> Shape | None:
         wanted = request.headers.get("Accept", "").split(",")[0].replace(" ", "")
