@@ -110,11 +110,11 @@ class LabWorld:
         machines = Machines(clock, kubernetes, specs, lines=lines, etcd=etcd)
         registry = Registry()
         flux = Flux(
-            clock,
-            kubernetes.client,
+            *(clock, kubernetes.client),
             charts=[charts, *request.charts],
             tools=tools.with_clock(clock),
             work=request.folder / "flux",
+            inner=kubernetes.inner,
         )
         hands = _make_hands(machines, kubernetes, registry, flux, is_real=programs is not None)
         faults = _make_board(request, clock, hands, taken.broken)

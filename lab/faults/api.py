@@ -1,4 +1,4 @@
-"""Faults of the Kubernetes API, as whoever asks an API server from outside sees them."""
+"""Faults of the Kubernetes API, for whoever asks it: from outside, or in the cluster."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ def _api(fault: ApiFault, does: str, origin: str, *answers: Answer) -> RunningFa
 API_FAULTS = (
     _api(
         ApiFault.SLOW,
-        "Every answer of an API server is late by 3 s; a run takes longer and ends well.",
+        "Every answer of an API server is late by 3 s, also to controllers, kubelets and Flux, each"
+        " step of which takes as much longer; a run takes several times as long and ends well.",
         "https://github.com/siderolabs/talos/issues/7603",
     ),
     _api(
         ApiFault.THROTTLED,
         "Requests are refused with 429 and `Retry-After: 1`, in the words of API priority and"
         " fairness. That exempts administrators, as who a run comes; a proxy before the API, which"
-        " protects it, does not. Probes such as `/readyz` pass.",
+        " protects it, does not. Probes such as `/readyz` pass. In the cluster it strikes whom the"
+        " level workload-low has: Flux and operators. Flux tries a request ten times, then the"
+        " reconciliation again; after 30 s it cannot renew its Lease, ends and is started again.",
         f"{_SOURCE}server/filters/priority-and-fairness.go",
         by_step("fetch-kubeconfig"),
         by_gate("lease-is-held"),
@@ -41,7 +44,8 @@ API_FAULTS = (
     _api(
         ApiFault.CACHE_COLD,
         "Lists and watches are refused with 429, `Retry-After: 1` and `storage is"
-        " (re)initializing`, as after the start of an API server whose caches are not filled yet.",
+        " (re)initializing`, as after the start of an API server whose caches are not filled yet."
+        " Controllers, kubelets and Flux hear of no change meanwhile.",
         f"{_SOURCE}storage/cacher/cacher.go",
         by_step("install-cni"),
         by_gate("nodes-are-registered"),
@@ -50,14 +54,17 @@ API_FAULTS = (
     _api(
         ApiFault.LEADER_CHANGED,
         "Etcd elects a leader for 2 of every 15 seconds; requests fail meanwhile with 500 and"
-        " `etcdserver: leader changed`, and a run tries again.",
+        " `etcdserver: leader changed`, and a run tries again. So do controllers and kubelets;"
+        " what Flux does just then fails until its next attempt.",
         "https://github.com/etcd-io/etcd/blob/main/api/v3rpc/rpctypes/error.go",
     ),
     _api(
         ApiFault.ETCD_TIMEOUT,
         "Etcd has no quorum: `/readyz` fails; creating fails after 7 s with 500 and `etcdserver:"
         " request timed out`, other changes and reads after 60 s with 504, lists and watches with"
-        " 429 and `storage is (re)initializing`.",
+        " 429 and `storage is (re)initializing`. Nothing goes on in the cluster;"
+        " kube-controller-manager and kube-scheduler end after 10 s, for want of their Leases, Flux"
+        " after 30 s.",
         "https://github.com/etcd-io/etcd/blob/main/api/v3rpc/rpctypes/error.go",
         by_gate("api-servers-are-ready"),
         by_diagnosis("api-etcd-failing"),
@@ -66,7 +73,9 @@ API_FAULTS = (
         ApiFault.RESTARTING,
         "An API server ends (503, `apiserver is shutting down`), is gone for 8 s (connection"
         " refused), starts (503, `the request has been made before all known HTTP paths have been"
-        " installed`) and serves for 30 s, again and again; a run tries again.",
+        " installed`) and serves for 2 min, again and again; a run tries again. With the only API"
+        " server kube-controller-manager and kube-scheduler lose their Leases each time, end, and"
+        " lead again 15 s after it is back; kubelet starts them later each time.",
         f"{_SOURCE}util/notfoundhandler/not_found_handler.go",
     ),
     _api(
@@ -79,7 +88,8 @@ API_FAULTS = (
     _api(
         ApiFault.WATCH_GONE,
         "A watch ends after 5 s with 410, `too old resource version`; a run lists and watches"
-        " anew.",
+        " anew. Controllers, kubelets and Flux do that after waits that grow from 0.8 s to 30 s,"
+        " and hear of no change meanwhile.",
         "https://kubernetes.io/docs/reference/using-api/api-concepts/#410-gone-responses",
     ),
     _api(
@@ -91,7 +101,8 @@ API_FAULTS = (
     _api(
         ApiFault.AGGREGATED_DOWN,
         "`metrics.k8s.io/v1beta1` is registered, and what serves it does not answer: discovery is"
-        " incomplete, which a run does not need to be whole.",
+        " incomplete, which a run does not need to be whole. Namespaces that are deleted are"
+        " emptied, and stay with `NamespaceDeletionDiscoveryFailure`.",
         "https://github.com/helm/helm/issues/6361",
     ),
 )

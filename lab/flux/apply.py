@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from inventory.crds import BUILT_IN_GROUPS
 from lab.flux.objects import Context
 from lab.flux.readiness import NotReadyError, Readiness, Reference, refer_to
-from lab.kubernetes.errors import ApiError, ConflictError, NotFoundError
+from lab.kubernetes.errors import ApiError, ConflictError, NotFoundError, UnavailableError
 from lab.kubernetes.values import Json, Object, at, grow, maps, namespace_of, text
 
 __all__ = ["Applied", "Applier", "ApplyError", "mark_owner", "parse_inventory", "write_inventory"]
@@ -116,9 +116,12 @@ class Applier:
 
     async def _find(self, obj: Object) -> Object | None:
         reference = refer_to(obj)
-        return await self._context.client.find(
-            reference.api_version, reference.kind, reference.name, reference.namespace
-        )
+        try:
+            return await self._context.client.find(
+                reference.api_version, reference.kind, reference.name, reference.namespace
+            )
+        except UnavailableError:
+            return None  # the dry run tells
 
     async def _dry_run(self, obj: Object) -> None:
         shown = refer_to(obj)
@@ -140,9 +143,9 @@ class Applier:
                 f"{shown} dry-run failed (FieldManagerConflict): {conflict.message}"
             ) from conflict
         except ApiError as refused:
-            raise ApplyError(
-                f"{shown} dry-run failed ({refused.reason}): {refused.message}"
-            ) from refused
+            # etcd's own words come without a reason.
+            reason = f" ({refused.reason})" if refused.reason else ""
+            raise ApplyError(f"{shown} dry-run failed{reason}: {refused.message}") from refused
 
     async def _wait(self, references: Sequence[Reference]) -> None:
         try:

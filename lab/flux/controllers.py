@@ -24,6 +24,8 @@ from lab.flux.rendering import Renderer
 from lab.flux.sources import SOURCES, Sources
 from lab.kubernetes.client import KubernetesClient
 from lab.kubernetes.errors import ApiError
+from lab.kubernetes.inside import Inside
+from lab.kubernetes.inside_client import InsideClient
 from lab.kubernetes.values import Object, maps, name_of, number, texts
 from lab.tools import LabTools
 
@@ -53,7 +55,8 @@ class Flux:
 
     `tools` must see the remote (git's `insteadOf` in its environment) and find kubectl, helm and
     sops; `charts` are the chart cache folders; `work` is a folder for artifacts and builds, made
-    when absent.
+    when absent. `inner` asks as controllers do, who suffer when the API does, and end when they
+    cannot renew their Leases; `client` looks from outside.
     """
 
     def __init__(
@@ -64,18 +67,24 @@ class Flux:
         charts: Sequence[Path],
         tools: LabTools,
         work: Path,
+        inner: InsideClient | None = None,
     ) -> None:
         self._clock = clock
         self._client = client
+        self._inner = inner or client
+        self._inside = inner.inside if inner else None
+        self._leading = asyncio.Event()  # set when whether they lead may have changed
+        self._deployments: dict[str, Object] = {}
         self._artifacts = Artifacts()
         self._artifacts.listen(self._pass_on)
         self._readiness = Readiness(clock, client)
         self._running: dict[str, _Running] = {}
         self._controllers: dict[KindName, Controller] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         work.mkdir(parents=True, exist_ok=True)
         source, kustomize, helm = (
-            Context(clock, client, f"{name}-controller") for name in ("source", "kustomize", "helm")
+            Context(clock, self._inner, f"{name}-controller")
+            for name in ("source", "kustomize", "helm")
         )
         self.faults = SourceFaults()
         git = GitFetcher(tools, work / "git")
@@ -93,15 +102,18 @@ class Flux:
 
     async def start(self) -> None:
         """Begin to follow the Deployments; returns at once."""
-        self._task = asyncio.create_task(self._supervise())
+        self._tasks.append(asyncio.create_task(self._supervise()))
+        if self._inside is not None:
+            self._inside.listen(self._leading.set)
+            self._tasks.append(asyncio.create_task(self._follow_lead(self._inside)))
 
     async def stop(self) -> None:
         """Stop everything and wait for it."""
-        if self._task is not None:
-            self._task.cancel()
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+                await task
         for name in [*self._running]:
             await self._halt(name)
         await self._readiness.stop()
@@ -117,6 +129,18 @@ class Flux:
                     await self._halt(name)
                 await self._clock.pause(_AGAIN_S)
 
+    async def _follow_lead(self, inside: Inside) -> None:
+        """End the controllers when they cannot renew their Leases; their pods stay, and data."""
+        while True:
+            await self._leading.wait()
+            self._leading.clear()
+            if inside.flux.holds:
+                for deployment in [*self._deployments.values()]:
+                    await self._follow(deployment, gone=False)
+            else:
+                for name in [*self._running]:
+                    await self._halt(name, keeps_artifacts=True)
+
     async def _follow(self, deployment: Object, *, gone: bool) -> None:
         name = name_of(deployment)
         if name not in self._reconcilers:
@@ -124,31 +148,35 @@ class Flux:
         running = self._running.get(name)
         if running is not None and running.task.done():
             running.task.result()  # a controller ends by a bug only: let it be seen
+        if gone:
+            self._deployments.pop(name, None)
+        else:
+            self._deployments[name] = deployment
         available = not gone and number(deployment, "status", "availableReplicas") > 0
         workers = _find_workers(deployment)
         if not available:
             await self._halt(name)
-        elif running is None:
+        elif running is None and (self._inside is None or self._inside.flux.holds):
             self._running[name] = _Running(workers, asyncio.create_task(self._run(name, workers)))
 
     async def _run(self, name: str, workers: int) -> None:
         async with asyncio.TaskGroup() as group:
             for kind, reconcile in self._reconcilers[name]:
                 controller = Controller(
-                    *(self._clock, self._client, kind, reconcile),
+                    *(self._clock, self._inner, kind, reconcile),
                     workers=workers,
                     find_source=_FIND_SOURCE.get(kind),
                 )
                 self._controllers[kind] = controller
                 group.create_task(controller.run())
 
-    async def _halt(self, name: str) -> None:
+    async def _halt(self, name: str, *, keeps_artifacts: bool = False) -> None:
         running = self._running.pop(name, None)
         if running is None:
             return
         for kind, _ in self._reconcilers[name]:
             self._controllers.pop(kind, None)
-        if name == "source-controller":
+        if name == "source-controller" and not keeps_artifacts:
             self._artifacts.clear()
         running.task.cancel()
         with suppress(asyncio.CancelledError):

@@ -9,12 +9,16 @@ from enum import Enum, StrEnum
 
 from lab.clock import LabClock
 
-__all__ = ["ApiFault", "ApiFaults", "Health", "State"]
+__all__ = ["LATE_S", "STALE_API", "WATCH_S", "ApiFault", "ApiFaults", "Health", "State"]
 
+# Simulated seconds: a disk that etcd waits for; how long a watch lives that does not live long.
+LATE_S, WATCH_S = 3.0, 5.0
+# What metrics-server adds, the aggregated API that most clusters have.
+STALE_API = ("metrics.k8s.io", "v1beta1")
 # Simulated seconds. An election of etcd takes its timeout (1 s, as Talos leaves it) and a bit.
 _ELECTION_S, _ELECTED_S = 2.0, 13.0
 # A rollout of the static pod: what is under way ends, the process is gone, the next one starts.
-_ENDING_S, _AWAY_S, _STARTING_S, _SERVING_S = 3.0, 8.0, 6.0, 30.0
+_ENDING_S, _AWAY_S, _STARTING_S, _SERVING_S = 3.0, 8.0, 6.0, 120.0
 
 
 class ApiFault(StrEnum):
@@ -49,6 +53,9 @@ class State(Enum):
     ENDING = "ending"
     AWAY = "away"
     STARTING = "starting"
+
+
+_BEST_FIRST = (State.SERVING, State.ENDING, State.STARTING, State.AWAY)
 
 
 class Health:
@@ -101,6 +108,32 @@ class ApiFaults:
     _on: dict[tuple[ApiFault, str], None] = field(default_factory=dict)
     _servers: dict[str, _Server] = field(default_factory=dict)
     _without_etcd: set[str] = field(default_factory=set)
+    _listeners: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many servers there are."""
+        return len(self._servers)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether nothing is wrong with any server."""
+        is_restarting = any(server.restarting for server in self._servers.values())
+        return not (self._on or self._without_etcd or is_restarting)
+
+    def strikes_all(self, fault: ApiFault) -> bool:
+        """Tell whether every server suffers from a fault at this moment."""
+        servers = self._servers.values()
+        return bool(servers) and all(server.health.has(fault) for server in servers)
+
+    def find_state(self) -> State:
+        """Return what the server does that is best off."""
+        states = {server.health.state for server in self._servers.values()}
+        return next((state for state in _BEST_FIRST if state in states), State.SERVING)
+
+    def listen(self, then: Callable[[], None]) -> None:
+        """Tell somebody of each change."""
+        self._listeners.append(then)
 
     def switch(self, fault: ApiFault, target: str, *, on: bool) -> None:
         """Turn a fault of a control plane on or off; of all of them without a target."""
@@ -149,6 +182,8 @@ class ApiFaults:
             server.restarting = asyncio.create_task(
                 self._restart(server), name=f"lab kubernetes: restarts of {name}"
             )
+        for then in self._listeners:
+            then()
 
     async def _restart(self, server: _Server) -> None:
         """Restart it until the fault is over; it always ends serving."""

@@ -45,7 +45,8 @@ class Api:
         self.is_available = False  # whether any API server listens
         self._watches: WeakSet[Watch] = WeakSet()
         self.writer = Writer(self.store, now)
-        self.components: ComponentWriter = DirectWriter(self.store, self.writer, now)
+        self.check_components: Callable[[], None] = lambda: None  # raises: they cannot write now
+        self.components: ComponentWriter = self._make_components()
 
     def reset(self) -> None:
         """Begin with empty data; every watch ends."""
@@ -53,7 +54,13 @@ class Api:
         self.store = Store()
         self.registry = Registry()
         self.writer = Writer(self.store, self.now)
-        self.components = DirectWriter(self.store, self.writer, self.now)
+        self.components = self._make_components()
+
+    def _make_components(self) -> DirectWriter:
+        return DirectWriter(self.store, self.writer, self.now, self._check_components)
+
+    def _check_components(self) -> None:
+        self.check_components()
 
     def interrupt(self) -> None:
         """End every watch: the last API server stopped."""

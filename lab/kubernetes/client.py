@@ -53,6 +53,7 @@ class KubernetesClient:
         Raises:
             NotFoundError: the object, or its kind, does not exist.
         """
+        await self._before_reading(api_version)
         return self._open.get(self._open.kind(api_version, kind), name, namespace)
 
     async def find(
@@ -98,6 +99,7 @@ class KubernetesClient:
         fields: str = "",
     ) -> Sequence[Object]:
         """Read all objects as `list`, without copying them: what comes out is never changed."""
+        await self._before_reading(api_version)
         found = self._open.kind(api_version, kind)
         return self._open.list(found, namespace, labels=labels, fields=fields)[0]
 
@@ -120,6 +122,7 @@ class KubernetesClient:
             AlreadyExistsError: an object of that name exists.
             NotFoundError: the namespace or the kind does not exist.
         """
+        await self._before_creating()
         return self._open.create(obj, manager=manager, user=self._user, dry_run=dry_run)
 
     async def apply(
@@ -133,6 +136,7 @@ class KubernetesClient:
             ConflictError: fields belong to another manager and `force` is off.
             NotFoundError: the namespace or the kind does not exist.
         """
+        await self._before_changing()
         return self._open.apply(obj, manager=manager, force=force, dry_run=dry_run)
 
     async def patch(
@@ -148,6 +152,7 @@ class KubernetesClient:
         dry_run: bool = False,
     ) -> Object:
         """Merge `body` into the object (JSON merge patch: null removes)."""
+        await self._before_changing()
         found = self._open.kind(api_version, kind)
         return self._open.merge(
             found,
@@ -165,10 +170,12 @@ class KubernetesClient:
         Raises:
             ConflictError: `metadata.resourceVersion` is given and not the newest.
         """
+        await self._before_changing()
         return self._open.update(obj, manager=manager, dry_run=dry_run)
 
     async def update_status(self, obj: Object, *, manager: str = "lab") -> Object:
         """Replace the status of an object and nothing else."""
+        await self._before_changing()
         return self._open.update(obj, subresource="status", manager=manager)
 
     async def delete(
@@ -188,6 +195,7 @@ class KubernetesClient:
         Raises:
             NotFoundError: there is no such object.
         """
+        await self._before_changing()
         found = self._open.kind(api_version, kind)
         self._open.delete(found, name, namespace, propagation=propagation, dry_run=dry_run)
 
@@ -215,4 +223,19 @@ class KubernetesClient:
         with self._open.watch(found, namespace, labels=labels, fields=fields, since=since) as seen:
             async for event_type, obj in seen:
                 if event_type != "BOOKMARK":
+                    await self._before_hearing()
                     yield WatchEvent(event_type, clone_map(obj) if copies else obj)
+
+    # What a request waits for before it is answered, or is refused: here for nothing.
+
+    async def _before_reading(self, api_version: str) -> None:
+        pass
+
+    async def _before_creating(self) -> None:
+        pass
+
+    async def _before_changing(self) -> None:
+        pass
+
+    async def _before_hearing(self) -> None:
+        pass

@@ -38,13 +38,21 @@ class ComponentWriter(Protocol):
 class DirectWriter:
     """Writes into the lab's own store."""
 
-    def __init__(self, store: Store, writer: Writer, now: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        writer: Writer,
+        now: Callable[[], str],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
         self._writer = writer
         self._now = now
+        self._check = check  # raises when nothing can be written
 
     def plant(self, kind: Kind, obj: Object) -> Object | None:
         """Create an object, its status included."""
+        self._check()
         status = obj.get("status")
         self._writer.stamp(kind, obj)
         fill_in(kind.resource, obj)
@@ -62,6 +70,7 @@ class DirectWriter:
         change(changed)
         if changed == live:
             return live
+        self._check()
         before, after = live.get("spec"), changed.get("spec")
         if before != after and "generation" in at(changed, "metadata"):
             metadata = grow(changed, "metadata")
@@ -71,8 +80,10 @@ class DirectWriter:
 
     def delete(self, kind: Kind, live: Object, grace_s: int | None) -> None:
         """Delete an object, or mark it while something holds it."""
+        self._check()
         self._writer.delete(kind, live, "", grace_s)
 
     def remove(self, kind: Kind, place: Place) -> None:
         """Take an object away at once."""
+        self._check()
         self._store.remove(kind.resource, place.namespace, place.name)

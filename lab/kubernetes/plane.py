@@ -21,22 +21,23 @@ from lab.kubernetes.controllers.dispatcher import Dispatcher
 from lab.kubernetes.controllers.kubelets import Kubelets
 from lab.kubernetes.controllers.longhorn import judge_again
 from lab.kubernetes.controllers.manifests import BootstrapManifests, read_manifests
-from lab.kubernetes.controllers.nodes import is_ready, register_node, renew_lease
+from lab.kubernetes.controllers.nodes import beat, is_ready, register_node
+from lab.kubernetes.controllers.restarts import Restarts
 from lab.kubernetes.controllers.webhooks import Webhooks
 from lab.kubernetes.controllers.world import Controller, World
-from lab.kubernetes.durations import KUBELET_REGISTER_S, NODE_LEASE_S
-from lab.kubernetes.errors import ApiError, UnavailableError
+from lab.kubernetes.durations import KUBELET_REGISTER_S
+from lab.kubernetes.errors import UnavailableError
 from lab.kubernetes.etcd import dump_store
 from lab.kubernetes.faults import Faults, PodFault
-from lab.kubernetes.roster import make_controllers
+from lab.kubernetes.inside import Inside, Insider
+from lab.kubernetes.inside_client import InsideClient
+from lab.kubernetes.roster import find_insider, make_controllers
 from lab.kubernetes.servers import Servers
 from lab.ports import KubernetesPki, NodeFacts, TalosManifests
 from lab.snapshots import StoredKey
 
 __all__ = ["Kubernetes"]
 
-# Wall seconds: however fast simulated time runs, one heart beat a second is all that is spent.
-_SHORTEST_BEAT_S = 1.0
 _NO_MANIFESTS = TalosManifests()
 
 
@@ -54,7 +55,9 @@ class Kubernetes:
         self._clock = clock
         self._backend = backend or LabBackend(clock, port=port)
         self._api = self._backend.api
-        self._world = World(self._api, clock)
+        inside = Inside(clock, self._backend.faults)
+        self._world = World(self._api, clock, inside)
+        Restarts(self._world)
         self._kubelets = Kubelets(self._world)
         self._dispatcher: Dispatcher | None = None
         self._servers = Servers(self._api)
@@ -65,6 +68,7 @@ class Kubernetes:
         self._booted: set[str] = set()  # nodes whose pods must be started again
         self._returned: set[str] = set()  # nodes that were lost, and whose pods go on
         self.client = KubernetesClient(self._api)
+        self.inner = InsideClient(self._api, inside)  # Flux' own
 
     @property
     def faults(self) -> Faults:
@@ -135,10 +139,10 @@ class Kubernetes:
         """Reconcile what is there, and hear the kubelets that run."""
         own = (*self._backend.make_controllers(self._world), *more)
         self._dispatcher = Dispatcher(
-            self._world, make_controllers(self._world, self._kubelets, own)
+            self._world, make_controllers(self._world, self._kubelets, own), find_insider
         )
         self._dispatcher.start()
-        self._heart = asyncio.create_task(self._beat(), name="lab kubernetes: heart beats")
+        self._heart = asyncio.create_task(beat(self._world), name="lab kubernetes: heart beats")
         for facts in list(self._world.nodes.values()):
             self._register_soon(facts)
 
@@ -233,6 +237,7 @@ class Kubernetes:
         for name in self._servers.names:
             await self.stop_apiserver(name)
         await self._stop_controllers()
+        await self._world.inside.close()
         await self._backend.close()
 
     async def _stop_controllers(self) -> None:
@@ -264,7 +269,8 @@ class Kubernetes:
             if node.name not in self._world.nodes:
                 return
             with contextlib.suppress(UnavailableError):  # it went again: the kubelet tries on
-                self._tell_of(node)
+                with self._world.act_as(Insider.KUBELET):
+                    self._tell_of(node)
                 is_told = True
 
     def _tell_of(self, node: NodeFacts) -> None:
@@ -284,14 +290,3 @@ class Kubernetes:
     def _touch_node(self, name: str) -> None:
         if self._dispatcher is not None:
             self._dispatcher.touch("nodes", name)
-
-    async def _beat(self) -> None:
-        """Renew one node's Lease at a time, as often as life does or once a wall second."""
-        turn = 0
-        while True:
-            names = sorted(self._world.nodes) or [""]
-            quarter_s = NODE_LEASE_S / len(names) / self._clock.speed
-            await asyncio.sleep(max(quarter_s, _SHORTEST_BEAT_S))
-            turn += 1
-            with contextlib.suppress(KeyError, ApiError):
-                renew_lease(self._world, names[turn % len(names)])

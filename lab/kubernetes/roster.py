@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lab.kubernetes.controllers.approvers import make_approvers
 from lab.kubernetes.controllers.balancers import LoadBalancers
@@ -11,22 +11,40 @@ from lab.kubernetes.controllers.certificates import CertManager
 from lab.kubernetes.controllers.claims import Claims
 from lab.kubernetes.controllers.csrs import CertificateSigner
 from lab.kubernetes.controllers.deployments import Deployments, ReplicaSets
-from lab.kubernetes.controllers.housekeeping import (
-    GarbageController,
-    NamespaceController,
-)
+from lab.kubernetes.controllers.housekeeping import CrdController, GarbageController
 from lab.kubernetes.controllers.initializing import NodeInitializer
 from lab.kubernetes.controllers.jobs import Jobs
 from lab.kubernetes.controllers.kubelets import Kubelets
 from lab.kubernetes.controllers.longhorn import Longhorn
+from lab.kubernetes.controllers.manifests import BootstrapManifests
+from lab.kubernetes.controllers.namespaces import NamespaceController
 from lab.kubernetes.controllers.nodes import Nodes
 from lab.kubernetes.controllers.operators import Databases, KindBringers, Secretaries, TalosAccounts
 from lab.kubernetes.controllers.scheduling import Scheduler
 from lab.kubernetes.controllers.services import Services
 from lab.kubernetes.controllers.sets import DaemonSets, StatefulSets
 from lab.kubernetes.controllers.world import Controller, World
+from lab.kubernetes.inside import Insider
 
-__all__ = ["make_controllers"]
+__all__ = ["find_insider", "make_controllers"]
+
+# Who is not kube-controller-manager, kube-scheduler, or a service account of kube-system at the
+# same level of priority and fairness.
+_RUN_BY: Mapping[type, Insider] = {
+    BootstrapManifests: Insider.SERVER,
+    CrdController: Insider.SERVER,
+    TalosAccounts: Insider.SERVER,
+    Kubelets: Insider.KUBELET,
+    **dict.fromkeys(
+        (LoadBalancers, Claims, Longhorn, CertManager, Secretaries, KindBringers, Databases),
+        Insider.WORKLOAD,
+    ),
+}
+
+
+def find_insider(controller: Controller) -> Insider:
+    """Tell as whom a controller asks the API."""
+    return _RUN_BY.get(type(controller), Insider.MANAGER)
 
 
 def make_controllers(

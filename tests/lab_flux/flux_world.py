@@ -12,8 +12,11 @@ from lab.charts.crds import make_crd, make_crds
 from lab.clock import LabClock
 from lab.flux import Flux
 from lab.flux.faults import SourceFaults
+from lab.kubernetes.ailing import ApiFaults, Health
 from lab.kubernetes.api import Api
 from lab.kubernetes.client import KubernetesClient
+from lab.kubernetes.inside import Inside
+from lab.kubernetes.inside_client import InsideClient
 from lab.kubernetes.registry import read_crd
 from lab.kubernetes.values import Json, Object, at, maps, name_of, namespace_of, number, text
 from lab.ledger import Ledger
@@ -50,6 +53,8 @@ class FluxWorld:
     clock: LabClock
     ledger: Ledger
     faults: SourceFaults
+    inside: Inside
+    ailing: ApiFaults  # what its only API server suffers
     broken: set[str] = field(default_factory=set)  # workloads that never become ready
 
     def break_sources(self, target: str, fault: str) -> None:
@@ -185,8 +190,11 @@ async def run_world(
     api = Api(lambda: clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"))
     api.is_available = True
     client = KubernetesClient(api)
-    flux = Flux(clock, client, charts=[charts], tools=tools, work=work)
-    world = FluxWorld(api, client, clock, ledger, flux.faults)
+    ailing = ApiFaults(clock)
+    ailing.add("cp-1", Health(clock), _do_nothing, _do_nothing)
+    inner = InsideClient(api, Inside(clock, ailing))
+    flux = Flux(clock, client, charts=[charts], tools=tools, work=work, inner=inner)
+    world = FluxWorld(api, client, clock, ledger, flux.faults, inner.inside, ailing)
     hands = [asyncio.create_task(hand(world)) for hand in _HANDS]
     try:
         await world.apply_namespaces("flux-system")
@@ -198,9 +206,14 @@ async def run_world(
         yield world
     finally:
         await flux.stop()
+        await inner.inside.close()
         for hand in hands:
             hand.cancel()
         await asyncio.gather(*hands, return_exceptions=True)
+
+
+async def _do_nothing() -> None:
+    pass
 
 
 async def plant_flux(world: FluxWorld) -> None:

@@ -6,10 +6,11 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lab.kubernetes.controllers.world import Controller, World
-from lab.kubernetes.errors import ApiError
+from lab.kubernetes.errors import ApiError, UnavailableError
+from lab.kubernetes.inside import Insider
 from lab.kubernetes.store import Change, Place
 from lab.ledger import CAUSE
 
@@ -23,24 +24,37 @@ _TURN_S = 0.01
 # Simulated seconds until what was refused is tried again; a real controller's first waits are
 # shorter, and grow. Estimate.
 _AGAIN_S = 5.0
+# While the API fails: client-go's rate limiter of a queue doubles 5 ms up to 1000 s; its waits
+# below a second are one here (util/workqueue/default_rate_limiters.go).
+_FIRST_AGAIN_S, _LONGEST_AGAIN_S = 1.0, 1000.0
+_Item = tuple[int, Place]
 
 
 class Dispatcher:
     """Runs the controllers of one cluster, from `start` to `close`."""
 
-    def __init__(self, world: World, controllers: Sequence[Controller]) -> None:
+    def __init__(
+        self,
+        world: World,
+        controllers: Sequence[Controller],
+        run_by: Callable[[Controller], Insider] = lambda _: Insider.MANAGER,
+    ) -> None:
         self._world = world
-        self._controllers = controllers
+        self._run_by = {id(controller): run_by(controller) for controller in controllers}
+        self._unseen: list[Change] = []  # while informers see nothing
+        self._held: list[tuple[Controller, Place]] = []  # while nobody leads
+        self._failures: dict[_Item, int] = {}
         self._by_resource: dict[str, list[Controller]] = {}
         for controller in controllers:
             for resource in controller.resources:
                 self._by_resource.setdefault(resource, []).append(controller)
         self._queue: deque[tuple[Controller, Place, int]] = deque()
-        self._queued: set[tuple[int, Place]] = set()
+        self._queued: set[_Item] = set()
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
         self._stop = world.store.listen(self._see)
         world.queue = self.queue
+        world.inside.listen(self._settle)
 
     def start(self) -> None:
         """Begin to reconcile, with everything that is in the store."""
@@ -71,10 +85,33 @@ class Dispatcher:
             self._see(Change(0, "MODIFIED", resource, obj, obj))
 
     def _see(self, change: Change) -> None:
+        sees = self._world.inside.sees
+        if not sees:
+            self._unseen.append(change)
         for name in (change.resource, "*"):
             for controller in self._by_resource.get(name, ()):
-                for place in controller.places(change):
-                    self.queue(controller, place)
+                # The API server's own controllers need no watch.
+                if sees or self._run_by[id(controller)] is Insider.SERVER:
+                    self._show(controller, change)
+
+    def _show(self, controller: Controller, change: Change) -> None:
+        for place in controller.places(change):
+            self.queue(controller, place)
+
+    def _settle(self) -> None:
+        """Go on with what waits for sight, or for somebody who leads."""
+        inside = self._world.inside
+        if inside.sees and self._unseen:
+            unseen, self._unseen = self._unseen, []
+            for change in unseen:
+                for name in (change.resource, "*"):
+                    for controller in self._by_resource.get(name, ()):
+                        if self._run_by[id(controller)] is not Insider.SERVER:
+                            self._show(controller, change)
+        if inside.leads(Insider.MANAGER) and self._held:
+            held, self._held = self._held, []
+            for controller, place in held:
+                self.queue(controller, place)
 
     async def _run(self) -> None:
         while True:
@@ -91,13 +128,35 @@ class Dispatcher:
             await self._wake.wait()
 
     def _reconcile(self, controller: Controller, place: Place) -> None:
+        inside, who = self._world.inside, self._run_by[id(controller)]
+        if inside.is_well or who is Insider.SERVER:
+            self._act(controller, place)
+        elif not inside.leads(who):
+            self._held.append((controller, place))
+        elif late_s := inside.late_s:
+            key = f"late/{id(controller)}/{place}"
+            self._world.expire(key, late_s, lambda: self._act(controller, place))
+        else:
+            self._act(controller, place)
+
+    def _act(self, controller: Controller, place: Place) -> None:
+        item = (id(controller), place)
         try:
-            controller.reconcile(place)
+            with self._world.act_as(self._run_by[id(controller)]):
+                controller.reconcile(place)
+            if self._failures:
+                self._failures.pop(item, None)
         except ApiError as error:
             # Refused as any client may be: controllers try again, too.
             _log.debug("%s: %s", place, error)
+            after_s = self._back_off(item) if isinstance(error, UnavailableError) else _AGAIN_S
             key = f"again/{id(controller)}/{place}"
-            self._world.expire(key, _AGAIN_S, lambda: self.queue(controller, place))
+            self._world.expire(key, after_s, lambda: self.queue(controller, place))
         except Exception:  # noqa: BLE001  see below
             # One broken controller must not stop the cluster; tests turn this into a failure.
             _log.exception("%s failed on %s", type(controller).__name__, place)
+
+    def _back_off(self, item: _Item) -> float:
+        count = self._failures.get(item, 0)
+        self._failures[item] = count + 1
+        return min(_FIRST_AGAIN_S * 2.0**count, _LONGEST_AGAIN_S)

@@ -1,4 +1,4 @@
-"""Namespaces that go, dependents of owners that went, and CRDs that come and go."""
+"""Dependents of owners that went, and CRDs that come and go."""
 
 from __future__ import annotations
 
@@ -22,87 +22,10 @@ from lab.kubernetes.values import (
     uid_of,
 )
 
-__all__ = ["CrdController", "GarbageController", "NamespaceController"]
+__all__ = ["CrdController", "GarbageController"]
 
 _CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 _CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
-
-
-class NamespaceController:
-    """Empties a namespace that is being deleted, then lets it go; gives new ones their basics."""
-
-    resources = frozenset({"*"})
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def places(self, change: Change) -> Iterable[Place]:
-        """A changed namespace, or the one that something left."""
-        if change.resource == "namespaces":
-            yield change.place
-        elif change.type == "DELETED" and namespace_of(change.object):
-            yield Place("namespaces", "", namespace_of(change.object))
-
-    def reconcile(self, place: Place) -> None:
-        """Give a namespace its ServiceAccount and CA, or empty it."""
-        space = self._world.find(place)
-        if space is None:
-            return
-        if not is_going(space):
-            self._furnish(place.name)
-            return
-        left: list[Place] = []
-        for resource in self._world.store.resources():
-            for obj in self._world.store.all(resource, place.name):
-                inside = Place(resource, place.name, name_of(obj))
-                if not is_going(obj):
-                    self._world.delete(inside)
-                if self._world.find(inside) is not None:
-                    left.append(inside)
-        if not left:
-            self._world.edit(place, lambda obj: grow(obj, "spec").update({"finalizers": []}))
-        else:
-            self._explain(place, left)
-
-    def _furnish(self, name: str) -> None:
-        if self._world.store.get("serviceaccounts", name, "default") is not None:
-            return
-        where: Object = {"name": "default", "namespace": name}
-        self._world.plant({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": where})
-        pki = self._world.pki
-        self._world.plant(
-            {
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "metadata": {"name": "kube-root-ca.crt", "namespace": name},
-                "data": {"ca.crt": pki.ca_crt.decode() if pki else ""},
-            }
-        )
-
-    def _explain(self, place: Place, left: list[Place]) -> None:
-        finalizers = [
-            finalizer
-            for inside in left
-            for finalizer in texts(self._world.find(inside) or {}, "metadata", "finalizers")
-        ]
-        shown = ", ".join(
-            f"{name} in {finalizers.count(name)}" for name in dict.fromkeys(finalizers)
-        )
-
-        def change(obj: Object) -> None:
-            set_condition(
-                grow(obj, "status"),
-                "NamespaceFinalizersRemaining",
-                "True" if finalizers else "False",
-                "SomeFinalizersRemain" if finalizers else "ContentHasNoFinalizers",
-                "Some content in the namespace has finalizers remaining: "
-                f"{shown} resource instances"
-                if finalizers
-                else "All content-preserving finalizers finished",
-                now=self._world.api.now(),
-            )
-
-        self._world.edit(place, change)
 
 
 class GarbageController:

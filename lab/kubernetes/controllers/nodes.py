@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Iterable
 from dataclasses import replace
 
 from lab.kubernetes.controllers.cloud_manager import NODE_ADDRESS, UNINITIALIZED
 from lab.kubernetes.controllers.podstatus import has_network, is_cni_pod
 from lab.kubernetes.controllers.world import World, is_true, set_condition
+from lab.kubernetes.durations import NODE_LEASE_S
+from lab.kubernetes.errors import ApiError
+from lab.kubernetes.inside import Insider
 from lab.kubernetes.store import Change, Place
 from lab.kubernetes.values import Json, Object, at, grow, maps, name_of, namespace_of, text
 from lab.ports import NodeFacts
 
-__all__ = ["Nodes", "describe_node", "is_ready", "register_node", "renew_lease"]
+__all__ = ["Nodes", "beat", "describe_node", "is_ready", "register_node"]
 
+# Wall seconds: however fast simulated time runs, one heart beat a second is all that is spent.
+_SHORTEST_BEAT_S = 1.0
 _NOT_READY = "node.kubernetes.io/not-ready"
 # The kubelet's own words (pkg/kubelet/nodestatus, containerd's CNI status).
 NO_NETWORK = (
@@ -194,8 +201,19 @@ def _plant_lease(world: World, name: str) -> None:
     )
 
 
-def renew_lease(world: World, name: str) -> None:
-    """Move the heart beat of one node on."""
+async def beat(world: World) -> None:
+    """Renew one node's Lease at a time, as often as life does or once a wall second."""
+    turn = 0
+    while True:
+        names = sorted(world.nodes) or [""]
+        quarter_s = NODE_LEASE_S / len(names) / world.clock.speed
+        await asyncio.sleep(max(quarter_s, _SHORTEST_BEAT_S))
+        turn += 1
+        with contextlib.suppress(KeyError, ApiError), world.act_as(Insider.KUBELET):
+            _renew_lease(world, names[turn % len(names)])
+
+
+def _renew_lease(world: World, name: str) -> None:
     renewed = world.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     place = Place("leases.coordination.k8s.io", "kube-node-lease", name)
     world.edit(place, lambda obj: grow(obj, "spec").update({"renewTime": renewed}))

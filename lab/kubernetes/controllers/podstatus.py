@@ -28,6 +28,7 @@ __all__ = [
     "is_crashing",
     "mark_crashing",
     "mark_ready",
+    "mark_restarted",
     "mark_started",
     "mark_succeeded",
     "mark_unready",
@@ -193,6 +194,15 @@ def mark_crashing(pod: Object, *, code: int, why: str, now: str) -> None:
         container.update({"state": {"waiting": waiting}, "lastState": {"terminated": ended}})
         container.update({"ready": False, "restartCount": 5})
     _set_ready(status, "False", now)
+
+
+def mark_restarted(pod: Object, *, now: str) -> None:
+    """Every container ended with an error, once, and runs again."""
+    ended: Object = {"exitCode": 1, "reason": "Error", "finishedAt": now}
+    for container in maps(pod, "status", "containerStatuses"):
+        container["restartCount"] = number(container, "restartCount") + 1
+        container["lastState"] = {"terminated": ended}
+        container["state"] = {"running": {"startedAt": now}}
 
 
 def is_crashing(pod: Object) -> bool:

@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from lab.clock import LabClock
 from lab.kubernetes.api import Api
 from lab.kubernetes.errors import ApiError, UnavailableError
 from lab.kubernetes.faults import Faults
+from lab.kubernetes.inside import Inside, Insider
 from lab.kubernetes.store import Change, Place, Store
 from lab.kubernetes.values import (
     Json,
@@ -65,9 +67,12 @@ class Controller(Protocol):
 class World:
     """One cluster's controllers see everything through this."""
 
-    def __init__(self, api: Api, clock: LabClock) -> None:
+    def __init__(self, api: Api, clock: LabClock, inside: Inside | None = None) -> None:
         self.api = api
         self.clock = clock
+        self.inside = inside or Inside(clock, None)
+        self.acting = Insider.SERVER  # who writes just now
+        api.check_components = lambda: self.inside.check(self.acting)
         self.pki: KubernetesPki | None = None
         self.nodes: dict[str, NodeFacts] = {}  # whose kubelet runs
         self.lost: set[str] = set()  # nodes that nothing is heard of
@@ -80,6 +85,15 @@ class World:
     def store(self) -> Store:
         """The data; another one after the cluster was created anew."""
         return self.api.store
+
+    @contextmanager
+    def act_as(self, who: Insider) -> Iterator[None]:
+        """Write as somebody, also in what is told to come later."""
+        before, self.acting = self.acting, who
+        try:
+            yield
+        finally:
+            self.acting = before
 
     def later(self, key: str, seconds: float, what: str, then: Callable[[], None]) -> None:
         """Call `then` after simulated time, recorded as `what`; once per `key` at a time."""
@@ -95,18 +109,25 @@ class World:
         if key in self._timers:
             return
 
+        who = self.acting
+
         async def run() -> None:
             await wait()
-            while not self._do(key, then):
+            if late_s := self.inside.late_s:
+                await self.clock.pause(late_s)
+            while not self._do(key, then, who):
                 await self.clock.pause(_API_AWAY_S)
 
         self._timers[key] = asyncio.create_task(run(), name=f"lab kubernetes: {key}")
 
-    def _do(self, key: str, then: Callable[[], None]) -> bool:
+    def _do(self, key: str, then: Callable[[], None], who: Insider) -> bool:
         """Call what was due; tell whether it could be done: no API server, and it is due still."""
+        if not self.inside.leads(who):
+            return False
         own = self._timers.pop(key, None)
         try:
-            then()
+            with self.act_as(who):
+                then()
         except UnavailableError:
             if own is not None:
                 self._timers.setdefault(key, own)

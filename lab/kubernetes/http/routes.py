@@ -8,7 +8,7 @@ from datetime import datetime
 
 from aiohttp import web
 
-from lab.kubernetes.ailing import Health
+from lab.kubernetes.ailing import STALE_API, Health
 from lab.kubernetes.api import Api
 from lab.kubernetes.errors import (
     ApiError,
@@ -23,7 +23,7 @@ from lab.kubernetes.http.openapi import describe_group, list_documents
 from lab.kubernetes.http.pages import read_page
 from lab.kubernetes.http.requests import Target, read_target, read_user
 from lab.kubernetes.http.streams import check_options, stream_changes
-from lab.kubernetes.http.suffering import HEALTH, STALE_GROUP, Suffering, describe_health
+from lab.kubernetes.http.suffering import HEALTH, Suffering, describe_health
 from lab.kubernetes.http.tables import make_table
 from lab.kubernetes.registry import Registry, Served
 from lab.kubernetes.serving import refuse_logs
@@ -184,7 +184,7 @@ class Routes:
     def _describe(self, parts: list[str], accept: str) -> web.Response | None:
         """Answer what is about the API itself; None when it is about objects."""
         registry = self._api.registry
-        stale = STALE_GROUP if self._suffering and self._suffering.is_stale() else None
+        stale = STALE_API if self._suffering and self._suffering.is_stale() else None
         aggregated = "g=apidiscovery.k8s.io" in accept and "v=v2;" in f"{accept};"
         document: Object | None
         match parts:

@@ -1,8 +1,4 @@
-"""What a client sees of an API server that suffers: codes and words of the real one.
-
-Those of 429, 503 and of watches stand in kubernetes/apiserver: `pkg/server/filters`,
-`pkg/storage/cacher`, `pkg/util/notfoundhandler`; those of etcd in `api/v3rpc/rpctypes`.
-"""
+"""What a client sees of an API server that suffers, in the words of `lab.kubernetes.refusals`."""
 
 from __future__ import annotations
 
@@ -10,27 +6,19 @@ import asyncio
 
 from aiohttp import web
 
-from lab.kubernetes.ailing import ApiFault, Health, State
+from lab.kubernetes import refusals
+from lab.kubernetes.ailing import LATE_S, WATCH_S, ApiFault, Health, State
 from lab.kubernetes.errors import ApiError, GoneError, NotFoundError
 from lab.kubernetes.http.answers import answer_json
 from lab.kubernetes.http.requests import read_target
+from lab.kubernetes.refusals import Refusal
 from lab.kubernetes.values import Object
 from lab.sockets import reset_at_close
 
-__all__ = ["CHECKS", "HEALTH", "STALE_GROUP", "CutError", "Suffering", "describe_health", "hang_up"]
+__all__ = ["CHECKS", "HEALTH", "CutError", "Suffering", "describe_health", "hang_up"]
 
 HEALTH = frozenset({"readyz", "livez", "healthz"})
 CHECKS = ("ping", "log", "etcd", "informer-sync", "poststarthook/rbac/bootstrap-roles")
-# What metrics-server adds, the aggregated API that most clusters have.
-STALE_GROUP = ("metrics.k8s.io", "v1beta1")
-# Simulated seconds: a disk that etcd waits for; etcd's own timeout of a request (5 s and twice
-# the election's); how long a watch lives that does not live long.
-_LATE_S = 3.0
-_ETCD_TIMEOUT_S = 7.0
-# Until a server gives up a read or a change that etcd does not answer, and a list or watch whose
-# cache cannot follow etcd.
-_REQUEST_TIMEOUT_S, _CACHE_TIMEOUT_S = 60.0, 20.0
-_WATCH_S = 5.0
 # Of so many requests, the first is not heard, and of the last the answer gets lost.
 _RESET_EVERY = 10
 
@@ -51,7 +39,7 @@ class Suffering:
         health = self._health
         parts = [part for part in request.path.split("/") if part]
         if health.has(ApiFault.SLOW):
-            await health.clock.pause(_LATE_S)
+            await health.clock.pause(LATE_S)
         if parts and parts[0] in HEALTH:
             return self._answer_health(parts[0])
         if health.has(ApiFault.RESET):
@@ -75,7 +63,7 @@ class Suffering:
         """Return why a watch ends, once one does."""
         while True:
             fault = await self._health.wait_for(ApiFault.WATCH_CUT, ApiFault.WATCH_GONE)
-            await self._health.clock.pause(_WATCH_S)
+            await self._health.clock.pause(WATCH_S)
             if self._health.has(fault):
                 break
         if fault is ApiFault.WATCH_CUT:
@@ -97,43 +85,35 @@ class Suffering:
     def _refuse_restarting(self) -> web.Response | None:
         health = self._health
         if health.state is State.ENDING:
-            return _refuse(503, "ServiceUnavailable", "apiserver is shutting down", 1)
+            return _refuse(refusals.ENDING)
         if health.state is State.STARTING:
-            text = (
-                "the request has been made before all known HTTP paths have been installed,"
-                " please try again"
-            )
-            return _refuse(503, "ServiceUnavailable", text, 5)
+            return _refuse(refusals.STARTING)
         return None
 
     async def _refuse(self, request: web.Request, parts: list[str]) -> web.Response | None:
         health = self._health
         if health.has(ApiFault.THROTTLED):
-            text = "Too many requests, please try again later.\n"
+            text = f"{refusals.THROTTLED.message}\n"
             return web.Response(text=text, status=429, headers={"Retry-After": "1"})
         if health.has(ApiFault.CACHE_COLD) and _is_of_cache(request):
-            return _refuse(429, "TooManyRequests", "storage is (re)initializing", 1)
+            return _refuse(refusals.CACHE_COLD)
         is_of_etcd = len(parts) > 2 and parts[0] in {"api", "apis"}  # noqa: PLR2004  discovery is not
         if is_of_etcd and health.has(ApiFault.ETCD_TIMEOUT):
             return await self._answer_without_etcd(request)
         if is_of_etcd and health.has(ApiFault.LEADER_CHANGED):
-            return _refuse(500, "", "etcdserver: leader changed")
+            return _refuse(refusals.LEADER_CHANGED)
         return None
 
     async def _answer_without_etcd(self, request: web.Request) -> web.Response:
-        """Answer as a real server does whose etcd has no quorum (measured with 1.35.4)."""
-        pause, method = self._health.clock.pause, request.method
-        if method == "POST":
-            await pause(_ETCD_TIMEOUT_S)
-            return _refuse(500, "", "etcdserver: request timed out")
-        if _is_of_cache(request):
-            await pause(_CACHE_TIMEOUT_S)
-            return _refuse(429, "TooManyRequests", "storage is (re)initializing", 30)
-        await pause(_REQUEST_TIMEOUT_S)
-        within = "the allotted timeout"
-        if method != "GET":
-            within = "requested timeout - context deadline exceeded"
-        return _refuse(504, "Timeout", f"Timeout: request did not complete within {within}")
+        """Answer as a real server does whose etcd has no quorum."""
+        if request.method == "POST":
+            refusal = refusals.ETCD_CREATE
+        elif _is_of_cache(request):
+            refusal = refusals.ETCD_WATCH
+        else:
+            refusal = refusals.ETCD_READ if request.method == "GET" else refusals.ETCD_WRITE
+        await self._health.clock.pause(refusal.after_s)
+        return _refuse(refusal)
 
 
 def hang_up(request: web.Request) -> None:
@@ -158,14 +138,14 @@ def _fail_health(check: str, *failed: str) -> web.Response:
     return web.Response(text=describe_health(check, *failed), status=500)
 
 
-def _refuse(code: int, reason: str, message: str, retry_after_s: int = 0) -> web.Response:
-    wait: Object = {"retryAfterSeconds": retry_after_s}
-    status = ApiError(message, details=wait if retry_after_s else None).status
-    status |= {"code": code, "reason": reason}
-    if not reason:
+def _refuse(refusal: Refusal) -> web.Response:
+    wait: Object = {"retryAfterSeconds": refusal.retry_after_s}
+    status = ApiError(refusal.message, details=wait if refusal.retry_after_s else None).status
+    status |= {"code": refusal.code, "reason": refusal.reason}
+    if not refusal.reason:
         del status["reason"]
-    headers = {"Retry-After": str(retry_after_s)} if retry_after_s else {}
-    return answer_json(status, code, headers)
+    headers = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s else {}
+    return answer_json(status, refusal.code, headers)
 
 
 def _is_of_cache(request: web.Request) -> bool:
