@@ -5,9 +5,10 @@ One JSON object a line in, one out. `{"do": "ledger"}` answers with counted acts
 catalogue go wrong, `{"do": "set-faults", "file": PATH}` whatever a file says, and
 `{"do": "schedule", "seed": NUMBER}` what a seed makes. `{"do": "clear-fault", "fault":
 "NAME[:TARGET]"}` ends one, `{"do": "faults"}` lists them, `{"do": "targets"}` says what those can
-strike that need a target, `{"do": "retry"}` tells Flux to try again what failed, and
-`{"do": "begin-step", "step": NAME}` is told by a run before it begins one. `{"do": "follow"}`
-brings what was committed since into the lab's remote, and says whether it works on an old copy.
+strike that need a target, `{"do": "retry"}` denies requests in another's name and tells
+Flux to try again what failed, and `{"do": "begin-step", "step": NAME}` is told by a run before it
+begins one. `{"do": "follow"}` brings what was committed since into the lab's remote, and says
+whether it works on an old copy.
 """
 
 from __future__ import annotations
@@ -99,7 +100,8 @@ class Control:
             case "targets":
                 return {**await self._operator.suggest_targets()}
             case "retry":
-                return {"retried": await self._operator.retry_releases()}
+                denied = await self._operator.deny_requests()
+                return {"retried": await self._operator.retry_releases(), "denied": denied}
             case _:
                 return {"is_old": await self._follower.follow()}
 

@@ -1,4 +1,4 @@
-"""What an operator does by hand in a running cluster: look, and tell Flux to try again."""
+"""What an operator does by hand in a running cluster: look, deny, tell Flux to try again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lab.flux.conditions import is_ready
 from lab.flux.objects import FORCE_AT, RESET_AT
 from lab.flux.queue import REQUESTED_AT
 from lab.kubernetes import KubernetesClient
+from lab.kubernetes.controllers.requests import NODE_USER, is_pending, read_request
 from lab.kubernetes.errors import UnavailableError
 from lab.kubernetes.values import Object, maps, name_of, text
 
@@ -18,6 +19,7 @@ __all__ = ["Operator"]
 # Without them nothing at all would run; a rehearsal wants to see one component break.
 _LEFT_OUT = frozenset({"kube-system", "flux-system", "kube-public", "default"})
 _RELEASE = "helm.toolkit.fluxcd.io/v2"
+_REQUEST = ("certificates.k8s.io/v1", "CertificateSigningRequest")
 _WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 # Webhooks that judge what other components apply, the best known first.
 _JUDGES = ("cert-manager", "metallb")
@@ -73,11 +75,32 @@ class Operator:
             )
         return len(failed)
 
+    async def deny_requests(self) -> int:
+        """Do as `kubectl certificate deny` does with what a kubelet asks for in another's name.
+
+        Until then such a request stays, for a day, also when the kubelet asks for no other.
+        """
+        client = self._client
+        try:
+            asked = [one for one in await client.list(*_REQUEST) if _is_foreign(one)]
+        except UnavailableError:
+            return 0
+        for one in asked:
+            denied: Object = {"type": "Denied", "status": "True", "reason": "KubectlDeny"}
+            body: Object = {"status": {"conditions": [denied]}}
+            await client.patch(*_REQUEST, name_of(one), body=body, subresource="approval")
+        return len(asked)
+
 
 def _is_fit(pod: Object) -> bool:
     owners = {text(owner, "kind") for owner in maps(pod, "metadata", "ownerReferences")}
     is_own = text(pod, "metadata", "namespace") not in _LEFT_OUT
     return is_own and bool(owners - {"Job", "Node"}) and bool(maps(pod, "spec", "containers"))
+
+
+def _is_foreign(request: Object) -> bool:
+    asked = read_request(request) if is_pending(request) else None
+    return asked is not None and bool({*asked.names} - {asked.user.removeprefix(NODE_USER)})
 
 
 def _has_claim(pod: Object) -> bool:

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 __all__ = [
     "LabFaults",
     "Schedule",
+    "act_on_hints",
     "clear_faults",
     "follow_repository",
     "follow_seed",
     "list_faults",
     "read_acts",
-    "retry_releases",
     "set_faults",
     "suggest_targets",
     "tell_schedule",
@@ -147,9 +147,9 @@ def suggest_targets(control: Path) -> Mapping[str, str]:
     return {kind: text_at(answer, kind) for kind in answer}
 
 
-def retry_releases(control: Path) -> int:
-    """Let a lab tell its Flux to try again what failed; returns how many releases that are."""
-    return number_at(_ask(control, {"do": "retry"}), "retried")
+def act_on_hints(control: Path) -> None:
+    """Let a lab do by hand what hints tell: deny requests in another's name, have Flux retry."""
+    _ask(control, {"do": "retry"})
 
 
 def tell_steps(control: Path | None, plan: Plan) -> tuple[Listener, ...]:

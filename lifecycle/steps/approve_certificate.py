@@ -61,8 +61,8 @@ class ApproveServingCertificate:
             reason = judge_request(pending[0], self.node)
             return Blocked(
                 f"request must not be granted: `{pending[0].name}`: {reason}",
-                f"look at: kubectl get csr {pending[0].name} -o yaml; deny it, and check "
-                f"{self.node.position}",
+                f"look at: kubectl get csr {pending[0].name} -o yaml; check {self.node.position}, "
+                f"and deny it: kubectl certificate deny {pending[0].name}",
             )
         api = await self.world.access.api()
         if await api.kubelet_answers(self.node.hostname):

@@ -1,14 +1,17 @@
-"""What an operator does by hand in the lab's cluster: find what can be struck, tell Flux again."""
+"""What an operator does by hand in the lab's cluster: find, deny, tell Flux again."""
 
 from __future__ import annotations
+
+import base64
 
 from lab.charts.crds import make_crd, make_crds
 from lab.clock import LabClock
 from lab.flux.objects import RESET_AT
-from lab.kubernetes.values import Object, text
+from lab.kubernetes.pki import make_kubelet_request
+from lab.kubernetes.values import Object, maps, name_of, text
 from lab.ledger import Ledger
 from lab.operating import Operator
-from tests.lab_kubernetes.lab_kubernetes_cluster import Cluster, cni, deployment
+from tests.lab_kubernetes.lab_kubernetes_cluster import WORKER, Cluster, cni, deployment
 
 NAMESPACE: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "notes"}}
 HOOK: Object = {
@@ -68,3 +71,31 @@ async def test_releases_that_failed_are_tried_again(cluster: Cluster) -> None:
 
     assert (0, 1) == (before, told)
     assert text(found, "metadata", "annotations", RESET_AT)
+
+
+async def test_requests_in_anothers_name_are_denied(cluster: Cluster) -> None:
+    """What a node asks for in its own name is left for whoever approves."""
+    kind = ("certificates.k8s.io/v1", "CertificateSigningRequest")
+    pem = make_kubelet_request(WORKER, ("kubernetes.default.svc",))
+    await cluster.client.create(
+        {
+            "apiVersion": kind[0],
+            "kind": kind[1],
+            "metadata": {"name": "csr-foreign"},
+            "spec": {
+                "signerName": "kubernetes.io/kubelet-serving",
+                "username": f"system:node:{WORKER.name}",
+                "request": base64.b64encode(pem).decode(),
+                "usages": ["digital signature", "server auth"],
+            },
+        }
+    )
+    denied = [await make_operator(cluster).deny_requests() for _ in range(2)]
+    decided = {
+        name_of(one): text(condition, "type")
+        for one in await cluster.client.list(*kind)
+        for condition in maps(one, "status", "conditions")
+    }
+
+    assert [1, 0] == denied
+    assert {"csr-foreign": "Denied"} == decided

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from lifecycle.cli.lab import find_lab, make_lab_environment, stop_lab
-from lifecycle.cli.lab_faults import clear_faults, list_faults, retry_releases
+from lifecycle.cli.lab_faults import act_on_hints, clear_faults, list_faults
 from lifecycle.cli.options import Arguments
 from lifecycle.cli.place import find_state
 from lifecycle.cli.requests import ClusterRequest, Settings
@@ -189,7 +189,7 @@ class Trial:
         control = self.control
         struck = [fault.partition(":")[2] for fault in list_faults(control).on]
         clear_faults(control, [name])
-        retry_releases(control)
+        act_on_hints(control)
         return tuple(struck)
 
     def keep_logs(self) -> None:
