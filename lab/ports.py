@@ -16,6 +16,9 @@ __all__ = [
     "KubernetesPki",
     "KubernetesPlane",
     "NodeFacts",
+    "NodeKeeper",
+    "NodeKeeperError",
+    "PodOnNode",
     "StaticPod",
 ]
 
@@ -84,12 +87,65 @@ class TalosManifests:
     urls: tuple[str, ...] = ()  # `cluster.extraManifests`, `externalCloudProvider.manifests`
 
 
+@dataclass(frozen=True, slots=True)
+class PodOnNode:
+    """A pod that runs on a node."""
+
+    namespace: str
+    name: str
+    uid: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class NodeKeeper(Protocol):
+    """What Talos itself does to its Node, and to the pods there.
+
+    Raises:
+        NodeKeeperError: the Kubernetes API refused, or did not answer; the text is its own.
+    """
+
+    def is_cordoned(self, name: str) -> bool:
+        """Tell whether the node takes no pods, as last heard."""
+        ...
+
+    async def cordon(self, name: str) -> None:
+        """Cordon a node, and mark it as cordoned by Talos unless somebody else was first."""
+        ...
+
+    async def uncordon(self, name: str) -> bool:
+        """Uncordon a node that Talos cordoned; tell whether there is such a node at all."""
+        ...
+
+    async def list_evictable(self, name: str) -> Sequence[PodOnNode]:
+        """List the pods on a node that a drain by Talos evicts."""
+        ...
+
+    async def evict(self, pod: PodOnNode) -> bool:
+        """Evict a pod; False when its disruption budget forbids it now."""
+        ...
+
+    async def has_pod(self, pod: PodOnNode) -> bool:
+        """Tell whether a pod is still there."""
+        ...
+
+
+class NodeKeeperError(Exception):
+    """The Kubernetes API refused what Talos asked for its node, or did not answer."""
+
+
 class KubernetesPlane(Protocol):
     """The cluster's Kubernetes, as machines drive it. One object a cluster.
 
     A machine calls `create` once when etcd is bootstrapped, `start_apiserver` on each control
     plane whose etcd member runs, and the kubelet methods on every machine.
     """
+
+    @property
+    def keeper(self) -> NodeKeeper:
+        """What cordons and drains nodes."""
+        ...
 
     async def create(self, pki: KubernetesPki, *, manifests: TalosManifests) -> None:
         """Begin with empty data: etcd was bootstrapped. Called again, old data is gone."""

@@ -13,9 +13,11 @@ from lab.kubernetes.controllers.housekeeping import CrdController
 from lab.kubernetes.controllers.world import Controller, World
 from lab.kubernetes.durations import APISERVER_START_S
 from lab.kubernetes.etcd import load_store
+from lab.kubernetes.evicting import evict_pod
 from lab.kubernetes.http.routes import Routes
 from lab.kubernetes.http.server import ApiServer
 from lab.kubernetes.pki import make_server_context, server_names
+from lab.kubernetes.store import Place
 from lab.ledger import CAUSE
 from lab.network import Lines
 from lab.ports import KubernetesPki, NodeFacts
@@ -81,6 +83,15 @@ class Backend(Protocol):
 
     def refresh(self, node: NodeFacts) -> None:
         """Note what changed about a control plane whose API server runs."""
+        ...
+
+    def evict(self, place: Place, grace_s: int) -> None:
+        """Evict a pod.
+
+        Raises:
+            TooManyRequestsError: its disruption budget allows none now.
+            NotFoundError: there is no such pod.
+        """
         ...
 
     async def close(self) -> None:
@@ -193,6 +204,10 @@ class LabBackend:
         """Tell the version that the machine config names by now."""
         if node.name in self._serving:
             self._serving[node.name].routes.version = node.apiserver_version
+
+    def evict(self, place: Place, grace_s: int) -> None:
+        """Evict a pod."""
+        evict_pod(self.api, place.name, place.namespace, grace_s=grace_s, dry_run=False)
 
     async def close(self) -> None:
         """Close every server."""

@@ -25,6 +25,7 @@ from lab.kubernetes.controllers.nodes import beat, is_ready, register_node
 from lab.kubernetes.controllers.restarts import Restarts
 from lab.kubernetes.controllers.webhooks import Webhooks
 from lab.kubernetes.controllers.world import Controller, World
+from lab.kubernetes.draining import Keeper
 from lab.kubernetes.durations import KUBELET_REGISTER_S
 from lab.kubernetes.errors import UnavailableError
 from lab.kubernetes.etcd import dump_store
@@ -69,6 +70,7 @@ class Kubernetes:
         self._returned: set[str] = set()  # nodes that were lost, and whose pods go on
         self.client = KubernetesClient(self._api)
         self.inner = InsideClient(self._api, inside)  # Flux' own
+        self.keeper = Keeper(self._backend, self.client)
 
     @property
     def faults(self) -> Faults:

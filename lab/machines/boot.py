@@ -62,6 +62,7 @@ class Verb(StrEnum):
     RESET = "reset"
     SHUTDOWN = "shutdown"
     UPGRADE = "upgrade"
+    STAGE_UPGRADE = "stageUpgrade"  # reboots into the upgrade that was staged
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class PowerRequest:
     wipes_disks: frozenset[str] = frozenset()  # device paths of other disks
     image: InstallerImage | None = None  # to write to the other slot
     leaves_etcd: bool = False
+    drains: bool = False  # cordons the node and evicts its pods first
     is_instant: bool = False  # a rehearsal's preparation: takes no time
 
 
@@ -88,6 +90,7 @@ class Install:
     config: MachineConfig | None = None
     staged: InstallerImage | None = None  # to be written at the next boot
     meta: dict[int, bytes] = field(default_factory=dict)  # META's keys
+    has_joined: bool = False  # its kubelet has a client certificate (on EPHEMERAL)
 
     def flip(self) -> None:
         """Boot the other slot next time; does nothing when there is none."""
@@ -139,6 +142,7 @@ class Boot:
     apiserver_runs: bool = False
     etcd_answers: bool = True  # the API server that runs
     node_told: NodeFacts | None = None  # what Kubernetes knows, once the kubelet has registered
+    is_uncordoned: bool = False  # whether this boot has seen to that
     unmet: tuple[tuple[str, str], ...] = ()
     ready: bool = True
     console: list[str] = field(default_factory=list)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from lab.machines import durations
+from lab.machines.draining import tend_cordon
 from lab.machines.etcd import UNHEALTHY, EtcdCluster, EtcdData
 from lab.machines.faults import Fault
 from lab.machines.machine import Machine
@@ -19,7 +20,7 @@ from lab.machines.recovery import RecoveryError, form_cluster, recover
 from lab.machines.table import MachineTable
 from lab.ports import EtcdHostError, KubernetesPki
 
-__all__ = ["leave_etcd", "prepare_leave", "start_services", "stop", "tend"]
+__all__ = ["leave_etcd", "prepare_leave", "start_services", "stop", "stop_pods", "tend"]
 
 _log = logging.getLogger(__name__)
 
@@ -47,22 +48,32 @@ async def tend(machine: Machine, table: MachineTable) -> NoReturn:
             await _tend_apiserver(machine, table)
         await tend_reach(machine, table)
         await _tend_kubelet(machine, table)
+        await tend_cordon(machine, table)
         await machine.changed.wait(machine.poll_s())
 
 
-async def stop(machine: Machine, table: MachineTable) -> None:
-    """Stop etcd, API server and kubelet; the etcd member stays listed."""
+async def stop_pods(machine: Machine, table: MachineTable) -> None:
+    """Stop the kubelet and every pod, the API server's among them."""
     if machine.is_isolated:
         return
-    if machine.etcd is not None:
-        machine.etcd.member.is_started = False
+    machine.boot.services.stop("kubelet")
     if machine.boot.apiserver_runs:
         machine.boot.apiserver_runs = False
         await table.plane.stop_apiserver(machine.hostname)
-    await table.etcd.stop(machine.hostname)
     told, machine.boot.node_told = machine.boot.node_told, None
     if name := told.name if told else machine.boot.lost_as:
+        machine.boot.lost_as = ""
         await table.plane.stop_kubelet(name)
+
+
+async def stop(machine: Machine, table: MachineTable) -> None:
+    """Stop etcd and what containers need; the member stays listed."""
+    if machine.is_isolated:
+        return
+    machine.boot.services.stop("etcd", "cri", "trustd")
+    if machine.etcd is not None:
+        machine.etcd.member.is_started = False
+    await table.etcd.stop(machine.hostname)
 
 
 async def prepare_leave(machine: Machine) -> str:
@@ -264,4 +275,6 @@ async def _tend_kubelet(machine: Machine, table: MachineTable) -> None:
     if machine.boot.node_told != facts:
         await table.plane.start_kubelet(facts)
         machine.boot.node_told, machine.boot.lost_as = facts, ""
+        if machine.install is not None:
+            machine.install.has_joined = True
         machine.changed.ring()

@@ -12,16 +12,22 @@ __all__ = [
     "APID_RESTART_S",
     "BOOTSTRAP_TIME_SYNC_S",
     "BOOT_S",
+    "CORDON_PATIENCE_S",
+    "DRAIN_PATIENCE_S",
     "ETCD_JOIN_RETRY_S",
     "ETCD_JOIN_S",
     "ETCD_LEAVE_PATIENCE_S",
     "ETCD_LEAVE_RETRY_S",
     "ETCD_START_S",
+    "EVICT_RETRY_S",
+    "FAILED_SEQUENCE_S",
     "FAILURE_PAUSE_S",
     "HEALTH_POLL_S",
     "IMAGE_PULL_S",
     "INSTALL_S",
     "KUBELET_RESTART_S",
+    "POD_GONE_PATIENCE_S",
+    "POD_GONE_POLL_S",
     "SERVICES_START_S",
     "SLOW_BOOTSTRAP_S",
     "SLOW_INSTALL_FACTOR",
@@ -72,6 +78,16 @@ HEALTH_POLL_S: Final = 5.0
 # A failed sequence leaves time to read the console, then the machine reboots
 # (FailurePauseTimeout, pkg/machinery/constants).
 FAILURE_PAUSE_S: Final = 35 * 60.0
+# A sequence that ends a boot and fails is told of for 10 s, then the machine reboots (`machined`).
+FAILED_SEQUENCE_S: Final = 10.0
+# How long a machine waits for its node to be cordoned (`waitForNodeCordoned`), then for all its
+# pods to be evicted (`DrainTimeout`), asking a budget that forbids it every 5 s, and for each
+# evicted pod to be gone, looking every 3 s (`pkg/kubernetes/kubernetes.go`).
+CORDON_PATIENCE_S: Final = 60.0
+DRAIN_PATIENCE_S: Final = 5 * 60.0
+EVICT_RETRY_S: Final = 5.0
+POD_GONE_PATIENCE_S: Final = 60.0
+POD_GONE_POLL_S: Final = 3.0
 # How often a machine looks at what nobody tells it: node readiness. Lab's choice.
 STATUS_POLL_S: Final = 1.0
 # Fault `slow-install`: a bad line to the registry.

@@ -38,7 +38,8 @@ class ApiGate:
     """Keeps the listener in the mode wanted, with the certificates of that mode.
 
     `find_authority` gives the Talos CA with its key, or None while nobody can sign (a worker
-    before trustd runs on a control plane): the API stays down so long.
+    while trustd runs on no control plane): the API stays down so long, unless it has a
+    certificate of this boot already.
     """
 
     def __init__(
@@ -73,6 +74,8 @@ class ApiGate:
         async with self._lock:
             authority = self._find_authority() if mode is ApiMode.CONFIGURED else None
             if mode is ApiMode.CONFIGURED and authority is None:
+                if self._state[0] is mode:
+                    return
                 mode = ApiMode.DOWN
             key = pki.identify_authority(authority.crt) if authority else ""
             if (mode, key) != self._state:

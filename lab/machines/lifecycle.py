@@ -17,21 +17,14 @@ from lab.machines.conditions import find_unmet, make_status_event
 from lab.machines.faults import Fault
 from lab.machines.gate import ApiMode
 from lab.machines.machine import Machine
-from lab.machines.protos import common_pb2, machine_pb2
+from lab.machines.power import KEPT_SERVICES, fail_sequence, perform
+from lab.machines.protos import machine_pb2
 from lab.machines.reach import wait_connected
 from lab.machines.table import MachineTable
 
 __all__ = ["run_machine"]
 
-_STAGES = {
-    Verb.REBOOT: Stage.REBOOTING,
-    Verb.RESET: Stage.RESETTING,
-    Verb.SHUTDOWN: Stage.SHUTTING_DOWN,
-    Verb.UPGRADE: Stage.UPGRADING,
-}
 _BASE_SERVICES = ("apid", "containerd", "machined", "udevd")
-# Stopping these would end the conversation that the sequence was asked for in.
-_KEPT_SERVICES = frozenset({"apid", "machined"})
 
 
 async def run_machine(machine: Machine, table: MachineTable) -> None:
@@ -85,7 +78,7 @@ async def _set_api(machine: Machine, mode: ApiMode) -> None:
 async def _live(machine: Machine, table: MachineTable) -> PowerRequest:
     """Run one boot until a sequence ends it."""
     work = asyncio.create_task(_bring_up(machine, table))
-    asked = asyncio.create_task(_take_request(machine))
+    asked = asyncio.create_task(machine.requests.get())
     try:
         await asyncio.wait({work, asked}, return_when=asyncio.FIRST_COMPLETED)
         return asked.result() if asked.done() else work.result()
@@ -93,22 +86,10 @@ async def _live(machine: Machine, table: MachineTable) -> PowerRequest:
         await _cancel(work, asked)
 
 
-async def _take_request(machine: Machine) -> PowerRequest:
-    """Wait for a sequence that can be carried out; one that must leave etcd may fail at that."""
-    while True:
-        request = await machine.requests.get()
-        problem = await controlplane.prepare_leave(machine) if request.leaves_etcd else ""
-        if not problem:
-            return request
-        machine.publish(_start_of(request.verb), request.actor)
-        machine.log(f"{request.verb} failed: {problem}")
-        machine.publish(_fail(request.verb.value, problem), request.actor)
-
-
 async def _bring_up(machine: Machine, table: MachineTable) -> PowerRequest:
     """Go as far as this boot goes: to the end of an install, or to a node that stays."""
     for name in _BASE_SERVICES:
-        machine.boot.services.start(name, health=True if name in _KEPT_SERVICES else None)
+        machine.boot.services.start(name, health=True if name in KEPT_SERVICES else None)
     machine.set_stage(Stage.BOOTING)
     if machine.is_isolated:
         await _stay_foreign(machine)
@@ -129,8 +110,14 @@ async def _bring_up(machine: Machine, table: MachineTable) -> PowerRequest:
 async def _upgrade_staged(machine: Machine, install: Install) -> PowerRequest:
     """Write what an earlier boot has staged before anything else starts, then boot it."""
     image, install.staged = install.staged, None
-    machine.set_stage(Stage.UPGRADING)
-    return PowerRequest(Verb.REBOOT, image=image)
+    machine.set_stage(Stage.INSTALLING)
+    async with _sequence(machine, "install"):
+        machine.publish(machine_pb2.PhaseEvent(phase="install", action="START"))
+        await machine.wait(durations.UPGRADE_WRITE_S, "write the other slot")
+        if image is not None:
+            install.write(image)
+        machine.publish(machine_pb2.PhaseEvent(phase="install", action="STOP"))
+    return PowerRequest(Verb.REBOOT)
 
 
 async def _wait_in_maintenance(machine: Machine) -> None:
@@ -178,7 +165,7 @@ async def _fail_install(machine: Machine) -> None:
         path = machine.config.install_disk if machine.config else ""
         message = f"lstat {path}: no such file or directory"
     machine.log(f"install sequence failed: {message}")
-    machine.publish(_fail("install", message))
+    machine.publish(fail_sequence("install", f"sequence failed: {message}"))
     await machine.wait(durations.FAILURE_PAUSE_S, "pause after a failed install")
 
 
@@ -193,54 +180,14 @@ async def _stay_foreign(machine: Machine) -> NoReturn:
 
 async def _perform(machine: Machine, table: MachineTable, request: PowerRequest) -> bool:
     """Carry out a sequence; tell whether the machine boots again."""
-    machine.count(f"machine.{request.verb}")
-    machine.publish(_start_of(request.verb), request.actor)
-    machine.set_stage(_STAGES[request.verb])
-    if request.leaves_etcd:
-        await controlplane.leave_etcd(machine, table)
-    machine.publish(machine_pb2.TaskEvent(task="stopAllServices", action="START"), request.actor)
-    machine.boot.services.stop_all(keep=_KEPT_SERVICES)
-    await controlplane.stop(machine, table)
-    if not request.is_instant:
-        await machine.wait(durations.STOP_S, "stop services")
-    if request.image is not None and machine.install is not None:
-        await machine.wait(durations.UPGRADE_WRITE_S, "write the other slot")
-        machine.install.write(request.image)
-    _wipe(machine, request)
-    if machine.etcd is None:
-        await table.etcd.wipe(machine.hostname)
+    reboots = await perform(machine, table, request)
     await _set_api(machine, ApiMode.DOWN)
-    if not request.reboots:
+    if not reboots:
         machine.boot.stage = Stage.UNKNOWN
         return False
     if not request.is_instant:
         await machine.wait(durations.BOOT_S, "reboot")
     return True
-
-
-def _fail(sequence: str, message: str) -> machine_pb2.SequenceEvent:
-    error = common_pb2.Error(code="FATAL", message=f"sequence failed: {message}")
-    return machine_pb2.SequenceEvent(sequence=sequence, action="NOOP", error=error)
-
-
-def _start_of(verb: Verb) -> machine_pb2.SequenceEvent:
-    return machine_pb2.SequenceEvent(sequence=verb.value, action="START")
-
-
-def _wipe(machine: Machine, request: PowerRequest) -> None:
-    machine.wiped |= request.wipes_disks
-    if not request.wipes:
-        return
-    machine.count("machine.wipe")
-    if request.wipes & {"*", "EPHEMERAL"}:
-        machine.etcd = None
-    if "*" in request.wipes:
-        machine.install = None
-    elif machine.install is not None:
-        if "STATE" in request.wipes:
-            machine.install.config = None
-        if "META" in request.wipes:
-            machine.install.meta.clear()
 
 
 @asynccontextmanager

@@ -176,7 +176,7 @@ def _list_node_status(machine: Machine, table: MachineTable) -> Iterator[Value]:
         spec: dict[str, Json] = {
             "nodename": machine.hostname,
             "nodeReady": ready,
-            "unschedulable": False,
+            "unschedulable": table.plane.keeper.is_cordoned(machine.hostname),
         }
         yield Value(machine.hostname, spec)
 

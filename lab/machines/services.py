@@ -104,9 +104,14 @@ class ServiceTable:
 
     def stop_all(self, *, keep: frozenset[str] = frozenset()) -> None:
         """Stop everything that runs, apart from `keep`."""
-        for service in self.get_all():
-            if service.id not in keep and service.state in {"Running", "Preparing", "Waiting"}:
-                self.set(service.id, "Finished", "Service finished successfully")
+        self.stop(*(service.id for service in self.get_all() if service.id not in keep))
+
+    def stop(self, *names: str) -> None:
+        """Stop services, as far as they run."""
+        for name in names:
+            service = self._services.get(name)
+            if service is not None and service.state in {"Running", "Preparing", "Waiting"}:
+                self.set(name, "Finished", "Service finished successfully")
 
 
 def _stamp(at: datetime | None) -> Timestamp | None:

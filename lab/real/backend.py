@@ -11,9 +11,11 @@ from pathlib import Path
 from lab.clock import LabClock
 from lab.kubernetes.backend import API_PORT
 from lab.kubernetes.controllers.world import Controller, World
+from lab.kubernetes.errors import NotFoundError
 from lab.kubernetes.pki import issue_certificate
 from lab.kubernetes.registry import is_established, read_crd
-from lab.kubernetes.store import Change
+from lab.kubernetes.store import Change, Place
+from lab.kubernetes.values import Object
 from lab.ports import KubernetesPki, NodeFacts
 from lab.real.api import RealApi
 from lab.real.apiserver import RealApiServer, StartError
@@ -139,6 +141,19 @@ class RealBackend:
 
     def refresh(self, node: NodeFacts) -> None:
         """Do nothing: the version is that of the program."""
+
+    def evict(self, place: Place, grace_s: int) -> None:
+        """Ask the server to evict a pod."""
+        kind = self._real.registry.of_resource(place.resource)
+        if kind is None:
+            raise NotFoundError(f'{place.resource} "{place.name}" not found')
+        eviction: Object = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": place.name, "namespace": place.namespace},
+            "deleteOptions": {"gracePeriodSeconds": grace_s},
+        }
+        self._real.remote.create(kind, eviction, subresource="eviction")
 
     async def close(self) -> None:
         """End every process and watch."""

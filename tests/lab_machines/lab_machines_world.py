@@ -21,7 +21,7 @@ from lab.machines import Machines, MachineSpec, Stage, derive_hardware, pki
 from lab.machines.protos import machine_pb2
 from lab.machines.protos.machine_grpc import MachineServiceStub
 from lab.network import Lines
-from lab.ports import KubernetesPki, NodeFacts, TalosManifests
+from lab.ports import KubernetesPki, NodeFacts, NodeKeeperError, PodOnNode, TalosManifests
 from lab.snapshots import StoredKey
 
 SPEED = 2000.0
@@ -29,6 +29,54 @@ PORT = 50000
 TALOS = "v1.13.9"
 # Test processes that run side by side get loopback networks of their own.
 _NET = f"127.{100 + os.getpid() % 100}.{os.getpid() // 100 % 250}"
+
+
+class FakeKeeper:
+    """The nodes and pods of a cluster, as a machine that drains itself sees them."""
+
+    def __init__(self) -> None:
+        self.cordoned: set[str] = set()
+        self.pods: list[PodOnNode] = []  # of every node
+        self.guarded: set[str] = set()  # names of pods that a budget keeps
+        self.problem = ""  # what the API says instead of an answer
+
+    def is_cordoned(self, name: str) -> bool:
+        """Tell."""
+        return name in self.cordoned
+
+    async def cordon(self, name: str) -> None:
+        """Note it."""
+        self._answer()
+        self.cordoned.add(name)
+
+    async def uncordon(self, name: str) -> bool:
+        """Note it."""
+        self._answer()
+        self.cordoned.discard(name)
+        return True
+
+    async def list_evictable(self, name: str) -> Sequence[PodOnNode]:
+        """List all."""
+        del name
+        self._answer()
+        return tuple(self.pods)
+
+    async def evict(self, pod: PodOnNode) -> bool:
+        """Let a pod go unless a budget keeps it."""
+        self._answer()
+        if pod.name in self.guarded:
+            return False
+        self.pods.remove(pod)
+        return True
+
+    async def has_pod(self, pod: PodOnNode) -> bool:
+        """Tell."""
+        self._answer()
+        return pod in self.pods
+
+    def _answer(self) -> None:
+        if self.problem:
+            raise NodeKeeperError(self.problem)
 
 
 class FakePlane:
@@ -40,6 +88,7 @@ class FakePlane:
         self.not_ready: set[str] = set()
         self.keys: tuple[StoredKey, ...] = ()
         self.manifests = TalosManifests()
+        self.keeper = FakeKeeper()
 
     async def create(self, pki: KubernetesPki, *, manifests: TalosManifests) -> None:
         """Note it."""

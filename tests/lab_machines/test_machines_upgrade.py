@@ -174,7 +174,7 @@ async def test_a_staged_upgrade_takes_two_boots(make_world: MakeWorld) -> None:
 
     acts = world.ledger.acts
     # The install's own reboot, and that of the boot which wrote the slot.
-    assert (acts["machine.upgrade/w1"], acts["machine.reboot/w1"]) == (1, 2)
+    assert (acts["machine.stageUpgrade/w1"], acts["machine.reboot/w1"]) == (1, 2)
 
 
 async def _reset(world: World, name: str, request: machine_pb2.ResetRequest) -> None:
@@ -278,18 +278,24 @@ async def test_a_reset_that_cannot_be_is_refused(
 
 
 async def test_a_graceful_reset_needs_etcd_to_let_go(make_world: MakeWorld) -> None:
-    """The last member cannot leave: the sequence fails as an event, the machine stays."""
+    """The last member cannot leave: the sequence fails, and the machine boots as it was."""
     world = await _make(make_world, "cp1")
     machine = world.machines["cp1"]
-    before = machine.boot.id
+    before = machine.boot
     request = machine_pb2.ResetRequest(graceful=True, reboot=True)
 
     reply = await MachineServiceStub(world.connect("cp1")).Reset(request)
-    await world.until(lambda: any("reset failed" in line for line in machine.boot.console))
+    await world.until(lambda: machine.boot is not before)
+    await world.until(lambda: machine.boot.stage is Stage.RUNNING)
 
-    assert (machine.boot.id, machine.boot.stage) == (before, Stage.RUNNING)
+    assert any(
+        "reset failed: error running phase 4 in reset sequence: task 1/1: failed, failed to leave "
+        "cluster: failed to remove member" in line
+        for line in before.console
+    )
     assert reply.messages[0].actor_id
     assert machine.etcd is not None
+    assert machine.install is not None
 
 
 async def test_meta_is_kept_over_reboots(make_world: MakeWorld) -> None:

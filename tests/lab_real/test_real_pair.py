@@ -57,6 +57,14 @@ def test_schema_is_checked(tale: Tale) -> None:
     assert "spec.template.spec.containers: Required value" in tale.refusal
 
 
+def test_a_machine_drains_its_node(tale: Tale) -> None:
+    """A budget holds a pod back by the server's own rules; Talos' mark comes and goes."""
+    drained = tale.drained
+
+    assert ((True, "true"), (None, "")) == (drained.cordoned, drained.uncordoned)
+    assert (False, True, True) == (drained.held, drained.evicted, drained.is_gone)
+
+
 def test_pods_are_let_in_by_the_servers_own_rules(tale: Tale) -> None:
     """Pod Security as the machine config has it, and accounts that must exist, are told of."""
     privileged, stranger = tale.forbidden

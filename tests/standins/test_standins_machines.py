@@ -15,6 +15,7 @@ from lab.ledger import Ledger
 from lab.machines import Machines, MachineSpec, derive_hardware
 from lab.ports import KubernetesPki, NodeFacts, TalosManifests
 from lab.snapshots import StoredKey
+from tests.lab_machines.lab_machines_world import FakeKeeper
 from tests.standins.standins_process import Run, Said
 
 _SPEED = 400.0
@@ -27,6 +28,7 @@ class FakePlane:
 
     def __init__(self) -> None:
         self.nodes: set[str] = set()
+        self.keeper = FakeKeeper()
 
     async def create(self, pki: KubernetesPki, *, manifests: TalosManifests) -> None:
         """Take it."""

@@ -10,9 +10,10 @@ import pytest
 
 from ci.talos_rows import RECORD_VARIABLE, record_proof
 from tests.lab_machines.conftest import make_world
+from tests.talos_rows.talos_rows_kubernetes import kubernetes
 from tests.talos_rows.talos_rows_tool import Talosctl, find_real, make_standin
 
-__all__ = ["make_world", "talosctl"]
+__all__ = ["kubernetes", "make_world", "talosctl"]
 
 _REAL = "real"
 

@@ -21,6 +21,7 @@ from tests.lab_machines.lab_machines_world import Cluster, World
 __all__ = [
     "NODES",
     "PREFIX",
+    "TRACKED_SPEED",
     "Result",
     "Talosctl",
     "address_of",
@@ -33,6 +34,9 @@ __all__ = [
 ]
 
 PREFIX = "10.77.0."
+# The tracker looks for events again 500 ms after a reboot began and asks for no earlier ones: a
+# machine that is back by then is waited for in vain. At this speed a reboot takes two seconds.
+TRACKED_SPEED = 40.0
 _SKEW = re.compile(
     r"^WARNING: \S+ server version \S+ is older than client version \S+\n", re.MULTILINE
 )

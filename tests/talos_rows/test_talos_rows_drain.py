@@ -2,68 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-
 import pytest
 
-from lab.clock import LabClock
 from lab.kubernetes import Kubernetes
-from lab.kubernetes.controllers.children import is_ready
-from lab.kubernetes.values import Object, dig, maps, name_of, text
-from lab.ledger import Ledger
-from lab.machines import Machines
-from tests.lab_kubernetes.lab_kubernetes_cluster import cni, deployment
-from tests.lab_machines.lab_machines_world import SPEED, Cluster, FakePlane, World, make_specs
+from lab.kubernetes.values import dig, maps, name_of, text
+from tests.lab_machines.lab_machines_world import SPEED, World
+from tests.talos_rows.talos_rows_kubernetes import guard_web, is_cordoned, list_web, node_of
 from tests.talos_rows.talos_rows_tool import NODES, Talosctl, address_of, write_talosconfig
-from tests.talos_rows.test_talos_rows_power import SPEED as TRACKED_SPEED
 
 pytestmark = pytest.mark.tools
 
 _NEXT = "factory.talos.dev/metal-installer/" + "a" * 64 + ":v1.13.10"
-
-
-@pytest.fixture
-async def kubernetes() -> AsyncIterator[tuple[World, Kubernetes]]:
-    """A control plane and a worker with the lab's Kubernetes, Ready, and a web server on them."""
-    clock = LabClock(Ledger(), speed=SPEED)
-    plane = Kubernetes(clock)
-    machines = Machines(clock, plane, make_specs(["cp1", "w1"]))
-    world = World(machines, FakePlane(), Cluster(), clock)
-    await machines.start()
-    await world.configure("cp1", "w1")
-    machines["cp1"].boot.bootstrap_asked = True
-    machines["cp1"].changed.ring()
-    await world.until(lambda: machines["w1"].boot.node_told is not None)
-    await plane.client.apply(cni(), manager="test")
-    await world.until(lambda: plane.is_node_ready("cp1") and plane.is_node_ready("w1"))
-    await plane.client.apply(deployment("web"), manager="test")
-    # A budget does not hold a pod that is not up yet.
-    await _wait(plane, lambda pods: [_node_of(pod) for pod in pods if is_ready(pod)] == ["w1"])
-    clock.change_speed(TRACKED_SPEED)
-    yield world, plane
-    for channel in world.channels:
-        channel.close()
-    await machines.stop()
-    await plane.close()
-
-
-async def _list_web(plane: Kubernetes) -> list[Object]:
-    pods = await plane.client.list("v1", "Pod", "default")
-    return [pod for pod in pods if name_of(pod).startswith("web")]
-
-
-async def _wait(plane: Kubernetes, holds: Callable[[list[Object]], bool]) -> None:
-    async for _ in plane.client.watch("v1", "Pod", "default"):
-        if holds(await _list_web(plane)):
-            return
-
-
-def _node_of(pod: Object) -> str:
-    return text(pod, "spec", "nodeName")
-
-
-async def _is_cordoned(plane: Kubernetes, name: str) -> bool:
-    return dig(await plane.client.get("v1", "Node", name), "spec", "unschedulable") is True
 
 
 @pytest.mark.row("upgrade with drain")
@@ -73,7 +22,7 @@ async def test_upgrade_drains_and_uncordons(
     """Install, cordon, evict, reboot, wait for Ready, uncordon, each told in this order."""
     world, plane = kubernetes
     write_talosconfig(talosctl, world.cluster, address_of(world, "cp1"))
-    (before,) = await _list_web(plane)
+    (before,) = await list_web(plane)
 
     result = await talosctl.run("upgrade", "-i", _NEXT, "-n", NODES["w1"], "--timeout", "40s")
 
@@ -92,7 +41,7 @@ async def test_upgrade_drains_and_uncordons(
     ]
     assert [line for line in result.stderr.splitlines() if line in wanted] == wanted
     assert world.machines["w1"].boot.version == "v1.13.10"
-    assert not await _is_cordoned(plane, "w1")
+    assert not await is_cordoned(plane, "w1")
 
 
 @pytest.mark.row("etcd snapshot", "reset", "bootstrap --recover-from")
@@ -118,7 +67,7 @@ async def test_a_recovery_brings_kubernetes_back(
 
     assert [r.code for r in (saved, reset, recovered)] == [0, 0, 0], recovered.stderr
     assert await plane.client.find("apps/v1", "Deployment", "web", "default") is not None
-    assert [_node_of(pod) for pod in await _list_web(plane)] == ["w1"]
+    assert [node_of(pod) for pod in await list_web(plane)] == ["w1"]
 
 
 @pytest.mark.row("upgrade-k8s")
@@ -184,14 +133,8 @@ async def test_a_budget_blocks_the_drain(
     """A pod that may not go ends the drain in time: nothing reboots, the node stays cordoned."""
     world, plane = kubernetes
     write_talosconfig(talosctl, world.cluster, address_of(world, "cp1"))
-    budget: Object = {
-        "apiVersion": "policy/v1",
-        "kind": "PodDisruptionBudget",
-        "metadata": {"name": "web", "namespace": "default"},
-        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}},
-    }
-    await plane.client.create(budget)
-    (pod,) = await _list_web(plane)
+    await guard_web(plane)
+    (pod,) = await list_web(plane)
     before = world.machines["w1"].boot.id
 
     result = await talosctl.run(
@@ -206,4 +149,4 @@ async def test_a_budget_blocks_the_drain(
         f'{draining}: error when evicting pods/"{name_of(pod)}" -n "default": '
     )
     assert world.machines["w1"].boot.id == before
-    assert await _is_cordoned(plane, "w1")
+    assert await is_cordoned(plane, "w1")

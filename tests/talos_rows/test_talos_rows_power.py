@@ -6,20 +6,24 @@ import pytest
 
 from lab.machines import Stage
 from tests.lab_machines.lab_machines_world import MakeWorld, World
-from tests.talos_rows.talos_rows_tool import NODES, PREFIX, Talosctl, address_of, make_cluster
+from tests.talos_rows.talos_rows_tool import (
+    NODES,
+    PREFIX,
+    TRACKED_SPEED,
+    Talosctl,
+    address_of,
+    make_cluster,
+)
 
 pytestmark = pytest.mark.tools
 
-# The tracker looks for events again 500 ms after a reboot began and asks for no earlier ones: a
-# machine that is back by then is waited for in vain. At this speed a reboot takes two seconds.
-SPEED = 40.0
 _NEXT = "factory.talos.dev/metal-installer/" + "a" * 64 + ":v1.13.10"
 
 
 async def _make(make_world: MakeWorld, talosctl: Talosctl, *names: str) -> World:
     world = make_world(names)
     await make_cluster(world, talosctl, *names)
-    world.clock.change_speed(SPEED)
+    world.clock.change_speed(TRACKED_SPEED)
     return world
 
 

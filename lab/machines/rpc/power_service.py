@@ -22,8 +22,11 @@ async def _reboot(call: Call, _: machine_pb2.RebootRequest) -> machine_pb2.Reboo
     return machine_pb2.RebootResponse(messages=[machine_pb2.Reboot(actor_id=actor)])
 
 
-async def _shutdown(call: Call, _: machine_pb2.ShutdownRequest) -> machine_pb2.ShutdownResponse:
-    actor = ask_sequence(call, PowerRequest(Verb.SHUTDOWN, reboots=False))
+async def _shutdown(
+    call: Call, request: machine_pb2.ShutdownRequest
+) -> machine_pb2.ShutdownResponse:
+    wanted = PowerRequest(Verb.SHUTDOWN, reboots=False, drains=not request.force)
+    actor = ask_sequence(call, wanted)
     return machine_pb2.ShutdownResponse(messages=[machine_pb2.Shutdown(actor_id=actor)])
 
 
@@ -51,9 +54,9 @@ async def _upgrade_legacy(
         _validate_etcd(call)
     if request.stage:
         install.staged = image
-        actor = ask_sequence(call, PowerRequest(Verb.UPGRADE))
+        actor = ask_sequence(call, PowerRequest(Verb.STAGE_UPGRADE))
     else:
-        actor = ask_sequence(call, PowerRequest(Verb.UPGRADE, image=image))
+        actor = ask_sequence(call, PowerRequest(Verb.UPGRADE, image=image, drains=True))
     message = machine_pb2.Upgrade(ack="Upgrade request received", actor_id=actor)
     return machine_pb2.UpgradeResponse(messages=[message])
 

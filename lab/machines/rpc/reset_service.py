@@ -28,6 +28,7 @@ async def _reset(call: Call, request: _Request) -> machine_pb2.ResetResponse:
         wipes=frozenset() if spares_system else labels or frozenset({"*"}),
         wipes_disks=frozenset(request.user_disks_to_wipe),
         leaves_etcd=request.graceful,
+        drains=request.graceful,
     )
     actor = ask_sequence(call, wanted)
     return machine_pb2.ResetResponse(messages=[machine_pb2.Reset(actor_id=actor)])

@@ -36,6 +36,7 @@ __all__ = [
 
 REBOOT_MODES = {"default": 0, "powercycle": 1, "force": 2}
 _WIPE_MODES = {"all": 0, "system-disk": 1, "user-disks": 2}
+_ERROR_CODES = ("FATAL", "LOCKED", "CANCELED")
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _RUNNING = 4
 _STAGES = (
@@ -221,7 +222,11 @@ class _Tracker:
         if kind == "machine.SequenceEvent":
             problem = text(child(payload, "error"), "message")
             action = ("NOOP", "START", "STOP")[number(payload, "action")]
-            self._say(f"sequence: {text(payload, 'sequence')} action: {action}")
+            told = ""
+            if problem:  # talosctl itself takes the one for the other
+                code = _ERROR_CODES[number(child(payload, "error"), "code")]
+                told = f" error: [code: {problem} message: {code}]"
+            self._say(f"sequence: {text(payload, 'sequence')} action: {action}{told}")
             if text(payload, "sequence") == "reboot":
                 raise _AgainError("reboot sequence completed")
             if problem:
