@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from inventory.artifact import explain_absence
 from inventory.documents import Document, parse_documents
 from inventory.kustomization_shape import Mistake, find_files, find_mistakes
 from inventory.model import Finding, Json, JsonObject
@@ -17,15 +18,6 @@ from inventory.tree import YAML_SUFFIXES, Tree, join, normalise
 
 MAX_DEPTH: Final = 64  # directories within directories; real trees have at most 8
 _FILE_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-# What source-controller leaves out of its artifacts unless told otherwise (`sourceignore`).
-_IGNORED_FILES: Final = frozenset(
-    (
-        *(".sops.yaml", ".goreleaser.yml", ".flux.yaml", ".travis.yml", ".gitlab-ci.yml"),
-        *("appveyor.yml", ".drone.yml", "cloudbuild.yaml"),
-        *("codeship-services.yml", "codeship-steps.yml"),
-    )
-)
-_IGNORED_FOLDERS: Final = frozenset((".git", ".github", ".circleci"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +80,12 @@ def scan_manifests(tree: Tree, path: str, depth: int = 0) -> Iterator[str]:
     """Yield what Flux lists where a directory has no kustomization file."""
     for name, is_directory in tree.names(path):
         child = join(path, name)
-        if is_directory and depth < MAX_DEPTH and name not in _IGNORED_FOLDERS:
+        if is_directory and depth < MAX_DEPTH:
             if find_kustomization(tree, child) is not None:
                 yield child
             else:
                 yield from scan_manifests(tree, child, depth + 1)
-        elif not is_directory and name.endswith(YAML_SUFFIXES) and name not in _IGNORED_FILES:
+        elif not is_directory and name.endswith(YAML_SUFFIXES):
             yield child
 
 
@@ -118,7 +110,7 @@ def judge_file(tree: Tree, here: Here, wanted: str) -> Iterator[Finding]:
     for name, keys in find_files(document.value):
         target = normalise(join(here.path, name))
         if not is_remote(name) and (target is None or not tree.is_file(target)):
-            yield make_missing(here, name, keys, target)
+            yield make_missing(tree, here, name, keys, target)
 
 
 def _as_flux_reads(mistakes: Iterable[Mistake], document: Document) -> Iterator[Mistake]:
@@ -134,8 +126,12 @@ def _as_flux_reads(mistakes: Iterable[Mistake], document: Document) -> Iterator[
             yield Mistake("rewritten-value", message, mistake.keys)
 
 
-def make_missing(here: Here, item: str, keys: tuple[str | int, ...], target: str | None) -> Finding:
+def make_missing(
+    tree: Tree, here: Here, item: str, keys: tuple[str | int, ...], target: str | None
+) -> Finding:
     """Return the finding for something that a kustomization lists and that is not there."""
-    reason = "leads outside the repository" if target is None else "does not exist"
     place = here.document.locate(*keys)
+    if target and (absence := explain_absence(tree, target)):
+        return make_finding("not-in-artifact", f"`{item}` {absence}", place)
+    reason = "leads outside the repository" if target is None else "does not exist"
     return make_finding("missing-resource", f"resource {reason}: `{item}`", place)

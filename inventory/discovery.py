@@ -12,8 +12,9 @@ from inventory.flux import (
     is_release,
     is_source,
     path_of,
+    source_key,
 )
-from inventory.model import JsonObject
+from inventory.model import JsonObject, SourceKey
 from inventory.objects import get_mapping, get_text, group_of, kind_of, name_of, namespace_of
 from inventory.tree import Tree, is_below, join, normalise
 
@@ -43,6 +44,11 @@ class EntryCandidate:
     def key(self) -> tuple[str, str]:
         """Namespace and name of the Kustomization."""
         return (namespace_of(self.value) or DEFAULT_NAMESPACE, name_of(self.value))
+
+    @property
+    def source(self) -> SourceKey:
+        """What its Kustomization is built from."""
+        return source_key(get_mapping(self.value, "spec", "sourceRef"), self.key[0])
 
 
 def find_objects(tree: Tree, cluster: str) -> list[Found]:

@@ -148,7 +148,7 @@ class Builder:
 
     def _missing(self, item: str, here: Here, keys: _Keys, target: str | None) -> None:
         self._has_failed = True
-        self._tree.report(make_missing(here, item, keys, target))
+        self._tree.report(make_missing(self._tree, here, item, keys, target))
 
     def _directory(self, target: str, here: Here, keys: _Keys) -> list[Resource]:
         inner = self.find_file(target)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from inventory import flux
+from inventory.artifact import make_views
 from inventory.checks import GRAPH_RULES, Facts, check_all, check_graph
 from inventory.discovery import Found, find_entries, find_objects
 from inventory.documents import Document
@@ -75,8 +76,9 @@ def _without_collector() -> Iterator[None]:
 def _read(tree: Tree, cluster: str) -> Inventory:
     variables, talos = _read_cluster(tree, cluster)
     found = find_objects(tree, cluster)
-    walk = Walk(tree)
-    walk.run(find_entries(found, cluster), cluster)
+    entries = find_entries(found, cluster)
+    walk = Walk(tree, make_views(tree, found, (entry.source for entry in entries)))
+    walk.run(entries, cluster)
     sets = walk.variable_sets()
     releases, sources = _resolve(walk)
     components = _with_releases(walk.components, releases)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from inventory import flux
+from inventory.artifact import explain_absence
 from inventory.builds import Build
 from inventory.discovery import EntryCandidate
 from inventory.documents import Document
@@ -13,9 +15,11 @@ from inventory.layers import build_layers, layer_of
 from inventory.model import (
     Component,
     Entry,
+    Finding,
     JsonObject,
     Layer,
     ObjectRef,
+    Position,
     SourceKey,
     VariableSet,
 )
@@ -38,14 +42,15 @@ class _Pending:
 class Walk:
     """What the walk has found so far; `run` fills it."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, views: Mapping[SourceKey, Tree]) -> None:
         self.entries: list[Entry] = []
         self.components: list[Component] = []
         self.layers: list[Layer] = []
         self.live: set[tuple[str, int]] = set()
         self.objects: list[tuple[str, Resource]] = []
         self._tree = tree
-        self._builder = Builder(tree)
+        self._views = views
+        self._builders: dict[SourceKey, Builder] = {}
         self._local: set[SourceKey] = set()
         self._visited: set[tuple[str, str]] = set()
         self._self_applied: dict[tuple[str, str], JsonObject] = {}
@@ -53,7 +58,7 @@ class Walk:
     def run(self, candidates: list[EntryCandidate], cluster: str) -> None:
         """Follow every entry; call once."""
         self._visited = {candidate.key for candidate in candidates}
-        self._local = {_source_of(candidate) for candidate in candidates}
+        self._local = {candidate.source for candidate in candidates}
         for candidate in candidates:
             self._entry(candidate, cluster)
         self.entries = [self._finish(entry) for entry in self.entries]
@@ -74,7 +79,7 @@ class Walk:
     def _entry(self, candidate: EntryCandidate, cluster: str) -> None:
         name = name_of(candidate.value)
         self.live.add((candidate.document.path, candidate.document.index))
-        build = self._build(candidate.path, candidate.value, name, candidate.document)
+        build = self._build(candidate.path, candidate.value, candidate.document, candidate.source)
         references = [(resource, refer_to(resource)) for resource in build.resources]
         self.entries.append(_read_entry(candidate, references, build))
         before = len(self.components)
@@ -100,7 +105,7 @@ class Walk:
         if component.source not in self._local:
             self.components.append(replace(component, is_local=False))
             return
-        build = self._build(component.path, value, component.name, pending.resource.document)
+        build = self._build(component.path, value, pending.resource.document, component.source)
         self.components.append(
             replace(
                 component,
@@ -112,14 +117,15 @@ class Walk:
         for resource in build.resources:
             self._follow(_Pending(resource, pending.layer, component.name))
 
-    def _build(self, path: str, value: JsonObject, name: str, document: Document) -> Build:
-        spec = get_mapping(value, "spec")
-        if not self._tree.is_directory(path):
-            message = f"path of Kustomization `{name}` does not exist: `{path}`"
+    def _build(self, path: str, value: JsonObject, document: Document, source: SourceKey) -> Build:
+        spec, name = get_mapping(value, "spec"), name_of(value)
+        tree = self._views.get(source, self._tree)
+        if not tree.is_directory(path):
             place = document.locate("spec", "path")
-            self._tree.report(make_finding("missing-path", message, place))
+            self._tree.report(_find_absence(tree, path, name, place))
             return Build((), has_failed=True, has_file=False)
-        build = self._builder.build(path, spec)
+        builder = self._builders.setdefault(source, Builder(tree))
+        build = builder.build(path, spec)
         for resource in build.resources:
             self.live.add((resource.document.path, resource.document.index))
             self.objects.append((name, resource))
@@ -139,9 +145,12 @@ class Walk:
         )
 
 
-def _source_of(candidate: EntryCandidate) -> SourceKey:
-    namespace = candidate.key[0]
-    return flux.source_key(get_mapping(candidate.value, "spec", "sourceRef"), namespace)
+def _find_absence(tree: Tree, path: str, name: str, place: Position) -> Finding:
+    if absence := explain_absence(tree, path):
+        message = f"path of Kustomization `{name}` {absence}: `{path}`"
+        return make_finding("not-in-artifact", message, place)
+    message = f"path of Kustomization `{name}` does not exist: `{path}`"
+    return make_finding("missing-path", message, place)
 
 
 def _read_entry(
@@ -155,7 +164,7 @@ def _read_entry(
         namespace=namespace,
         path=candidate.path,
         file=candidate.document.path,
-        source=_source_of(candidate),
+        source=candidate.source,
         is_self_applied=False,
         is_synthetic=candidate.is_synthetic,
         decryption=get_mapping(spec, "decryption"),

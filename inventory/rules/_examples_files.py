@@ -25,6 +25,12 @@ resources:
 resources:
   - namespace.yaml
   - helm-release.yaml          # the file is called helmrelease.yaml
+=== not-in-artifact
+kind: GitRepository
+spec:
+  ignore: |
+    /*
+    !/clusters                 # and what is live in repositories/ is left out
 === invalid-kustomization
 patches:
   - patch.yaml                 # must be a mapping: {path: patch.yaml}

@@ -60,6 +60,14 @@ BUILDS = (
         "correct the path or remove the line",
     ),
     rule(
+        "not-in-artifact",
+        ERROR,
+        "Something live is in Git, but not in the artifact that Flux builds from: a pattern of a"
+        " .sourceignore file or of the GitRepository's spec.ignore leaves it out, the last one that"
+        " fits, or it is a symbolic link. To Flux it does not exist.",
+        "include it again with a later pattern (`!/path`), or put a file where the link is",
+    ),
+    rule(
         "invalid-kustomization",
         ERROR,
         "A kustomization.yaml is not of the form that kustomize reads: a field of another type, one"

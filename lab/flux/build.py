@@ -231,7 +231,7 @@ def _list_manifests(folder: Path) -> list[Path]:
         if path.is_dir():
             nested = any((path / name).is_file() for name in _KUSTOMIZATIONS)
             found.extend([path] if nested else _list_manifests(path))
-        elif path.suffix in {".yaml", ".yml"} and not path.name.startswith("."):
+        elif path.suffix in {".yaml", ".yml"}:
             found.append(path)
     return found
 

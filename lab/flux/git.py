@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import os
 import re
 import shutil
 import uuid
 from pathlib import Path
 
+from lab.flux.packing import pack
 from lab.kubernetes.values import Object, text
 from lab.tools import LabTools, ToolFailedError
 
@@ -82,7 +83,7 @@ class GitFetcher:
                     *("git", "clone", "--quiet", "--depth=1", "--single-branch"),
                     *("--branch", reference.removeprefix("refs/heads/"), url, str(new)),
                 )
-            await self._leave_out(new, ignore)
+            await asyncio.to_thread(pack, new, ignore)
         except ToolFailedError as failed:
             shutil.rmtree(new, ignore_errors=True)
             raise FetchError(
@@ -90,19 +91,6 @@ class GitFetcher:
                 f"{failed.stderr}"
             ) from failed
         _publish(new, folder)
-
-    async def _leave_out(self, folder: Path, ignore: str) -> None:
-        """Remove what `spec.ignore` (in gitignore's grammar) keeps out of the artifact."""
-        if not ignore:
-            return
-        patterns = folder / ".git" / "flux-ignore"
-        patterns.write_text(ignore)
-        listed = await self._tools.call(
-            *("git", "ls-files", "-z", "--cached", "--ignored", f"--exclude-from={patterns}"),
-            cwd=folder,
-        )
-        for name in filter(None, listed.split("\0")):
-            os.unlink(folder / name)  # noqa: PTH108  unlink of a link, never of its target
 
 
 def _publish(new: Path, folder: Path) -> None:
