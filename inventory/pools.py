@@ -37,6 +37,7 @@ class AddressPool:
         is_known: Whether every part could be read here; a variable may be encrypted.
         selector: The labels of the services it is for; empty for all.
         is_free: Whether any service that asks for nothing may get one of them.
+        is_automatic: Whether a service gets one of them without asking.
     """
 
     name: str
@@ -45,6 +46,7 @@ class AddressPool:
     is_known: bool
     selector: JsonObject
     is_free: bool = True
+    is_automatic: bool = True
 
     def __contains__(self, address: Address) -> bool:
         return lies_in(address, self.ranges)
@@ -110,8 +112,9 @@ def _metallb(name: str, spec: JsonObject, fill: Callable[[str], str]) -> Address
         found = parse_pool(fill(str(item)))
         is_known = is_known and bool(found)
         ranges.extend(found)
-    is_free = spec.get("autoAssign") is not False and "serviceAllocation" not in spec
-    return AddressPool(name, Balancer.METALLB, ranges, is_known, {}, is_free)
+    is_automatic = spec.get("autoAssign") is not False
+    is_free = is_automatic and "serviceAllocation" not in spec
+    return AddressPool(name, Balancer.METALLB, ranges, is_known, {}, is_free, is_automatic)
 
 
 def _cilium(name: str, spec: JsonObject, fill: Callable[[str], str]) -> AddressPool:

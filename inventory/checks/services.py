@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from inventory.addresses import parse_address
 from inventory.balanced import MARKS, BalancedService, find_services, selects
 from inventory.checks.facts import Facts
-from inventory.model import Finding, Json
+from inventory.model import Finding, Json, Severity
 from inventory.objects import children
 from inventory.pools import RANGE, AddressPool, Balancer, Pools, read_pools
 from inventory.rules import make_finding
@@ -36,6 +37,7 @@ def check_services(facts: Facts) -> Iterator[Finding]:
         yield from _outside(facts, service, pools)
     yield from _given_twice(facts, asking)
     yield from _taken_by_others(facts, services, pools)
+    yield from _given_none(facts, services, pools)
 
 
 def _spelling(facts: Facts, service: BalancedService, pools: Pools) -> Iterator[Finding]:
@@ -134,6 +136,26 @@ def _taken_by_others(
         )
         place = facts.locate(service.position, *service.keys)
         yield make_finding("address-not-reserved", message, place)
+
+
+def _given_none(
+    facts: Facts, services: Sequence[BalancedService], pools: Pools
+) -> Iterator[Finding]:
+    """Yield services that ask for no address where MetalLB gives none to whoever does not ask."""
+    is_metallb = pools.balancers == {Balancer.METALLB}
+    if not is_metallb or not pools.pools or any(pool.is_automatic for pool in pools.pools):
+        return
+    names = ", ".join(pool.name for pool in pools.pools)
+    for service in services:
+        if service.texts or service.is_assigned:
+            continue
+        what = service.name or f"a service of {service.owner}"
+        message = f"{what} asks for no address, and gets none: no pool assigns by itself: `{names}`"
+        place = facts.locate(service.position, *service.keys)
+        finding = make_finding("address-not-assigned", message, place)
+        # What a chart makes of its values is not known for certain.
+        is_certain = service.keys == ("spec", "type")
+        yield finding if is_certain else replace(finding, severity=Severity.WARNING)
 
 
 def _is_free(text: str, pools: Sequence[AddressPool]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inventory.rules._rule import INFO, WARNING, rule
+from inventory.rules._rule import ERROR, INFO, WARNING, rule
 
 ADDRESSES = (
     rule(
@@ -28,6 +28,15 @@ ADDRESSES = (
         " it may get the address that another service asks for, which then gets none.",
         "give it an address of its own, or keep those that are asked for in a pool of MetalLB with"
         " autoAssign: false",
+    ),
+    rule(
+        "address-not-assigned",
+        ERROR,
+        "A service of type LoadBalancer asks for no address, and all pools of MetalLB are for those"
+        " that ask (autoAssign: false), as in ClusterTool's template. It stays pending for ever,"
+        " and so does the Kustomization that waits for it. A warning where a chart makes the"
+        " service, which may ask in ways that are not seen here.",
+        "give it an address by metallb.io/loadBalancerIPs, or leave autoAssign of a pool on",
     ),
     rule(
         "address-ignored",

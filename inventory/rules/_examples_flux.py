@@ -153,6 +153,12 @@ loadBalancerIP: 192.168.10.70
 # plex, while jellyfin asks for 192.168.10.20 of the same pool
 service:
   main: {type: LoadBalancer}
+=== address-not-assigned
+kind: IPAddressPool
+spec: {autoAssign: false, addresses: [192.168.10.20-192.168.10.40]}
+---
+kind: Service
+spec: {type: LoadBalancer}     # without metallb.io/loadBalancerIPs
 === address-ignored
 # a CiliumLoadBalancerIPPool is live, MetalLB is not
 annotations: {metallb.io/loadBalancerIPs: 192.168.10.20}

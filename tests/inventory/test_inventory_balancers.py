@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inventory import read_repository
+from inventory import Finding, read_repository
 from tests.inventory.inventory_files import base, kustomization
 
 Write = Callable[[Mapping[str, str]], Path]
@@ -50,6 +50,12 @@ def service(annotations: str, name: str = "s", more: str = "") -> str:
 
 def ids(write: Write, *manifests: str) -> list[str]:
     """Return the findings about addresses of a cluster that holds these manifests."""
+    found = [finding.id for finding in read(write, *manifests)]
+    return [name for name in found if name.startswith("address-")]
+
+
+def read(write: Write, *manifests: str) -> tuple[Finding, ...]:
+    """Return the findings of a cluster that holds these manifests."""
     names = [f"m{number}.yaml" for number in range(len(manifests))]
     files = base(
         **{
@@ -58,8 +64,7 @@ def ids(write: Write, *manifests: str) -> list[str]:
         }
     )
     files["clusters/main/clusterenv.yaml"] = "METALLB_RANGE: 10.0.0.130-10.0.0.250\n"
-    findings = read_repository(write(files), "main").findings
-    return [finding.id for finding in findings if finding.id.startswith("address-")]
+    return read_repository(write(files), "main").findings
 
 
 def release(chart: str, values: str) -> str:
@@ -321,3 +326,37 @@ def test_service_that_may_take_the_address_of_another_is_found(
 ) -> None:
     """Only where a pool serves whoever comes, and the service leaves the choice to it."""
     assert count == ids(write, *manifests).count("address-not-reserved")
+
+
+RESERVED = METALLB_POOL.replace("]}", "], autoAssign: false}")
+
+
+@pytest.mark.parametrize(
+    ("manifests", "severities"),
+    [
+        ((RESERVED, service("", "f")), ["error"]),
+        ((RESERVED, release("plex", f"{{{FREE}}}")), ["warning"]),
+        ((RESERVED, service(NOTE)), []),
+        ((RESERVED, service("metallb.io/address-pool: main", "f")), []),
+        ((RESERVED, service("", "f", ", loadBalancerClass: x")), []),
+        ((RESERVED, METALLB_POOL.replace("main", "more"), service("", "f")), []),
+        ((RESERVED, pool(BLOCK), service("", "f")), []),
+        ((METALLB_POOL, service("", "f")), []),
+        ((service("", "f"),), []),
+        (
+            (
+                release("metallb-config", "{ipAddressPools: [{name: main, autoAssign: false}]}"),
+                service("", "f"),
+            ),
+            ["error"],
+        ),
+    ],
+)
+def test_service_that_no_pool_serves_is_found(
+    write: Write, manifests: tuple[str, ...], severities: list[str]
+) -> None:
+    """For certain where it is a manifest; nothing where anybody might give it an address."""
+    findings = read(write, *manifests)
+    found = [f.severity.value for f in findings if f.id == "address-not-assigned"]
+
+    assert severities == found
