@@ -27,7 +27,7 @@ from lab.ledger import Ledger
 from lab.machines import Machines
 from lab.network import Lines
 from lab.operating import Operator
-from lab.real import ETCD_PORTS, Programs, RealBackend, RealEtcd, find_programs
+from lab.real import PORTS, Programs, RealBackend, RealEtcd, find_programs
 from lab.registry import Registry
 from lab.repository import (
     MaterializedRepository,
@@ -102,7 +102,7 @@ class LabWorld:
             *(find_wanted_charts(made.path), charts, request.charts), find_used_kinds(inventory)
         )
         clock = LabClock(self.ledger, speed=request.speed)
-        reserved = request.reserve(find_addresses(inventory), ETCD_PORTS if programs else ())
+        reserved = request.reserve(find_addresses(inventory), PORTS if programs else ())
         lines = Lines(clock, reserved.bind)
         kubernetes, etcd = _make_kubernetes(request.folder, clock, programs, lines)
         addresses = reserved.loopback
@@ -116,7 +116,7 @@ class LabWorld:
             work=request.folder / "flux",
             inner=kubernetes.inner,
         )
-        hands = _make_hands(machines, kubernetes, registry, flux, is_real=programs is not None)
+        hands = _make_hands(machines, kubernetes, registry, flux)
         faults = _make_board(request, clock, hands, taken.broken)
         await registry.start()
         await machines.start()
@@ -242,16 +242,17 @@ def _make_kubernetes(
     if programs is None:
         return Kubernetes(clock, backend=LabBackend(clock, lines=lines)), None
     _log.warning("Kubernetes is real: %s", programs.describe())
-    backend = RealBackend(clock, programs, folder / "kubernetes")
-    return Kubernetes(clock, backend=backend), RealEtcd(programs, folder / "etcd")
+    etcd = RealEtcd(programs, folder / "etcd")
+    backend = RealBackend(clock, programs, folder / "kubernetes", lines=lines, etcd=etcd)
+    return Kubernetes(clock, backend=backend), etcd
 
 
 def _make_hands(
-    machines: Machines, kubernetes: Kubernetes, registry: Registry, flux: Flux, *, is_real: bool
+    machines: Machines, kubernetes: Kubernetes, registry: Registry, flux: Flux
 ) -> Hands:
     control_planes = tuple(m.name for m in machines if m.spec.role == "controlplane")
     workers = tuple(m.name for m in machines if m.spec.role != "controlplane")
-    return Hands(machines, kubernetes, registry, flux.faults, control_planes, workers, is_real)
+    return Hands(machines, kubernetes, registry, flux.faults, control_planes, workers)
 
 
 def _make_board(

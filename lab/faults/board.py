@@ -136,12 +136,6 @@ class FaultBoard:
                 f" {fault.fewest_planes} control planes",
                 hint=f"leave out --fault {fault.name}",
             )
-        if fault.target is Target.API and self._hands.is_kubernetes_real:
-            raise FaultError(
-                f"fault does not apply to this cluster: `{fault.name}`: a real kube-apiserver"
-                " answers in it",
-                hint="start a lab without KUBEBUILDER_ASSETS",
-            )
         target = request.target or self._choose(fault)
         machines = list_machines(self._hands, fault.target)
         if machines and target:

@@ -95,7 +95,6 @@ class Hands:
     sources: _Named
     control_planes: tuple[str, ...]
     workers: tuple[str, ...]
-    is_kubernetes_real: bool = False
 
 
 def list_machines(hands: Hands, target: Target) -> tuple[str, ...]:

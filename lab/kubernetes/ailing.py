@@ -121,6 +121,10 @@ class ApiFaults:
         is_restarting = any(server.restarting for server in self._servers.values())
         return not (self._on or self._without_etcd or is_restarting)
 
+    def list_on(self, name: str) -> frozenset[ApiFault]:
+        """Return the faults that are switched on for one server."""
+        return frozenset(fault for fault, target in self._on if target in ("", name))
+
     def strikes_all(self, fault: ApiFault) -> bool:
         """Tell whether every server suffers from a fault at this moment."""
         servers = self._servers.values()
@@ -174,7 +178,7 @@ class ApiFaults:
 
     def _settle(self, name: str) -> None:
         server = self._servers[name]
-        faults = frozenset(fault for fault, target in self._on if target in ("", name))
+        faults = self.list_on(name)
         if name in self._without_etcd:
             faults |= {ApiFault.ETCD_TIMEOUT}
         server.health.set(faults)

@@ -37,8 +37,8 @@ class Backend(Protocol):
         ...
 
     @property
-    def faults(self) -> ApiFaults | None:
-        """What API servers can be made to suffer; None when they are none of the lab's."""
+    def faults(self) -> ApiFaults:
+        """What API servers can be made to suffer."""
         ...
 
     def make_controllers(self, world: World) -> tuple[Controller, ...]:

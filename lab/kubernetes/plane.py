@@ -84,9 +84,9 @@ class Kubernetes:
         are judged anew.
 
         Raises:
-            ValueError: the fault is not known, or the API servers are not the lab's.
+            ValueError: the fault is not known.
         """
-        if fault in set(ApiFault) and self._backend.faults:
+        if fault in set(ApiFault):
             self._backend.faults.switch(ApiFault(fault), target, on=on)
             return
         self.faults.switch(PodFault(fault), target, on=on)

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from lab.real.backend import RealBackend
 from lab.real.etcd import ETCD_PORTS, RealEtcd
+from lab.real.front import HIDDEN_PORTS
 from lab.real.programs import Programs, ProgramsError, find_programs
 
+PORTS = (*ETCD_PORTS, *HIDDEN_PORTS)  # what the pair takes of each machine beside the API's
+
 __all__ = [
-    "ETCD_PORTS",
+    "PORTS",
     "Programs",
     "ProgramsError",
     "RealBackend",

@@ -35,7 +35,7 @@ class RealApi(Api):
         self.registry = Registry()
         self.writer = Writer(self.store, self.now)  # names what has a generated name only
         self.remote = Remote(self._channel, self.store)
-        self.components = RemoteWriter(self.remote, self.store)
+        self.components = RemoteWriter(self.remote, self.store, self._check_components)
 
     def create(
         self, obj: Object, *, manager: str = "", user: User = ADMIN, dry_run: bool = False

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 from lab.ports import KubernetesPki, NodeFacts
+from lab.real.front import SERVER_PORT
 from lab.real.keys import write_apiserver_keys
 from lab.real.programs import Child, Programs
+from lab.real.terminator import FRONT_PROXY
 
 __all__ = ["RealApiServer", "StartError"]
 
@@ -80,7 +82,7 @@ class RealApiServer:
 
     def _answers(self, context: ssl.SSLContext) -> bool:
         connection = http.client.HTTPSConnection(
-            self.node.loopback, self._port, timeout=_ANSWER_TIMEOUT_S, context=context
+            self.node.loopback, SERVER_PORT, timeout=_ANSWER_TIMEOUT_S, context=context
         )
         try:
             connection.request("GET", "/readyz")
@@ -96,9 +98,15 @@ class RealApiServer:
         return [
             f"--bind-address={address}",
             f"--advertise-address={address}",
-            f"--secure-port={self._port}",
+            f"--secure-port={SERVER_PORT}",
             f"--cert-dir={folder}",
             f"--client-ca-file={folder / 'ca.crt'}",
+            # For what ends TLS before it while a fault is on.
+            f"--requestheader-client-ca-file={folder / 'etcd-ca.crt'}",
+            f"--requestheader-allowed-names={FRONT_PROXY}",
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
             f"--tls-cert-file={folder / 'server.crt'}",
             f"--tls-private-key-file={folder / 'server.key'}",
             f"--etcd-servers=https://{address}:2379",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lab.clock import LabClock
+from lab.kubernetes.ailing import ApiFault
 from lab.kubernetes.backend import API_PORT
 from lab.kubernetes.controllers.world import Controller, World
 from lab.kubernetes.errors import NotFoundError
@@ -16,15 +17,19 @@ from lab.kubernetes.pki import issue_certificate
 from lab.kubernetes.registry import is_established, read_crd
 from lab.kubernetes.store import Change, Place
 from lab.kubernetes.values import Object
+from lab.network import Lines
 from lab.ports import KubernetesPki, NodeFacts
 from lab.real.api import RealApi
 from lab.real.apiserver import RealApiServer, StartError
 from lab.real.channel import Channel
 from lab.real.discovery import list_followed, read_kinds
 from lab.real.door import Answer, Door
+from lab.real.etcd import RealEtcd
 from lab.real.feed import Feed
-from lab.real.forwarder import Forwarder
+from lab.real.front import SERVER_PORT
+from lab.real.fronts import Fronts
 from lab.real.programs import Programs
+from lab.real.stale import StaleApi
 from lab.real.webhooks import CaInjector, judge_address
 from lab.snapshots import StoredKey
 from lab.tls import load_identity
@@ -44,18 +49,27 @@ class RealBackend:
     """A kube-apiserver a control plane, and a mirror of what they hold in etcd."""
 
     def __init__(
-        self, clock: LabClock, programs: Programs, folder: Path, *, port: int = API_PORT
+        self,
+        clock: LabClock,
+        programs: Programs,
+        folder: Path,
+        *,
+        port: int = API_PORT,
+        lines: Lines | None = None,
+        etcd: RealEtcd | None = None,
     ) -> None:
         self._clock = clock
         self._programs = programs
         self._folder = folder
         self._port = port
-        self._channel = Channel(port)
+        self._channel = Channel(SERVER_PORT)
         self._real = RealApi(lambda: clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"), self._channel)
         self._pki: KubernetesPki | None = None
         self._servers: dict[str, RealApiServer] = {}
-        self._unheard: set[str] = set()  # control planes that may not hold a VIP
-        self._vips: dict[str, tuple[str, Forwarder]] = {}  # address: who holds it, and how
+        self._fronts = Fronts(clock, lines or Lines(clock), port, etcd)
+        self._stale = StaleApi(self._channel)
+        self.faults = self._fronts.faults
+        self.faults.listen(self._settle_discovery)
         self._feed: Feed | None = None
         self._then: Callable[[], None] | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -66,11 +80,6 @@ class RealBackend:
     def api(self) -> RealApi:
         """Reads from the mirror and writes through."""
         return self._real
-
-    @property
-    def faults(self) -> None:
-        """Nothing: the servers are real."""
-        return
 
     def make_controllers(self, world: World) -> tuple[Controller, ...]:
         """Make what lets webhooks be trusted: the real API server establishes CRDs itself."""
@@ -100,10 +109,11 @@ class RealBackend:
 
     async def serve(self, node: NodeFacts) -> None:
         """Let everybody use an API server that is ready."""
+        await self._open_front(node)
         self._channel.add(node.name, node.loopback)
         if self._feed is None:
             await self._begin_feed()
-        await self._settle_vip()
+        self._fronts.settle_vip()
         if self._keeper is None:
             self._keeper = asyncio.create_task(self._keep_running(), name="lab real: static pods")
         then, self._then = self._then, None
@@ -113,12 +123,11 @@ class RealBackend:
     async def stop(self, name: str) -> None:
         """End a control plane's API server."""
         self._channel.remove(name)
+        await self._fronts.close(name)
         server = self._servers.pop(name, None)
-        self._unheard.discard(name)
-        await self._leave_vips(name)
         if server is not None:
             await server.end()
-        await self._settle_vip()
+        self._fronts.settle_vip()
 
     async def set_etcd(self, name: str, *, answers: bool) -> None:
         """Ask a server no more in whose etcd nobody answers; others may, and see what it says."""
@@ -132,12 +141,7 @@ class RealBackend:
 
     async def offer_vip(self, name: str, *, can_hold: bool) -> None:
         """Move VIPs away from a control plane that may not hold one any more."""
-        if can_hold:
-            self._unheard.discard(name)
-        else:
-            self._unheard.add(name)
-            await self._leave_vips(name)
-        await self._settle_vip()
+        self._fronts.offer_vip(name, can_hold=can_hold)
 
     def refresh(self, node: NodeFacts) -> None:
         """Do nothing: the version is that of the program."""
@@ -163,6 +167,7 @@ class RealBackend:
             await asyncio.gather(keeper, return_exceptions=True)
         for name in list(self._servers):
             await self.stop(name)
+        await self._stale.close()
         if self._feed is not None:
             await self._feed.close()
             self._feed = None
@@ -181,9 +186,11 @@ class RealBackend:
                 if server.has_ended and self._channel.knows(name):
                     _log.warning("%s: kube-apiserver ended, and is started again", name)
                     self._channel.remove(name)
+                    self._fronts.hush(name)
                     await self.warm_up(server.node)
                     if name in self._servers:
                         self._channel.add(name, server.node.loopback)
+                        self._fronts.resume(name)
 
     async def _start(self, node: NodeFacts) -> bool:
         """Start a process; tell whether to leave it at that: it is ready, or nobody wants it."""
@@ -231,22 +238,24 @@ class RealBackend:
             if self._feed is not None:
                 self._feed.follow([kind])
 
-    async def _leave_vips(self, name: str) -> None:
-        for address, (holder, forwarder) in list(self._vips.items()):
-            if holder == name:
-                del self._vips[address]
-                await forwarder.close()
+    async def _open_front(self, node: NodeFacts) -> None:
+        """Let clients reach an API server, and faults strike it."""
+        pki, name = self._pki, node.name
+        assert pki is not None  # noqa: S101 # it was started with one
 
-    async def _settle_vip(self) -> None:
-        """Have one control plane of each VIP hold it."""
-        for name, server in self._servers.items():
-            address = server.node.vip_loopback
-            if name in self._unheard or not self._channel.knows(name):
-                continue
-            if address and address not in self._vips:
-                forwarder = Forwarder(server.node.loopback, self._port)
-                self._vips[address] = (name, forwarder)
-                await forwarder.listen(address)
+        async def end() -> None:
+            self._channel.remove(name)
+            await self._servers[name].end()
+
+        async def start() -> None:
+            await self.warm_up(node)
+            if name in self._fronts:
+                self._channel.add(name, node.loopback)
+
+        await self._fronts.open(node, pki, end, start)
+
+    def _settle_discovery(self) -> None:
+        self._stale.settle(is_down=self.faults.strikes_all(ApiFault.AGGREGATED_DOWN))
 
 
 def _make_context(pki: KubernetesPki) -> ssl.SSLContext:

@@ -105,6 +105,12 @@ class RealEtcd:
         if member is not None:
             await member.child.end(_GRACE_S)
 
+    def suspend(self, name: str, *, on: bool) -> None:
+        """Let a member's process stand still, or go on: it answers nobody meanwhile."""
+        member = self._running.get(name)
+        if member is not None:
+            member.child.suspend(on=on)
+
     async def wipe(self, name: str) -> None:
         """End a member's process and delete its data."""
         await self.stop(name)

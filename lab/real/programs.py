@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -115,6 +116,11 @@ class Child:
     def runs(self) -> bool:
         """Tell whether it has not ended."""
         return self._process.poll() is None
+
+    def suspend(self, *, on: bool) -> None:
+        """Let it stand still, or go on."""
+        if self.runs:
+            self._process.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
 
     def read_tail(self) -> str:
         """Return the last lines that it said."""

@@ -32,13 +32,15 @@ _BY_LAB = {"fieldManager": "lab"}
 class RemoteWriter:
     """Writes for the cluster's own components (`lab.kubernetes.components`)."""
 
-    def __init__(self, remote: Remote, store: MirrorStore) -> None:
+    def __init__(self, remote: Remote, store: MirrorStore, check: Callable[[], None]) -> None:
         self._remote = remote
         self._store = store
+        self._check = check  # raises when nothing can be written
 
     def plant(self, kind: Kind, obj: Object) -> Object | None:
         """Create an object, then its status; None when it exists or has no place to be."""
         place = Place(kind.resource, namespace_of(obj), name_of(obj))
+        self._check()
         try:
             made = self._remote.create(kind, obj, query=_BY_LAB)
         except AlreadyExistsError:
@@ -75,6 +77,7 @@ class RemoteWriter:
 
     def delete(self, kind: Kind, live: Object, grace_s: int | None) -> None:
         """Delete an object; it stays, marked, while something holds it."""
+        self._check()
         options: Object = {
             "propagationPolicy": "Background",
             "preconditions": {"uid": uid_of(live)},
@@ -96,6 +99,7 @@ class RemoteWriter:
     def _send(self, kind: Kind, place: Place, live: Object, changed: Object) -> None:
         version = at(live, "metadata").get("resourceVersion")
         for subresource, patch in list_patches(kind, live, changed):
+            self._check()
             if subresource == "binding":
                 self._bind(kind, place, patch)
                 # It sets a condition, too: what else is to change is found anew.

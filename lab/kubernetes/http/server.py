@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from asyncio.sslproto import SSLProtocol
+from typing import Protocol
 
 from aiohttp import web
 
-from lab.kubernetes.http.routes import Routes
 from lab.network import Line, Served
 
-__all__ = ["ApiServer"]
+__all__ = ["Answering", "ApiServer"]
 
 # Large lists and CRDs with their schemas; etcd's own limit is 1.5 MiB an object.
 _LARGEST_BODY = 16 * 1024 * 1024
@@ -19,10 +19,18 @@ _LARGEST_BODY = 16 * 1024 * 1024
 _SHUTDOWN_S = 0.01
 
 
+class Answering(Protocol):
+    """Answers any request."""
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer one."""
+        ...
+
+
 class ApiServer:
     """Answers requests for one control plane; `listen` once an address."""
 
-    def __init__(self, routes: Routes) -> None:
+    def __init__(self, routes: Answering) -> None:
         self._routes = routes
         self._runner: web.AppRunner | None = None
         self._served: list[Served] = []

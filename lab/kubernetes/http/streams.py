@@ -16,12 +16,12 @@ from lab.kubernetes.registry import Served
 from lab.kubernetes.values import Object
 from lab.kubernetes.watching import Watch
 
-__all__ = ["check_options", "stream_changes"]
+__all__ = ["LEAVING_S", "check_options", "stream_changes"]
 
 # Wall seconds. Real servers end watches after 30 to 60 minutes.
 _LONGEST_S = 1800.0
 # Wall seconds in which half a line leaves before the connection is reset, which would drop it.
-_LEAVING_S = 0.02
+LEAVING_S = 0.02
 
 
 def check_options(query: Mapping[str, str]) -> None:
@@ -85,7 +85,7 @@ async def stream_changes(
     except CutError:
         with contextlib.suppress(ConnectionResetError):
             await response.write(b'{"type":"MODIFIED","object":{"kind":"')
-        await asyncio.sleep(_LEAVING_S)
+        await asyncio.sleep(LEAVING_S)
         hang_up(request)
     finally:
         if ending is not None:
