@@ -9,8 +9,8 @@ from typing import Final
 
 from inventory.checks.facts import Facts
 from inventory.machine_patches import MachinePatch, read_machine_patches
-from inventory.model import Finding, Json, Position, Release, Severity, TalosConfig
-from inventory.objects import as_text, get, get_strings, get_text, is_scalar
+from inventory.model import Finding, Json, Position, Severity, TalosConfig
+from inventory.objects import as_text, get, get_mappings, get_strings, get_text, is_scalar
 from inventory.rules import make_finding
 from inventory.support import minor_of
 
@@ -22,7 +22,11 @@ _ACCESS: Final = ("machine", "features", "kubernetesTalosAPIAccess")
 # What ClusterTool's own controlplane.yaml allows, which most repositories do not hold.
 _GENERATED_NAMESPACE: Final = "system-upgrade"
 _ROTATION: Final = ("machine", "kubelet", "extraArgs", "rotate-server-certificates")
-_APPROVERS: Final = ("csr-approver", "cert-approver")
+_APPROVERS: Final = ("csr-approver", "cert-approver", "talos-cloud-controller-manager")
+_CLOUD: Final = ("machine", "kubelet", "extraArgs", "cloud-provider")
+_EXTERNAL: Final = ("cluster", "externalCloudProvider")
+_CLOUD_MANAGERS: Final = ("cloud-controller-manager", "cloud-provider", "-ccm")
+_UNINITIALIZED: Final = "node.cloudprovider.kubernetes.io"
 _SYSCTLS: Final = ("machine", "sysctls", "user.max_user_namespaces")
 _USER_NAMESPACES_SINCE: Final = 33  # TrueCharts' common library asks for them from Kubernetes 1.33
 _TRUECHARTS: Final = "truecharts"
@@ -30,6 +34,7 @@ _WITHOUT_PODS: Final = frozenset({"metallb-config", "clusterissuer"})
 # What makes the library leave the host's users to a pod; any mention is trusted.
 _NEEDS_HOST: Final = re.compile(r"'(?:hostNetwork|hostPID|hostIPC|hostUsers)': True|'hostPath'")
 _MAX_NAMES: Final = 3
+_WORKLOADS: Final = ("Deployment", "DaemonSet")
 _NO_HOST_USERS: Final = re.compile(r"^[ -]*(hostUsers):[ \t]*false\b", re.MULTILINE)
 
 
@@ -58,6 +63,7 @@ def check_machines(facts: Facts) -> Iterator[Finding]:
     yield from _kubeprism(facts, machines)
     yield from _talos_access(facts, machines)
     yield from _approver(facts, machines)
+    yield from _cloud(facts, machines)
     yield from _user_namespaces(facts, machines)
 
 
@@ -120,18 +126,53 @@ def _talos_access(facts: Facts, machines: _Machines) -> Iterator[Finding]:
 
 def _approver(facts: Facts, machines: _Machines) -> Iterator[Finding]:
     value, place = machines.last(*_ROTATION)
-    if value not in (True, "true") or any(map(_approves, facts.inventory.releases)):
-        return
-    names = [item.name for _, item in facts.of_kind("Deployment")]
-    for patch in machines.patches:
-        names += get_strings(patch.value, "cluster", "extraManifests")
-    if not any(word in name for name in names for word in _APPROVERS):
+    names = (*_list_programs(facts), *_list_manifests(machines))
+    if value in (True, "true") and not any(word in name for name in names for word in _APPROVERS):
         message = "kubelets ask for serving certificates, but nothing live approves them"
         yield make_finding("no-csr-approver", message, place)
 
 
-def _approves(release: Release) -> bool:
-    return any(word in name for name in (release.chart, release.name) for word in _APPROVERS)
+def _list_programs(facts: Facts) -> Iterator[str]:
+    """Yield the names of what Flux brings."""
+    for release in facts.inventory.releases:
+        yield from (release.chart, release.name)
+    for kind in _WORKLOADS:
+        yield from (item.name for _, item in facts.of_kind(kind))
+
+
+def _list_manifests(machines: _Machines) -> Iterator[str]:
+    """Yield the URLs and texts of the manifests that Talos itself brings."""
+    for patch in machines.patches:
+        yield from get_strings(patch.value, "cluster", "extraManifests")
+        yield from get_strings(patch.value, *_EXTERNAL, "manifests")
+        for item in get_mappings(patch.value, "cluster", "inlineManifests"):
+            yield get_text(item, "contents")
+
+
+def _cloud(facts: Facts, machines: _Machines) -> Iterator[Finding]:
+    """Yield that nodes wait for a cloud controller manager which does not come before Flux."""
+    told, place = machines.last(*_CLOUD)
+    if told != "external":
+        told, place = machines.last(*_EXTERNAL, "enabled")
+    if told not in ("external", True) or any(map(_is_cloud_manager, _list_manifests(machines))):
+        return
+    found = next(filter(_is_cloud_manager, _list_programs(facts)), "")
+    if found:
+        reason = f"`{found}` comes with Flux only, whose own pods wait for it"
+    else:
+        reason = "nothing here initializes nodes"
+    message = f"kubelets run with an external cloud provider, but {reason}"
+    finding = make_finding("nodes-not-initialized", message, place)
+    tolerates = any(
+        facts.tree.mentions(item.position.path, _UNINITIALIZED)
+        for _, item in facts.inventory.objects()
+    )
+    is_certain = machines.is_complete and not tolerates
+    yield finding if is_certain else replace(finding, severity=Severity.WARNING)
+
+
+def _is_cloud_manager(name: str) -> bool:
+    return any(word in name for word in _CLOUD_MANAGERS)
 
 
 def _user_namespaces(facts: Facts, machines: _Machines) -> Iterator[Finding]:

@@ -102,7 +102,17 @@ TALOS = (
         "The kubelets ask for serving certificates (rotate-server-certificates), but nothing live"
         " approves their requests. Once those of the bootstrap run out, kubectl logs, exec and"
         " metrics fail.",
-        "deploy kubelet-csr-approver, or drop rotate-server-certificates",
+        "deploy kubelet-csr-approver, or another approver, or drop rotate-server-certificates",
+    ),
+    rule(
+        "nodes-not-initialized",
+        ERROR,
+        "The kubelets run with cloud-provider: external, so their nodes carry the taint"
+        " node.cloudprovider.kubernetes.io/uninitialized until a cloud controller manager takes it"
+        " away. None comes before Flux, and Flux's own pods do not tolerate the taint: they are"
+        " never placed. A warning where something in Git tolerates it.",
+        "name its manifest in cluster.externalCloudProvider.manifests of the control planes, or"
+        " drop cloud-provider: external",
     ),
     rule(
         "user-namespaces-off",

@@ -54,6 +54,9 @@ metadata: {name: talos-backup, namespace: backup}
 === no-csr-approver
 # talos/patches/all.yaml, and no kubelet-csr-approver in the repository
 machine: {kubelet: {extraArgs: {rotate-server-certificates: "true"}}}
+=== nodes-not-initialized
+# talos/patches/all.yaml, and no externalCloudProvider.manifests
+machine: {kubelet: {extraArgs: {cloud-provider: external}}}
 === user-namespaces-off
 values:
   podOptions: {hostUsers: false}      # and no patch sets user.max_user_namespaces

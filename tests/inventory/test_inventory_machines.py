@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inventory import read_repository
+from inventory import Finding, read_repository
 from tests.inventory.inventory_files import base, kustomization
 
 Write = Callable[[Mapping[str, str]], Path]
@@ -16,6 +16,7 @@ IDS = {
     "kubeprism-not-listening",
     "talos-api-not-allowed",
     "no-csr-approver",
+    "nodes-not-initialized",
     "user-namespaces-off",
     "vip-as-talos-endpoint",
 }
@@ -76,6 +77,17 @@ def found(
     write: Write, manifest: str, patch: str | None = "", inline: str = "", **files: str
 ) -> list[str]:
     """Return id and place of findings about machines; `patch` None is one that Git lacks."""
+    return [
+        f"{f.id} {Path(f.position.path).name}:{f.position.line}"
+        for f in findings(write, manifest, patch, inline, **files)
+        if f.id in IDS
+    ]
+
+
+def findings(
+    write: Write, manifest: str, patch: str | None = "", inline: str = "", **files: str
+) -> tuple[Finding, ...]:
+    """Return all findings of a cluster with one manifest."""
     patches = f"['@./patches/all.yaml', '{inline}']" if inline else "['@./patches/all.yaml']"
     folder = "clusters/main/talos"
     made = {
@@ -91,10 +103,7 @@ def found(
     }
     if patch is not None:
         made[f"{folder}/patches/all.yaml"] = patch
-    findings = read_repository(write(made), "main").findings
-    return [
-        f"{f.id} {Path(f.position.path).name}:{f.position.line}" for f in findings if f.id in IDS
-    ]
+    return read_repository(write(made), "main").findings
 
 
 def account(space: str, role: str) -> str:
@@ -163,6 +172,42 @@ def test_certificates_that_nobody_approves_are_found(write: Write) -> None:
     """Rotation needs an approver in the cluster; with one, all is well."""
     assert ["no-csr-approver all.yaml:1"] == found(write, CILIUM.replace("PORT", "7445"), ROTATION)
     assert [] == found(write, APPROVER, ROTATION)
+    assert [] == found(write, MANAGER, ROTATION)
+    assert [] == found(write, POD, ROTATION + BROUGHT)
+
+
+MANAGER = APPROVER.replace("kubelet-csr-approver", "talos-cloud-controller-manager")
+EXTERNAL = "machine: {kubelet: {extraArgs: {cloud-provider: external}}}\n"
+BROUGHT = """\
+cluster:
+  externalCloudProvider:
+    enabled: true
+    manifests: [https://x.example/siderolabs/talos-cloud-controller-manager/x.yml]
+"""
+INLINE = "cluster: {inlineManifests: [{name: a, contents: 'kind: aws-cloud-controller-manager'}]}\n"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "patch", "reason"),
+    [
+        (POD, EXTERNAL, "nothing here initializes nodes"),
+        (POD, "cluster: {externalCloudProvider: {enabled: true}}\n", "nothing here initializes"),
+        (MANAGER, EXTERNAL, "`talos-cloud-controller-manager` comes with Flux only"),
+        (MANAGER, EXTERNAL + BROUGHT, ""),
+        (POD, BROUGHT, ""),
+        (POD, EXTERNAL + INLINE, ""),
+        (POD, "machine: {kubelet: {extraArgs: {cloud-provider: ''}}}\n", ""),
+    ],
+)
+def test_nodes_that_nobody_initializes_are_found(
+    write: Write, manifest: str, patch: str, reason: str
+) -> None:
+    """A cloud manager has to come before Flux, whose pods wait for it otherwise."""
+    said = [f for f in findings(write, manifest, patch) if f.id == "nodes-not-initialized"]
+
+    assert bool(reason) == bool(said)
+    assert reason in "".join(finding.message for finding in said)
+    assert {"error"} >= {finding.severity.value for finding in said}
 
 
 @pytest.mark.parametrize(
