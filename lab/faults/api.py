@@ -25,7 +25,7 @@ def _api(fault: ApiFault, does: str, origin: str, *answers: Answer) -> RunningFa
 API_FAULTS = (
     _api(
         ApiFault.SLOW,
-        "Every answer of an API server is late by 3 s, also to controllers, kubelets and Flux, each"
+        "Every answer of an API server is late by 1 s, also to controllers, kubelets and Flux, each"
         " step of which takes as much longer; a run takes several times as long and ends well.",
         "https://github.com/siderolabs/talos/issues/7603",
     ),

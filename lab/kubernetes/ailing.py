@@ -12,7 +12,7 @@ from lab.clock import LabClock
 __all__ = ["LATE_S", "STALE_API", "WATCH_S", "ApiFault", "ApiFaults", "Health", "State"]
 
 # Simulated seconds: a disk that etcd waits for; how long a watch lives that does not live long.
-LATE_S, WATCH_S = 3.0, 5.0
+LATE_S, WATCH_S = 1.0, 5.0
 # What metrics-server adds, the aggregated API that most clusters have.
 STALE_API = ("metrics.k8s.io", "v1beta1")
 # Simulated seconds. An election of etcd takes its timeout (1 s, as Talos leaves it) and a bit.

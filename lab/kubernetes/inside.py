@@ -64,7 +64,7 @@ class Inside:
         self._clock = clock
         self._faults = faults
         self._sight = Sight()
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: dict[Callable[[], None], None] = {}
         self._watchman: asyncio.Task[None] | None = None
         self.manager = Leadership(MANAGER_ELECTION)
         self.flux = Leadership(FLUX_ELECTION)
@@ -96,9 +96,10 @@ class Inside:
             return ()
         return ("/".join(STALE_API),)
 
-    def listen(self, then: Callable[[], None]) -> None:
-        """Have somebody look again whenever something may have changed."""
-        self._listeners.append(then)
+    def listen(self, then: Callable[[], None]) -> Callable[[], None]:
+        """Have somebody look again whenever something may have changed; returns how to end that."""
+        self._listeners[then] = None
+        return lambda: self._listeners.pop(then, None)
 
     def check(self, who: Insider) -> None:
         """Refuse a change that cannot be made now.
@@ -194,5 +195,5 @@ class Inside:
             leader.look(now_s, can_renew=can_renew, has_others=has_others)
 
     def _tell(self) -> None:
-        for then in self._listeners:
+        for then in tuple(self._listeners):
             then()

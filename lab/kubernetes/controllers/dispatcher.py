@@ -54,7 +54,7 @@ class Dispatcher:
         self._runner: asyncio.Task[None] | None = None
         self._stop = world.store.listen(self._see)
         world.queue = self.queue
-        world.inside.listen(self._settle)
+        self._forget = world.inside.listen(self._settle)
 
     def start(self) -> None:
         """Begin to reconcile, with everything that is in the store."""
@@ -65,6 +65,7 @@ class Dispatcher:
 
     async def close(self) -> None:
         """Reconcile no more."""
+        self._forget()
         self._stop()
         if self._runner is not None:
             self._runner.cancel()
@@ -133,9 +134,10 @@ class Dispatcher:
             self._act(controller, place)
         elif not inside.leads(who):
             self._held.append((controller, place))
-        elif late_s := inside.late_s:
+        elif inside.late_s:
+            # What comes later comes as late as the answer that it waits for.
             key = f"late/{id(controller)}/{place}"
-            self._world.expire(key, late_s, lambda: self._act(controller, place))
+            self._world.expire(key, 0.0, lambda: self._act(controller, place))
         else:
             self._act(controller, place)
 
