@@ -89,12 +89,13 @@ def crd_edges(
 
     Unlike `infer_edges` this keeps edges of a component to itself: such a component holds custom
     resources beside the release that brings their CRDs and cannot be applied to an empty cluster.
+    A definition that lies there as a manifest is applied first, so it makes none.
     """
     providers = _Providers(inventory, provided)
     grouped: dict[tuple[str, str], list[_Use]] = {}
     for use in _uses(inventory, consumed):
         provider = providers.find(use.group_kind)
-        if provider:
+        if provider and not providers.has_manifest(use.component, use.group_kind):
             grouped.setdefault((use.component, provider), []).append(use)
     return tuple(
         _crd_edge(consumer, provider, uses)
@@ -198,9 +199,11 @@ class _Providers:
         self._answers: dict[str, str] = {}
         self._known: dict[str, list[str]] = {}
         self._by_name: dict[str, list[Release]] = {}
+        self._manifests: set[tuple[str, str]] = set()
         for owner, item in inventory.objects():
             if item.kind == CRD_KIND:
                 self._known.setdefault(crd_key(item.raw), []).append(owner)
+                self._manifests.add((owner, crd_key(item.raw)))
         for release in inventory.releases:
             for name in _names(release):
                 self._by_name.setdefault(name, []).append(release)
@@ -212,6 +215,14 @@ class _Providers:
         if group_kind not in self._answers:
             self._answers[group_kind] = self._find(group_kind)
         return self._answers[group_kind]
+
+    def has_manifest(self, component: str, group_kind: str) -> bool:
+        """Tell whether a component holds the CRD itself, not in a chart.
+
+        Flux applies definitions of a Kustomization before it looks at the rest of it
+        (fluxcd/pkg `ssa.ResourceManager.ApplyAllStaged`).
+        """
+        return (component, group_kind) in self._manifests
 
     def _find(self, group_kind: str) -> str:
         listed = self._from_catalogue(group_kind)

@@ -6,6 +6,7 @@ import io
 import tarfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -97,6 +98,18 @@ def test_rendered_crds_count_more_than_the_catalogue() -> None:
     assert ["cert-manager"] == [
         e.provider for e in crd_edges(made, {name: frozenset({"cert-manager.io/Certificate"})})
     ]
+
+
+def test_definition_beside_its_objects_makes_no_edge() -> None:
+    """A CRD that lies as a manifest in a component is applied before that component's objects."""
+    definition = replace(
+        item("CustomResourceDefinition", "things.example.org", "apiextensions.k8s.io"),
+        raw={"spec": {"group": "example.org", "names": {"kind": "Thing"}}},
+    )
+    thing = item("Thing", group="example.org")
+    made = inventory(component("a", definition, thing), component("b", thing))
+
+    assert [("b", "a")] == [(e.consumer, e.provider) for e in crd_edges(made)]
 
 
 def test_rendered_custom_resources_need_their_crds() -> None:

@@ -46,6 +46,39 @@ async def test_one_unknown_kind_keeps_everything_out(flux: Flux) -> None:
     assert await flux.data_of("one") is None
 
 
+async def test_kind_beside_its_own_definition(flux: Flux) -> None:
+    """A definition that lies as a manifest beside its objects goes first: no deadlock."""
+    group = f"{flux.space}.lab.example"
+    schema: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version: Object = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+    }
+    definition: Object = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"widgets.{group}"},
+        "spec": {
+            "group": group,
+            "names": {"kind": "Widget", "plural": "widgets", "singular": "widget"},
+            "scope": "Namespaced",
+            "versions": [version],
+        },
+    }
+    widget: Object = {
+        "apiVersion": f"{group}/v1",
+        "kind": "Widget",
+        "metadata": {"name": "one", "namespace": flux.space},
+    }
+    commit = await flux.push(all=[widget, definition])
+    await flux.begin("a", "./a")
+
+    done = await flux.until("a", has_applied(commit))
+    assert "True" == condition(done, "Ready")[0]
+
+
 async def test_what_was_applied_before_is_told(flux: Flux) -> None:
     """Definitions go first; what they changed stands below the error of what comes after."""
     lost = flux.settings("one")
