@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from inventory.addresses import parse_pool
+from inventory.catalogue import find_provider
+from lab.charts.crds import Crd, make_crd
+from lab.charts.known_crds import TUPPR, UPGRADE
 from lab.faults.repository.tree import Change, DoesNotApplyError, Tree
 from lab.faults.repository.values import RepositoryFault, answered_by
-from lab.kubernetes.values import Object, maps, text
+from lab.kubernetes.values import Object, maps, name_of, text
 
 __all__ = ["MACHINE_FAULTS"]
 
@@ -120,6 +123,18 @@ def _plan_upgrade(tree: Tree, kind: str, version: str) -> None:
         "spec": spec,
     }
     tree.add_object(tree.pick_component(), "lab-upgrade", upgrade)
+    _define(tree, TUPPR, kind)
+
+
+def _define(tree: Tree, known: Sequence[Crd], kind: str) -> None:
+    """Define a kind that nothing in the repository defines: its absence is another fault."""
+    crd = next(one for one in known if one.kind == kind)
+    definition = make_crd(crd)
+    provider = find_provider(crd.group)
+    charts = {release.chart for release in tree.inventory.releases}
+    objects = {item.name for _, item in tree.inventory.objects()}
+    if not ({*(provider.names if provider else ())} & charts or name_of(definition) in objects):
+        tree.add_object(tree.pick_component(), f"lab-define-{kind.lower()}", definition)
 
 
 def _raise_minor(version: str, by: int) -> str:
@@ -142,13 +157,14 @@ def _upgrade_twice(tree: Tree) -> None:
     plan: Object = {
         "apiVersion": "upgrade.cattle.io/v1",
         "kind": "Plan",
-        "metadata": {"name": "talos", "namespace": "system-upgrade"},
+        "metadata": {"name": "talos", "namespace": "flux-system"},
         "spec": {
             "version": tree.talos.talos_version,
             "upgrade": {"image": "ghcr.io/siderolabs/talosctl", "args": ["upgrade"]},
         },
     }
     tree.add_object(tree.pick_component(), "lab-plan", plan)
+    _define(tree, UPGRADE, "Plan")
 
 
 MACHINE_FAULTS = (
