@@ -49,9 +49,10 @@ class Front:
             OSError: somebody else listens there.
         """
         context = make_server_context(self._pki, server_names(self._node))
-        hidden = self._lines[self._node.loopback]
+        # On a line of its own: the machine's has let pass already what comes here.
+        hidden = Lines(self.health.clock)[self._node.loopback]
         await self._ending.listen(hidden, _TERMINATOR_PORT, context)
-        self._serve(hidden)
+        self._serve(self._lines[self._node.loopback])
 
     def take_vip(self) -> None:
         """Answer on the VIP, too; it is as good as the line of the machine."""
