@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 
@@ -66,6 +67,24 @@ async def test_the_cloud_manager_comes_by_its_url(empty: Cluster) -> None:
     )
 
     assert "uninitialized" not in str(at(node, "spec"))
+
+
+async def test_the_cloud_manager_needs_the_talos_api(empty: Cluster) -> None:
+    """Where the machine config allows no access, its Secret is never made, and its pod waits."""
+    path = "siderolabs/talos-cloud-controller-manager/main/docs/deploy"
+    urls = (f"{RAW}/{path}/cloud-controller-manager.yml",)
+    facts = replace(CONTROL_PLANE, has_external_cloud=True)
+    await empty.plane.create(empty.pki, manifests=TalosManifests(urls=urls))
+    await empty.plane.start_kubelet(facts)
+    await empty.client.apply(cni(), manager="m")
+    async with asyncio.timeout(20):
+        async for event in empty.client.watch("v1", "Event"):
+            if text(event.object, "reason") == "FailedMount":
+                break
+    node = await empty.client.find("v1", "Node", facts.name)
+
+    assert node is not None
+    assert "uninitialized" in str(at(node, "spec"))
 
 
 async def test_the_cert_approver_comes_by_its_url(empty: Cluster) -> None:
