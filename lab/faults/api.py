@@ -26,7 +26,7 @@ API_FAULTS = (
     _api(
         ApiFault.SLOW,
         "Every answer of an API server is late by 1 s, also to controllers, kubelets and Flux, each"
-        " step of which takes as much longer; a run takes several times as long and ends well.",
+        " step of which takes as much longer; a run takes longer and ends well.",
         "https://github.com/siderolabs/talos/issues/7603",
     ),
     _api(
