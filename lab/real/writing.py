@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 from lab.kubernetes.errors import (
@@ -10,6 +11,7 @@ from lab.kubernetes.errors import (
     ApiError,
     ConflictError,
     ForbiddenError,
+    InvalidError,
     NotFoundError,
     UnavailableError,
 )
@@ -26,6 +28,9 @@ _log = logging.getLogger(__name__)
 
 # Arbitrary: somebody else would have to write the same object as often in between.
 _MOST_ATTEMPTS = 8
+_TAKEN = "provided IP is already allocated"
+# Half a second at most, in which the lab stands still. Arbitrary.
+_MOST_LOOKS, _LOOK_S = 10, 0.05
 _BY_LAB = {"fieldManager": "lab"}
 
 
@@ -48,12 +53,25 @@ class RemoteWriter:
             return None
         except NotFoundError:
             return None  # its namespace, or its kind, went meanwhile
+        except InvalidError as error:
+            # A Service's address is looked at before its name: the API server makes its own one.
+            if _TAKEN in error.message and self._await(kind, place):
+                return None
+            raise _tell(error, f"create {_name(place)}") from error
         except ApiError as error:
             raise _tell(error, f"create {_name(place)}") from error
         wanted = at(obj, "status")
         if not kind.has_status or not wanted:
             return made
         return self.edit(kind, place, lambda live: live.update({"status": clone_map(wanted)}))
+
+    def _await(self, kind: Kind, place: Place) -> bool:
+        """Wait for what somebody else is making now; tell whether it came."""
+        for _ in range(_MOST_LOOKS):
+            if self._remote.refresh(kind, place) is not None:
+                return True
+            time.sleep(_LOOK_S)
+        return False
 
     def edit(self, kind: Kind, place: Place, change: Callable[[Object], None]) -> Object | None:
         """Change a copy of an object and send what differs; None when it is gone."""
