@@ -29,6 +29,7 @@ _LONGEST_START_S = 60.0
 _POLL_S = 0.1
 _GRACE_S = 3.0
 _LOOK_S = 0.5
+_CLUSTER = "etcd-cluster"  # etcd's default token; others make other ids
 # Refusals that pass: of a promotion, and of changes while the last member is connected for less
 # than five seconds.
 _NOT_IN_SYNC = "learner which is in sync with leader"
@@ -54,7 +55,10 @@ class RealEtcd:
     async def form(self, seat: EtcdSeat, snapshot: bytes | None) -> int:
         """Begin a cluster of one member, with a snapshot's data if given; returns its id."""
         await self.wipe(seat.name)
-        await self._launch(seat, "new", f"{seat.name}={_peer_url(seat.loopback)}")
+        # etcdutl restores under an empty token: members of the old cluster that are left are
+        # strangers then, although name and address of this one are the same.
+        cluster = _CLUSTER if snapshot is None else ""
+        await self._launch(seat, "new", f"{seat.name}={_peer_url(seat.loopback)}", cluster=cluster)
         if snapshot is not None:
             await self.stop(seat.name)
             database = self._data(seat.name) / "member" / "snap" / "db"
@@ -155,10 +159,16 @@ class RealEtcd:
                     self._spawn(member.seat, "existing", "", is_up=True)
 
     async def _launch(
-        self, seat: EtcdSeat, state: str, members: str, *, is_learner: bool = False
+        self,
+        seat: EtcdSeat,
+        state: str,
+        members: str,
+        *,
+        is_learner: bool = False,
+        cluster: str = _CLUSTER,
     ) -> None:
         """Start a member and wait until it is healthy; a learner never says that it is."""
-        child = self._spawn(seat, state, members)
+        child = self._spawn(seat, state, members, cluster=cluster)
         deadline = time.monotonic() + _LONGEST_START_S
         async with self._open(seat) as client:
             while not (await client.is_listening() if is_learner else await client.is_healthy()):
@@ -170,11 +180,20 @@ class RealEtcd:
         if self._keeper is None:
             self._keeper = asyncio.create_task(self._keep_running(), name="lab real: etcd")
 
-    def _spawn(self, seat: EtcdSeat, state: str, members: str, *, is_up: bool = False) -> Child:
+    def _spawn(
+        self,
+        seat: EtcdSeat,
+        state: str,
+        members: str,
+        *,
+        is_up: bool = False,
+        cluster: str = _CLUSTER,
+    ) -> Child:
         folder = self._folder / seat.name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_etcd_keys(folder, seat)
         arguments = _list_arguments(folder, self._data(seat.name), seat, state, members)
+        arguments.append(f"--initial-cluster-token={cluster}")
         child = Child(self._programs.etcd, arguments, folder / "etcd.log")
         self._running[seat.name] = _Member(seat, child, is_up=is_up)
         return child
