@@ -22,6 +22,7 @@ _RELEASE = "helm.toolkit.fluxcd.io/v2"
 _REQUEST = ("certificates.k8s.io/v1", "CertificateSigningRequest")
 _WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 # Webhooks that judge what other components apply, the best known first.
+_RESTORE = ("volsync.backube/v1alpha1", "ReplicationDestination")
 _JUDGES = ("cert-manager", "metallb")
 
 
@@ -46,6 +47,10 @@ class Operator:
             found[Target.IMAGE] = images[0].partition("@")[0]
         if users := [pod for pod in pods if _has_claim(pod)]:
             found[Target.VOLUME] = f"{text(users[-1], 'metadata', 'namespace')}/"
+        if await client.serves(*_RESTORE):
+            restores = await client.list(*_RESTORE)
+            if spaces := [text(one, "metadata", "namespace") for one in restores]:
+                found[Target.RESTORE] = f"{spaces[-1]}/"
         services = [where for kind in _WEBHOOKS for where in await _list_services(client, kind)]
         services.sort(key=lambda where: (not where.startswith(_JUDGES), where))
         if services:

@@ -171,5 +171,6 @@ _DESCRIBED = {
     Target.IMAGE: "a part of the images of pods",
     Target.POD: "`namespace/prefix` of pods",
     Target.VOLUME: "`namespace/prefix` of the pods that use volumes",
+    Target.RESTORE: "`namespace/prefix` of VolSync's ReplicationDestinations",
     Target.WEBHOOK: "`namespace/prefix` of the Service that serves webhooks",
 }

@@ -159,6 +159,15 @@ RUNNING_FAULTS = (
         _of_pods(PodFault.VOLUMES_DEGRADED),
         (by_gate("layer-keeps-promises"), by_diagnosis("volume-unhealthy")),
     ),
+    RunningFault(
+        PodFault.RESTORE_EMPTY.value,
+        Target.RESTORE,
+        "ReplicationDestinations whose `namespace/name` begins with the target find no snapshot, as"
+        " in a repository that is not the one meant: VolSync restores nothing and reports success,"
+        " so a run ends well; its checks of what layers promise and of the whole say which did so.",
+        "https://github.com/backube/volsync/blob/main/mover-restic/entry.sh",
+        _of_pods(PodFault.RESTORE_EMPTY),
+    ),
     _request(
         PodFault.REQUEST_ABSENT,
         "The machine's kubelet never asks for its serving certificate.",

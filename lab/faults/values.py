@@ -61,6 +61,8 @@ class Target(StrEnum):
     """`namespace/prefix` of the Service that serves webhooks; must be given."""
     VOLUME = "volume"
     """`namespace/prefix` of the pods that use Longhorn's volumes; must be given."""
+    RESTORE = "restore"
+    """`namespace/prefix` of VolSync's ReplicationDestinations; must be given."""
     SOURCE = "source"
     """`namespace/prefix` of GitRepositories; without it, all of flux-system."""
     CHARTS = "charts"

@@ -34,6 +34,8 @@ class PodFault(StrEnum):
     """Webhooks whose service's `namespace/name` begins with the target refuse every object."""
     VOLUMES_DEGRADED = "volumes-degraded"
     """Longhorn volumes of pods whose `namespace/name` begins with the target lack replicas."""
+    RESTORE_EMPTY = "restore-empty"
+    """ReplicationDestinations whose `namespace/name` begins with the target find no snapshot."""
     REQUEST_ABSENT = "csr-absent"
     """The kubelet of a node never asks for its serving certificate."""
     REQUEST_FOREIGN = "csr-foreign"
@@ -80,6 +82,7 @@ class Faults:
     pods: _Switched = field(default_factory=dict)
     webhooks: _Switched = field(default_factory=dict)
     volumes: _Switched = field(default_factory=dict)
+    restores: _Switched = field(default_factory=dict)
     requests: _Switched = field(default_factory=dict)
 
     def switch(self, fault: PodFault, target: str, *, on: bool) -> None:
@@ -90,6 +93,8 @@ class Faults:
             switched = self.webhooks
         elif fault is PodFault.VOLUMES_DEGRADED:
             switched = self.volumes
+        elif fault is PodFault.RESTORE_EMPTY:
+            switched = self.restores
         elif fault in {PodFault.REQUEST_ABSENT, PodFault.REQUEST_FOREIGN}:
             switched = self.requests
         else:
@@ -118,3 +123,7 @@ class Faults:
     def is_degraded(self, where: str) -> bool:
         """Tell whether volumes of a pod lack replicas, by its `namespace/name`."""
         return any(where.startswith(prefix) for _, prefix in self.volumes)
+
+    def is_empty(self, where: str) -> bool:
+        """Tell whether a restore finds nothing, by its destination's `namespace/name`."""
+        return any(where.startswith(prefix) for _, prefix in self.restores)

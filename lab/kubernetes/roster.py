@@ -23,6 +23,7 @@ from lab.kubernetes.controllers.operators import Databases, KindBringers, Secret
 from lab.kubernetes.controllers.scheduling import Scheduler
 from lab.kubernetes.controllers.services import Services
 from lab.kubernetes.controllers.sets import DaemonSets, StatefulSets
+from lab.kubernetes.controllers.volsync import Replications
 from lab.kubernetes.controllers.world import Controller, World
 from lab.kubernetes.inside import Insider
 
@@ -36,7 +37,16 @@ _RUN_BY: Mapping[type, Insider] = {
     TalosAccounts: Insider.SERVER,
     Kubelets: Insider.KUBELET,
     **dict.fromkeys(
-        (LoadBalancers, Claims, Longhorn, CertManager, Secretaries, KindBringers, Databases),
+        (
+            LoadBalancers,
+            Claims,
+            Longhorn,
+            CertManager,
+            Secretaries,
+            KindBringers,
+            Databases,
+            Replications,
+        ),
         Insider.WORKLOAD,
     ),
 }
@@ -76,4 +86,5 @@ def make_controllers(
         KindBringers(world),
         TalosAccounts(world),
         Databases(world),
+        Replications(world),
     )

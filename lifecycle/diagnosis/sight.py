@@ -43,6 +43,7 @@ _KINDS: Final = (
     ("metallb.io/v1beta1", "IPAddressPool"),
     ("cilium.io/v2alpha1", "CiliumLoadBalancerIPPool"),
     ("longhorn.io/v1beta2", "Volume"),
+    ("volsync.backube/v1alpha1", "ReplicationDestination"),
     ("cert-manager.io/v1", "Certificate"),
     ("cert-manager.io/v1", "Issuer"),
     ("cert-manager.io/v1", "ClusterIssuer"),

@@ -97,7 +97,13 @@ def _explain_populator(scene: Scene, item: KubernetesObject) -> Diagnosis | None
     kind = text_at(item.raw, "spec", "dataSourceRef", "kind")
     if kind in {"", "PersistentVolumeClaim"}:
         return None
-    source = f"{kind} {text_at(item.raw, 'spec', 'dataSourceRef', 'name')}"
+    name = text_at(item.raw, "spec", "dataSourceRef", "name")
+    source = f"{kind} {name}"
+    restore = scene.sight.find(Key(kind, item.namespace, name))
+    if restore is not None:
+        said = [c.message for c in restore.conditions() if c.reason == "Error"]
+        if said:
+            return scene.name_cause("restore-failing", source=source, reason=said[0])
     return scene.name_cause("populator-absent", source=source)
 
 

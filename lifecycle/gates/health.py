@@ -52,7 +52,8 @@ class ClusterIsHealthy:
         if waiting:
             good = len(judged) - len(waiting)
             return Needed(f"{good} of {len(judged)} ready; {'; '.join(waiting[:_SHOWN])}")
-        return Satisfied(f"{nodes.evidence}; {len(judged)} components ready")
+        told = f"{len(judged)} components ready{snapshot.tell_empty_restores()}"
+        return Satisfied(f"{nodes.evidence}; {told}")
 
     async def wait_for_news(self) -> None:
         """Return when the API has something new."""

@@ -170,5 +170,5 @@ def _describe(snapshot: Snapshot) -> str:
     )
     return (
         f"{len(snapshot.claims)} claims bound, {len(snapshot.volumes)} volumes healthy, "
-        f"{addressed} services with an address"
+        f"{addressed} services with an address{snapshot.tell_empty_restores()}"
     )

@@ -24,6 +24,9 @@ _POOLS = (
 # What makes a Secret that pods mount, once its own controller runs.
 _MAKERS = (("cert-manager.io/v1", "Certificate"), ("external-secrets.io/v1", "ExternalSecret"))
 
+_SHOWN = 3
+_FOUND_NOTHING = "No eligible snapshots found"
+
 Items = Mapping[tuple[str, str], KubernetesObject]  # by namespace and name
 
 
@@ -39,6 +42,7 @@ class Snapshot:
     volumes: tuple[KubernetesObject, ...]
     has_address_pools: bool
     makers: tuple[KubernetesObject, ...] = ()
+    restores: tuple[KubernetesObject, ...] = ()
 
     def judge(self, component: Component, *, commit: str) -> Readiness:
         """Judge a component: its Kustomization, then its releases, then their workloads.
@@ -87,6 +91,22 @@ class Snapshot:
             and not maker.has_condition("Ready")
         )
 
+    def tell_empty_restores(self) -> str:
+        """Name VolSync's destinations that took an empty repository for a success, if any.
+
+        That is right for an application which never had a backup, so nothing waits for it; for
+        any other it is the wrong repository, and the next backup is of nothing (backube/volsync,
+        mover-restic/entry.sh).
+        """
+        empty = [
+            f"{item.namespace}/{item.name}"
+            for item in self.restores
+            if _FOUND_NOTHING in text_at(item.raw, "status", "latestMoverStatus", "logs")
+        ]
+        more = f" and {len(empty) - _SHOWN} more" if len(empty) > _SHOWN else ""
+        said = ", ".join(empty[:_SHOWN]) + more
+        return f"; restored nothing, for want of a snapshot: {said}" if empty else ""
+
 
 async def take_snapshot(mirror: Mirror) -> Snapshot:
     """Look at everything, side by side; kinds that do not exist yet count as empty."""
@@ -96,12 +116,13 @@ async def take_snapshot(mirror: Mirror) -> Snapshot:
         ("v1", "Service"),
         ("v1", "PersistentVolumeClaim"),
         ("longhorn.io/v1beta2", "Volume"),
+        ("volsync.backube/v1alpha1", "ReplicationDestination"),
     ]
     kinds = (selections, _WORKLOADS, _POOLS, _MAKERS)
     found = await asyncio.gather(
         *(asyncio.gather(*(mirror.list(*kind) for kind in part)) for part in kinds)
     )
-    kustomizations, releases, services, claims, volumes = found[0]
+    kustomizations, releases, services, claims, volumes, restores = found[0]
     workloads, pools, makers = (tuple(chain.from_iterable(part)) for part in found[1:])
     return Snapshot(
         _by_name(kustomizations),
@@ -112,6 +133,7 @@ async def take_snapshot(mirror: Mirror) -> Snapshot:
         volumes,
         bool(pools),
         makers,
+        restores,
     )
 
 

@@ -60,6 +60,7 @@ def make_snapshot(
     services: Sequence[KubernetesObject] = (),
     has_pools: bool = False,
     makers: Sequence[KubernetesObject] = (),
+    restores: Sequence[KubernetesObject] = (),
 ) -> Snapshot:
     """A look at a cluster that holds this."""
     return Snapshot(
@@ -71,6 +72,7 @@ def make_snapshot(
         (),
         has_pools,
         tuple(makers),
+        tuple(restores),
     )
 
 
@@ -214,3 +216,28 @@ def test_release_without_its_certificate_is_left_for_the_layer_of_cert_manager(
     left = gate._find_left([*others, APP], snapshot)
 
     assert left == (("gpu", "after-gpu", "app") if is_left else ())
+
+
+def test_restores_of_nothing_are_named() -> None:
+    """VolSync calls it a success; its mover's log tells, and only of the one that found nothing."""
+
+    def restore(name: str, logs: str) -> KubernetesObject:
+        said: JsonObject = {"latestMoverStatus": {"result": "Successful", "logs": logs}}
+        return live_object("volsync.backube/v1alpha1", "ReplicationDestination", name, status=said)
+
+    snapshot = make_snapshot(
+        restores=[
+            restore("full", "restoring snapshot 1 of [/data] to .\nRestic completed in 4s"),
+            restore("empty", "No eligible snapshots found\n=== No data will be restored ==="),
+            live_object("volsync.backube/v1alpha1", "ReplicationDestination", "new"),
+        ]
+    )
+
+    said = "; restored nothing, for want of a snapshot: flux-system/empty"
+    assert said == snapshot.tell_empty_restores()
+    many = make_snapshot(
+        restores=[restore(str(n), "No eligible snapshots found") for n in range(5)]
+    )
+
+    assert not make_snapshot().tell_empty_restores()
+    assert many.tell_empty_restores().endswith("flux-system/2 and 2 more")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 from lab.kubernetes.controllers.longhorn import LONGHORN, is_longhorn_ready, plant_volume
+from lab.kubernetes.controllers.movers import DESTINATIONS
 from lab.kubernetes.controllers.world import World, is_true
 from lab.kubernetes.durations import VOLUME_PROVISION_S
 from lab.kubernetes.store import Change, Place
@@ -25,6 +26,7 @@ from lab.kubernetes.values import (
 
 __all__ = ["Claims", "find_class"]
 
+_POPULATED_BY = "ReplicationDestination"
 _CLASSES = "storageclasses.storage.k8s.io"
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _SELECTED_NODE = "volume.kubernetes.io/selected-node"
@@ -36,7 +38,7 @@ class Claims:
     """Binds claims, and takes volumes away with them."""
 
     resources = frozenset(
-        {"persistentvolumeclaims", _CLASSES, "deployments.apps", "daemonsets.apps"}
+        {"persistentvolumeclaims", _CLASSES, "deployments.apps", "daemonsets.apps", DESTINATIONS}
     )
 
     def __init__(self, world: World) -> None:
@@ -92,8 +94,7 @@ class Claims:
             message = "waiting for first consumer to be created before binding"
             self._world.tell(claim, "WaitForFirstConsumer", message, warning=False)
             return False
-        populator = text(claim, "spec", "dataSourceRef", "kind")
-        if populator == "ReplicationDestination" and not _runs(self._world, "volsync"):
+        if not self._may_populate(claim):
             return False
         if _is_provisioner_ready(self._world, provisioner):
             return True
@@ -103,6 +104,28 @@ class Claims:
         )
         self._world.tell(claim, "ExternalProvisioning", message, warning=False)
         return False
+
+    def _may_populate(self, claim: Object) -> bool:
+        """Tell whether VolSync's volume populator has what it fills a claim from."""
+        if text(claim, "spec", "dataSourceRef", "kind") != _POPULATED_BY:
+            return True
+        if not _runs(self._world, "volsync"):
+            return False
+        name = text(claim, "spec", "dataSourceRef", "name")
+        found = self._world.store.get(DESTINATIONS, namespace_of(claim), name)
+        said = "Unable to populate volume"
+        if found is None:
+            said += f': {_POPULATED_BY}.volsync.backube "{name}" not found'
+            self._world.tell(claim, "VolSyncPopulatorReplicationDestinationMissing", said)
+            return False
+        image = text(found, "status", "latestImage", "kind")
+        if not image:
+            said += ", waiting for replicationdestination to have latestImage"
+            self._world.tell(claim, "VolSyncPopulatorReplicationDestinationNoLatestImage", said)
+        elif image != "VolumeSnapshot":
+            said += ": ReplicationDestination latestImage is not a volumesnapshot"
+            self._world.tell(claim, "VolSyncPopulatorError", said)
+        return image == "VolumeSnapshot"
 
     def _provision(self, place: Place) -> None:
         claim = self._world.find(place)
