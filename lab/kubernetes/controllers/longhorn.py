@@ -7,6 +7,17 @@ from collections.abc import Iterable
 import yaml
 
 from lab.kubernetes.controllers.children import is_ready
+from lab.kubernetes.controllers.longhorn_managers import (
+    API,
+    LONGHORN_NODES,
+    REPLICAS,
+    VOLUMES,
+    find_usable,
+    is_cordoned,
+    keep_budgets,
+    keep_managers,
+)
+from lab.kubernetes.controllers.longhorn_replicas import Replicas
 from lab.kubernetes.controllers.world import World, set_condition
 from lab.kubernetes.durations import OPERATOR_START_S
 from lab.kubernetes.store import Change, Place
@@ -17,6 +28,7 @@ from lab.kubernetes.values import (
     clone_map,
     dig,
     grow,
+    is_going,
     maps,
     name_of,
     namespace_of,
@@ -27,37 +39,55 @@ from lab.kubernetes.values import (
 __all__ = ["LONGHORN", "Longhorn", "is_longhorn_ready", "judge_again", "plant_volume"]
 
 LONGHORN = "driver.longhorn.io"
-_API = "longhorn.io/v1beta2"
-_VOLUMES, _NODES = "volumes.longhorn.io", "nodes.longhorn.io"
+_BUDGETS, _SETTINGS = "poddisruptionbudgets.policy", "settings.longhorn.io"
+# How the names of what Longhorn runs begin.
+_OWN = ("longhorn-", "instance-manager-")
 _SIDECARS = ("csi-attacher", "csi-provisioner", "csi-resizer", "csi-snapshotter")
 
 
 class Longhorn:
     """Follows longhorn-manager's pods and longhorn-driver-deployer, in any namespace."""
 
-    resources = frozenset({"pods", "deployments.apps", _VOLUMES})
+    resources = frozenset(
+        {"pods", "nodes", "deployments.apps", VOLUMES, REPLICAS, _BUDGETS, _SETTINGS}
+    )
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._replicas = Replicas(world, lambda place: world.queue(self, place))
 
     def places(self, change: Change) -> Iterable[Place]:
         """A volume; a namespace whose Longhorn changed; volumes of a pod that changed."""
         obj = change.object
-        if change.resource == _VOLUMES:
+        if change.resource == VOLUMES:
             yield change.place
-        elif name_of(obj).startswith("longhorn-"):
+        elif change.resource == REPLICAS:
+            if change.type == "DELETED":
+                yield Place(VOLUMES, namespace_of(obj), text(obj, "spec", "volumeName"))
+        elif change.resource == "nodes":
+            yield from self._namespaces_of(change)
+        elif change.resource == _BUDGETS and change.type != "DELETED":
+            return
+        elif change.resource == _SETTINGS or name_of(obj).startswith(_OWN):
             yield Place("namespaces", "", namespace_of(obj))
         elif change.resource == "pods":
             yield from self._volumes_of(obj)
 
     def reconcile(self, place: Place) -> None:
-        """Bring nodes and drivers up, or judge one volume."""
-        if place.resource == _VOLUMES:
-            self._judge_volume(place)
+        """Bring nodes, managers and drivers up, or judge one volume."""
+        if place.resource == VOLUMES:
+            self._judge_volume(place, find_usable(self._world, place.namespace))
+            keep_budgets(self._world, place.namespace)
             return
-        for pod in self._world.store.all("pods", place.name):
-            if text(pod, "metadata", "labels", "app") == "longhorn-manager":
-                self._keep_node(pod)
+        managers = {
+            text(pod, "spec", "nodeName"): pod
+            for pod in self._world.store.all("pods", place.name)
+            if text(pod, "metadata", "labels", "app") == "longhorn-manager"
+        }
+        known = {name_of(node) for node in self._world.store.all(LONGHORN_NODES, place.name)}
+        for node in sorted(known | managers.keys() - {""}):
+            self._keep_node(place.name, node, managers.get(node))
+        keep_managers(self._world, place.name, lambda: self._world.queue(self, place))
         deployer = self._world.store.get("deployments.apps", place.name, "longhorn-driver-deployer")
         if deployer is not None and number(deployer, "status", "readyReplicas"):
             key, what = f"longhorn/{place.name}", "longhorn drivers deployed"
@@ -65,8 +95,17 @@ class Longhorn:
                 self._world.later(key, OPERATOR_START_S, what, lambda: self._deploy(place.name))
             else:
                 self._plant_class(place.name)
-        for volume in self._world.store.all(_VOLUMES):
-            self._judge_volume(Place(_VOLUMES, namespace_of(volume), name_of(volume)))
+        usable = find_usable(self._world, place.name)
+        for volume in self._world.store.all(VOLUMES, place.name):
+            self._judge_volume(Place(VOLUMES, place.name, name_of(volume)), usable)
+        keep_budgets(self._world, place.name)
+
+    def _namespaces_of(self, change: Change) -> Iterable[Place]:
+        """Where Longhorn has a node that was cordoned, uncordoned or deleted."""
+        if change.type == "DELETED" or _is_cordon(change):
+            for node in self._world.store.all(LONGHORN_NODES):
+                if name_of(node) == name_of(change.object):
+                    yield Place("namespaces", "", namespace_of(node))
 
     def _volumes_of(self, pod: Object) -> Iterable[Place]:
         for volume in maps(pod, "spec", "volumes"):
@@ -75,28 +114,31 @@ class Longhorn:
                 continue
             found = self._world.store.get("persistentvolumeclaims", namespace_of(pod), claim)
             name = text(found or {}, "spec", "volumeName")
-            for backing in self._world.store.all(_VOLUMES) if name else ():
+            for backing in self._world.store.all(VOLUMES) if name else ():
                 if name_of(backing) == name:
-                    yield Place(_VOLUMES, namespace_of(backing), name)
+                    yield Place(VOLUMES, namespace_of(backing), name)
 
-    def _keep_node(self, pod: Object) -> None:
-        if not self._world.api.serves(_API, "Node"):
+    def _keep_node(self, namespace: str, node: str, manager: Object | None) -> None:
+        if not self._world.api.serves(API, "Node"):
             return
-        place = Place(_NODES, namespace_of(pod), text(pod, "spec", "nodeName"))
-        if self._world.find(place) is None and is_ready(pod):
+        place = Place(LONGHORN_NODES, namespace, node)
+        is_up = manager is not None and is_ready(manager)
+        if is_up and self._world.find(place) is None:
             self._world.plant(
                 {
-                    "apiVersion": _API,
+                    "apiVersion": API,
                     "kind": "Node",
                     "metadata": {"name": place.name, "namespace": place.namespace},
                     "spec": {"name": place.name, "allowScheduling": True, "disks": {}},
                 }
             )
-        value, now = "True" if is_ready(pod) else "False", self._world.api.now()
+        now, is_held = self._world.api.now(), is_cordoned(self._world, node)
 
         def change(obj: Object) -> None:
-            for kind in ("Ready", "Schedulable"):
-                set_condition(grow(obj, "status"), kind, value, "", "", now=now)
+            status, up = grow(obj, "status"), "True" if is_up else "False"
+            set_condition(status, "Ready", up, "", "", now=now)
+            takes, why = ("False", "KubernetesNodeCordoned") if is_held else (up, "")
+            set_condition(status, "Schedulable", takes, why, "", now=now)
 
         self._world.edit(place, change)
 
@@ -123,34 +165,35 @@ class Longhorn:
         if isinstance(loaded, dict):
             self._world.plant(loaded)
 
-    def _judge_volume(self, place: Place) -> None:
+    def _judge_volume(self, place: Place, usable: frozenset[str]) -> None:
         volume = self._world.find(place)
-        if volume is None:
+        if volume is None or is_going(volume):
             return
         user = self._find_user(place.name)
-        nodes = {
-            name_of(node)
-            for node in self._world.store.all(_NODES, place.namespace)
-            if any(item.get("status") == "True" for item in maps(node, "status", "conditions"))
-        }
-        wanted = number(volume, "spec", "numberOfReplicas", default=3)
-        healthy = "healthy" if len(nodes) >= wanted else "degraded" if nodes else "faulted"
         node = text(user or {}, "spec", "nodeName")
+        # An engine that is down with its node uses no replica: none fails.
+        is_down = node not in usable and self._has_node(place.namespace, node)
+        good = self._replicas.keep(volume, usable, is_attached=bool(node) and not is_down)
+        wanted = number(volume, "spec", "numberOfReplicas", default=3)
+        judged = "healthy" if good >= wanted else "degraded" if good else "faulted"
         if user and self._world.faults.is_degraded(f"{namespace_of(user)}/{name_of(user)}"):
-            healthy = "degraded"
+            judged = "degraded"
 
         def change(obj: Object) -> None:
             grow(obj, "spec")["nodeID"] = node
             grow(obj, "status").update(
                 {
                     "state": "attached" if node else "detached",
-                    "robustness": healthy if node else "unknown",
+                    "robustness": judged if node and not is_down else "unknown",
                     "currentNodeID": node,
                     "ownerID": node,
                 }
             )
 
         self._world.edit(place, change)
+
+    def _has_node(self, namespace: str, node: str) -> bool:
+        return self._world.store.get(LONGHORN_NODES, namespace, node) is not None
 
     def _find_user(self, volume: str) -> Object | None:
         """Find a pod on a node that mounts the volume's claim."""
@@ -166,14 +209,19 @@ class Longhorn:
         return None
 
 
+def _is_cordon(change: Change) -> bool:
+    before = dig(change.before, "spec", "unschedulable") is True
+    return before != (dig(change.object, "spec", "unschedulable") is True)
+
+
 def judge_again(world: World) -> None:
     """Let every volume be judged anew: something else holds now."""
-    for volume in world.store.all(_VOLUMES):
+    for volume in world.store.all(VOLUMES):
 
         def forget(obj: Object) -> None:
             grow(obj, "status")["robustness"] = "unknown"
 
-        world.edit(Place(_VOLUMES, namespace_of(volume), name_of(volume)), forget)
+        world.edit(Place(VOLUMES, namespace_of(volume), name_of(volume)), forget)
 
 
 def is_longhorn_ready(world: World) -> bool:
@@ -191,14 +239,14 @@ def plant_volume(world: World, claim: Object, storage: Object, name: str) -> Non
         for deployment in world.store.all("deployments.apps")
         if name_of(deployment) == "csi-provisioner"
     ]
-    if not world.api.serves(_API, "Volume") or not namespaces:
+    if not world.api.serves(API, "Volume") or not namespaces:
         return
     parameters = at(storage, "parameters")
     replicas = text(parameters, "numberOfReplicas")
     labels: Object = {"longhornvolume": name}
     world.plant(
         {
-            "apiVersion": _API,
+            "apiVersion": API,
             "kind": "Volume",
             "metadata": {"name": name, "namespace": namespaces[0], "labels": labels},
             "spec": {
