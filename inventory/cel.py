@@ -140,14 +140,13 @@ def compile_condition(text: str, *variables: str) -> Expression:
 
 def _compile(environment: _Environment, text: str, *, is_checked: bool) -> _Compiled:
     try:
-        compiled = environment.compile(text, disable_check=not is_checked)
+        return environment.compile(text, disable_check=not is_checked)
     except RuntimeError as wrong:  # the only type that the library raises
         found = _WRAPPED.match(str(wrong))
         said = found["said"] if found else str(wrong)
         for ours, theirs in _REWORDED.items():
             said = said.replace(ours, theirs)
         raise CelError(f"failed to parse the CEL expression '{text}': {said}") from None
-    return compiled
 
 
 def _check_patterns(text: str) -> None:

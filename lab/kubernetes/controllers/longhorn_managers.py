@@ -36,6 +36,7 @@ __all__ = [
     "describe",
     "find_usable",
     "is_cordoned",
+    "is_good",
     "keep_budgets",
     "keep_managers",
     "read_setting",
@@ -79,6 +80,11 @@ def is_cordoned(world: World, node: str) -> bool:
     """Tell whether a node takes no pods, or is not there; as `IsKubeNodeUnschedulable`."""
     found = world.store.get("nodes", "", node)
     return found is None or dig(found, "spec", "unschedulable") is True
+
+
+def is_good(replica: Object) -> bool:
+    """Tell whether a replica holds the whole of its volume."""
+    return bool(text(replica, "spec", "healthyAt")) and not text(replica, "spec", "failedAt")
 
 
 def find_usable(world: World, namespace: str) -> frozenset[str]:
@@ -189,8 +195,7 @@ def _is_protected(world: World, namespace: str, replica: Object, but: str) -> bo
     node = text(replica, "spec", "nodeID")
     return (
         node != but
-        and bool(text(replica, "spec", "healthyAt"))
-        and not text(replica, "spec", "failedAt")
+        and is_good(replica)
         and not is_cordoned(world, node)
         and _is_up(world, namespace, node)
         and world.store.get(_BUDGETS, namespace, _name_manager(node)) is not None

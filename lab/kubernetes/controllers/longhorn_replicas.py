@@ -14,6 +14,7 @@ from lab.kubernetes.controllers.longhorn_managers import (
     VOLUMES,
     describe,
     is_cordoned,
+    is_good,
     read_setting,
 )
 from lab.kubernetes.controllers.world import World
@@ -58,7 +59,7 @@ class Replicas:
                 self._world.forget(f"rebuild/{uid_of(replica)}")
                 self._change(replica, {}, state="stopped")
             return 0
-        if not any(_is_good(replica) for replica in replicas):
+        if not any(is_good(replica) for replica in replicas):
             self._start_or_salvage(replicas, usable)
         self._fail(volume, usable)
         return self._rebuild(volume, usable)
@@ -103,7 +104,7 @@ class Replicas:
     def _fail(self, volume: Object, usable: frozenset[str]) -> None:
         """Let fail what lies on nodes that are not up; while nothing is good, only what was."""
         replicas = self._children(volume)
-        is_any_good = any(_is_good(replica) for replica in replicas)
+        is_any_good = any(is_good(replica) for replica in replicas)
         for replica in replicas:
             if text(replica, "spec", "nodeID") in usable:
                 continue
@@ -140,8 +141,8 @@ class Replicas:
     def _rebuild(self, volume: Object, usable: frozenset[str]) -> int:
         """Rebuild what is not good as long as something is; count what is good."""
         replicas = self._children(volume)
-        good = [replica for replica in replicas if _is_good(replica)]
-        others = [replica for replica in replicas if not _is_good(replica)]
+        good = [replica for replica in replicas if is_good(replica)]
+        others = [replica for replica in replicas if not is_good(replica)]
         if len(good) >= _wanted(volume):
             for replica in others:
                 self._world.forget(f"rebuild/{uid_of(replica)}")
@@ -190,10 +191,6 @@ def read_size(written: str) -> int:
 
 def _wanted(volume: Object) -> int:
     return number(volume, "spec", "numberOfReplicas", default=3)
-
-
-def _is_good(replica: Object) -> bool:
-    return bool(text(replica, "spec", "healthyAt")) and not text(replica, "spec", "failedAt")
 
 
 def _make_replica(volume: Object, node: str) -> Object:

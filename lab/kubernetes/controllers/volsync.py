@@ -64,10 +64,10 @@ class Replications:
     def reconcile(self, place: Place) -> None:
         """Move one on, from one state to the next at most: each change brings it here again."""
         found = self._world.find(place)
-        image = self._find_image()
-        if found is None or is_going(found) or not image:
+        if found is None or is_going(found):
             return
-        if not self._world.api.serves(SNAPSHOT_API, "VolumeSnapshot"):
+        image = self._find_image()
+        if not image or not self._world.api.serves(SNAPSHOT_API, "VolumeSnapshot"):
             return
         status = clone_map(at(found, "status"))
         try:
