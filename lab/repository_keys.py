@@ -99,7 +99,7 @@ def _encrypt_one(path: Path, name: str, tools: LabTools) -> None:
 def find_documents(path: Path, kind: str) -> Iterator[tuple[Path, Object]]:
     """Walk over the first document of that kind in each file of the clusters and repositories."""
     for file in sorted([*path.glob("clusters/**/*.yaml"), *path.glob("repositories/**/*.yaml")]):
-        content = file.read_text()
+        content = file.read_text(errors="replace")
         if f"kind: {kind}\n" not in f"{content}\n":
             continue
         for document in yaml.load_all(content, Loader=yaml.CSafeLoader):

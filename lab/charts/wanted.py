@@ -45,7 +45,7 @@ def split_chart_url(source: Object) -> ChartWanted:
 
 def _read_documents(tree: Path) -> Iterator[Object]:
     for file in sorted([*tree.glob("clusters/**/*.y*ml"), *tree.glob("repositories/**/*.y*ml")]):
-        content = file.read_text()
+        content = file.read_text(errors="replace")
         if "HelmRelease" not in content and "OCIRepository" not in content:
             continue
         try:

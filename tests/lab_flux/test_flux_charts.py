@@ -169,6 +169,15 @@ def test_sample_names_its_charts() -> None:
     assert len(wanted) == 9
 
 
+def test_file_in_no_known_encoding_is_passed_over(tmp_path: Path) -> None:
+    """Whoever reads the repository tells of it, with its name; here it would hide the charts."""
+    folder = tmp_path / "clusters" / "main"
+    folder.mkdir(parents=True)
+    (folder / "bad.yaml").write_bytes(b"kind: HelmRelease\n\xff\xfe\n")
+
+    assert [] == [*find_wanted_charts(tmp_path)]
+
+
 @pytest.mark.parametrize("tree", ["sample", "nomenator"])
 def test_charts_render_with_the_values_of_a_tree(tree: str, tmp_path: Path) -> None:
     """Every release of the tree renders with its own values, unsubstituted, like in life."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -73,6 +74,16 @@ def test_lists_of_the_data_stay_behind(sample: MaterializedRepository) -> None:
 
     assert "ENCRYPTED.txt" not in names
     assert ".gitignore" in names
+
+
+def test_file_in_no_known_encoding_becomes_part_of_it(tmp_path: Path) -> None:
+    """A rehearsal begins all the same, and its preflight tells of the file by name."""
+    source = tmp_path / "source"
+    shutil.copytree(find_sample(), source)
+    (source / "clusters" / "main" / "bad.yaml").write_bytes(b"\xff\xfe\xff")
+    made = materialize(source, tmp_path / "made", LabTools())
+
+    assert b"\xff\xfe\xff" == (made.path / "clusters" / "main" / "bad.yaml").read_bytes()
 
 
 def test_own_repository_is_only_mirrored(sample: MaterializedRepository, tmp_path: Path) -> None:

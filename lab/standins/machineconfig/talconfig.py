@@ -110,7 +110,7 @@ def load_talconfig(path: Path, variables: Mapping[str, str]) -> Talconfig:
     if not path.is_file():
         raise TalconfigError(f"failed to read config file: {path} doesn't exist.")
     try:
-        text = substitute(path.read_text(), variables)
+        text = substitute(path.read_text(errors="replace"), variables)
     except (SubstitutionError, YamlError) as error:
         raise TalconfigError(f"failed to substitute env: {error}") from error
     settings = as_map(_resolve_paths(load_document(text), (), path.parent.resolve()))
