@@ -10,7 +10,7 @@ from inventory.crds import BUILT_IN_GROUPS
 from lab.flux.objects import Context
 from lab.flux.readiness import NotReadyError, Readiness, Reference, refer_to
 from lab.kubernetes.errors import ApiError, ConflictError, NotFoundError, UnavailableError
-from lab.kubernetes.values import Json, Object, at, grow, maps, namespace_of, text
+from lab.kubernetes.values import Json, Object, at, dig, grow, maps, namespace_of, text
 
 __all__ = ["Applied", "Applier", "ApplyError", "mark_owner", "parse_inventory", "write_inventory"]
 
@@ -37,6 +37,23 @@ class Applied:
     references: list[Reference] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     skipped: set[Reference] = field(default_factory=set)
+
+    def choose_checked(self, obj: Object) -> list[Reference]:
+        """Return what a Kustomization waits for, itself left out: all of it, or what it names."""
+        if dig(obj, "spec", "wait") is True:
+            found = [item for item in self.references if item not in self.skipped]
+        else:
+            found = [
+                Reference(
+                    text(check, "apiVersion"),
+                    text(check, "kind"),
+                    text(check, "namespace"),
+                    text(check, "name"),
+                )
+                for check in maps(obj, "spec", "healthChecks")
+            ]
+        myself = refer_to(obj)
+        return [item for item in found if item != myself]
 
 
 class Applier:

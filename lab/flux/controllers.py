@@ -13,9 +13,10 @@ from lab.clock import LabClock
 from lab.flux.actions import HelmActions
 from lab.flux.artifacts import Artifacts, SourceKey
 from lab.flux.build import Builder
+from lab.flux.dependencies import KUSTOMIZATION, source_key_of
 from lab.flux.faults import SourceFaults
 from lab.flux.git import GitFetcher
-from lab.flux.kustomizations import KUSTOMIZATION, Kustomizations, source_key_of
+from lab.flux.kustomizations import Kustomizations
 from lab.flux.objects import Context
 from lab.flux.queue import Controller, KindName, Reconcile
 from lab.flux.readiness import Readiness

@@ -13,19 +13,19 @@ from lab.flux.apply import (
     parse_inventory,
     write_inventory,
 )
-from lab.flux.artifacts import Artifact, Artifacts, SourceKey
+from lab.flux.artifacts import Artifact, Artifacts
 from lab.flux.build import Builder, BuildError
-from lab.flux.conditions import is_ready
+from lab.flux.dependencies import find_unready_dependency, source_key_of
 from lab.flux.durations import format_duration, parse_duration
-from lab.flux.health import Health, InvalidExpressionError, ask_dependency, read_health
+from lab.flux.health import Health, InvalidExpressionError, read_health
+from lab.flux.history import digest_objects, record_attempt
 from lab.flux.objects import Context, has_finalizer, is_deleted, is_suspended, note_handled
 from lab.flux.readiness import InterruptedWaitError, NotReadyError, Readiness, Reference, refer_to
 from lab.kubernetes.errors import ApiError, NotFoundError
-from lab.kubernetes.values import Object, at, dig, grow, maps, name_of, namespace_of, number, text
+from lab.kubernetes.values import Object, dig, grow, name_of, number, text
 
-__all__ = ["KUSTOMIZATION", "Kustomizations", "source_key_of"]
+__all__ = ["Kustomizations"]
 
-KUSTOMIZATION = ("kustomize.toolkit.fluxcd.io/v1", "Kustomization")
 _SOURCE_API = "source.toolkit.fluxcd.io/v1"
 # --requeue-dependency of kustomize-controller.
 _DEPENDENCY_S = 30.0
@@ -97,7 +97,7 @@ class Kustomizations:
             message = f"Source artifact not found, retrying in {format_duration(_DEPENDENCY_S)}"
             conditions.mark("Ready", "False", "ArtifactFailed", message)
             return _DEPENDENCY_S
-        reason = await self._check_dependencies(obj, artifact)
+        reason = await find_unready_dependency(self._context.client, obj, artifact)
         if reason:
             conditions.mark("Ready", "False", "DependencyNotReady", reason)
             return _DEPENDENCY_S
@@ -121,23 +121,31 @@ class Kustomizations:
             obj, f"Building manifests for revision {revision} with a timeout of {timeout}"
         )
         status["lastAttemptedRevision"] = revision
-        before = parse_inventory(obj)
-        if artifact.path is None:
-            applied = await self._take_as_it_is()
-        else:
-            applied = await self._apply(obj, artifact)
-        status["inventory"] = write_inventory(applied.references)
-        self._context.clock.ledger.count(f"kustomization.apply/{name_of(obj)}")
-        await self._prune(obj, before, applied.references)
-        await self._check_health(obj, applied, attempt)
+        begun_s = self._context.clock.elapsed_s()
+        built = await self._build(obj, artifact)
+
+        def record(outcome: str) -> None:
+            now, took_s = self._context.now(), self._context.clock.elapsed_s() - begun_s
+            record_attempt(
+                obj, digest_objects(built), outcome, revision=revision, now=now, took_s=took_s
+            )
+
+        try:
+            await self._realize(obj, attempt, built)
+        except _FailedError as failed:
+            record(failed.reason)
+            raise
         status["lastAppliedRevision"] = revision
         self._context.conditions(obj).mark(
             "Ready", "True", "ReconciliationSucceeded", f"Applied revision: {revision}"
         )
+        record("ReconciliationSucceeded")
 
-    async def _apply(self, obj: Object, artifact: Artifact) -> Applied:
+    async def _build(self, obj: Object, artifact: Artifact) -> list[Object]:
+        if artifact.path is None:
+            return []  # the lab has no such bundle of Flux itself to build from
         path = text(obj, "spec", "path") or "./"
-        if artifact.path is None or not (artifact.path / path.removeprefix("./")).exists():
+        if not (artifact.path / path.removeprefix("./")).exists():
             raise _FailedError(
                 "ArtifactFailed",
                 f"kustomization path not found: stat /tmp/kustomization/{path.removeprefix('./')}: "
@@ -148,6 +156,21 @@ class Kustomizations:
         except BuildError as failed:
             raise _FailedError("BuildFailed", str(failed)) from failed
         mark_owner(objects, obj)
+        return objects
+
+    async def _realize(self, obj: Object, attempt: _Attempt, built: list[Object]) -> None:
+        """Apply, prune and wait."""
+        before = parse_inventory(obj)
+        if attempt.artifact.path is None:
+            applied = await self._take_as_it_is()
+        else:
+            applied = await self._apply(obj, built)
+        grow(obj, "status")["inventory"] = write_inventory(applied.references)
+        self._context.clock.ledger.count(f"kustomization.apply/{name_of(obj)}")
+        await self._prune(obj, before, applied.references)
+        await self._check_health(obj, applied, attempt)
+
+    async def _apply(self, obj: Object, objects: list[Object]) -> Applied:
         try:
             applied = await self._applier.apply(objects)
         except ApplyError as failed:
@@ -157,7 +180,7 @@ class Kustomizations:
         return applied
 
     async def _take_as_it_is(self) -> Applied:
-        """Own what is there of Flux itself: the lab has no such bundle to build from."""
+        """Own what is there of Flux itself."""
         applied = Applied()
         for kind in (
             ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
@@ -181,7 +204,7 @@ class Kustomizations:
 
     async def _check_health(self, obj: Object, applied: Applied, attempt: _Attempt) -> None:
         conditions, revision = self._context.conditions(obj), attempt.artifact.revision
-        checked = await self._find_checked(obj, applied)
+        checked = applied.choose_checked(obj)
         if not checked:
             conditions.drop("Healthy")
             return
@@ -206,22 +229,6 @@ class Kustomizations:
         waited = format_duration(self._context.clock.elapsed_s() - begun_s)
         conditions.mark("Healthy", "True", "Succeeded", f"Health check passed in {waited}")
 
-    async def _find_checked(self, obj: Object, applied: Applied) -> list[Reference]:
-        myself = refer_to(obj)
-        if dig(obj, "spec", "wait") is True:
-            found = [item for item in applied.references if item not in applied.skipped]
-        else:
-            found = [
-                Reference(
-                    text(check, "apiVersion"),
-                    text(check, "kind"),
-                    text(check, "namespace"),
-                    text(check, "name"),
-                )
-                for check in maps(obj, "spec", "healthChecks")
-            ]
-        return [item for item in found if item != myself]
-
     async def _find_artifact(self, obj: Object) -> Artifact | None:
         kind, namespace, name = source_key_of(obj)
         source = await self._context.client.find(_SOURCE_API, kind, name, namespace)
@@ -231,29 +238,6 @@ class Kustomizations:
         if dig(source, "status", "artifact") is None:
             return None
         return self._artifacts.get((kind, namespace, name))
-
-    async def _check_dependencies(self, obj: Object, artifact: Artifact) -> str:
-        """Say which dependency is not ready, "" when all are."""
-        for dependency in maps(obj, "spec", "dependsOn"):
-            namespace = text(dependency, "namespace") or namespace_of(obj)
-            name = text(dependency, "name")
-            shown = f"dependency '{namespace}/{name}'"
-            found = await self._context.client.find(*KUSTOMIZATION, name, namespace)
-            if found is None:
-                return (
-                    f"{shown} not found: kustomizations.kustomize.toolkit.fluxcd.io "
-                    f'"{name}" not found'
-                )
-            if expression := text(dependency, "readyExpr"):
-                if reason := ask_dependency(expression, obj, found):
-                    return reason
-                continue
-            if not is_ready(found):
-                return f"{shown} is not ready"
-            same = source_key_of(found) == source_key_of(obj)
-            if same and text(found, "status", "lastAppliedRevision") != artifact.revision:
-                return f"{shown} revision is not up to date"
-        return ""
 
     async def _progress(self, obj: Object, message: str) -> None:
         conditions = self._context.conditions(obj)
@@ -283,13 +267,6 @@ class Kustomizations:
             await self._applier.prune(parse_inventory(obj))
         if has_finalizer(obj):
             await self._context.set_finalizer(obj, present=False)
-
-
-def source_key_of(kustomization: Object) -> SourceKey:
-    """The source that a Kustomization builds from."""
-    reference = at(kustomization, "spec", "sourceRef")
-    namespace = text(reference, "namespace") or namespace_of(kustomization)
-    return text(reference, "kind"), namespace, text(reference, "name")
 
 
 def _timeout_of(obj: Object) -> float:

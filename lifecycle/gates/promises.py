@@ -56,7 +56,7 @@ class LayerKeepsPromises:
         broken = [
             *await _find_silent_webhooks(mirror, self._find_left(snapshot)),
             *await _ask_cert_manager(api, snapshot),
-            *_find_pending_claims(snapshot),
+            *snapshot.tell_pending_claims(),
             *_find_unhealthy_volumes(snapshot),
             *self._find_addressless(snapshot),
         ]
@@ -143,15 +143,6 @@ async def _ask_cert_manager(api: Kubernetes, snapshot: Snapshot) -> list[str]:
 def _is_webhook_of_cert_manager(item: KubernetesObject) -> bool:
     is_webhook = item.labels.get("app.kubernetes.io/name") == "webhook"
     return item.kind == "Deployment" and is_webhook and "cert-manager" in item.name
-
-
-def _find_pending_claims(snapshot: Snapshot) -> list[str]:
-    """Name claims of existing pods that are not bound; first-consumer claims may wait for one."""
-    return [
-        f"claim {item.namespace}/{item.name} is {text_at(item.raw, 'status', 'phase') or 'new'}"
-        for item in snapshot.claims
-        if text_at(item.raw, "status", "phase") != "Bound"
-    ]
 
 
 def _find_unhealthy_volumes(snapshot: Snapshot) -> list[str]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum
 
-from lifecycle.drivers.documents import text_at
+from lifecycle.drivers.documents import list_at, text_at
 from lifecycle.drivers.kubernetes import Condition, KubernetesObject
 
 __all__ = ["Readiness", "State", "read_kustomization", "read_release", "read_source"]
 
 _MESSAGE_CHARS = 200  # enough for a cause; Flux repeats whole dry-run errors
+_PARTS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")  # of a Go duration, as Flux' CRDs allow it
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+# An attempt begins an interval after the last one, 5 % earlier or later, and may stand in a queue.
+_LOOKING = ("Unknown", "Progressing")
+_JITTER, _QUEUE = 1.1, timedelta(minutes=1)
 
 
 class State(Enum):
@@ -35,10 +42,16 @@ class Readiness:
 
 
 def read_kustomization(item: KubernetesObject | None, *, commit: str = "") -> Readiness:
-    """Judge a Kustomization; with `commit`, only that commit's build counts as applied."""
+    """Judge a Kustomization; with `commit`, only that commit's build counts as applied.
+
+    kustomize-controller marks one Unknown whenever it looks again, at each interval, for as long
+    as that takes: until the new attempt has an end, that of the last one counts.
+    """
     if item is None:
         return Readiness(State.WAITING, "not there")
     readiness = _read(item)
+    if readiness.state is State.WAITING and _is_looked_at_again(item):
+        readiness = Readiness(State.READY, "ready; being looked at again")
     if readiness.is_ready and commit:
         applied = text_at(item.raw, "status", "lastAppliedRevision")
         if not applied.endswith(commit):
@@ -78,6 +91,39 @@ def _read(item: KubernetesObject) -> Readiness:
     if ready.is_true:
         return Readiness(State.WAITING, "its new spec is not looked at yet")
     return Readiness(State.WAITING, _cut(f"{ready.reason}: {ready.message}"))
+
+
+def _is_looked_at_again(item: KubernetesObject) -> bool:
+    """Tell whether the last attempt succeeded, and the one under way is of the same.
+
+    An attempt that ends before anything is built leaves no trace in the history (Flux 2.7 and
+    later; fluxcd/kustomize-controller, kustomization_controller.go): it shows in an attempt that
+    begins later than one interval after the success.
+    """
+    ready = item.condition("Ready")
+    if item.is_terminating or not ready or (ready.status, ready.reason) != _LOOKING:
+        return False
+    applied = text_at(item.raw, "status", "lastAppliedRevision")
+    last = next(iter(list_at(item.raw, "status", "history")), None)
+    is_same = item.observed_generation == item.generation and (
+        applied
+        == text_at(last, "metadata", "revision")
+        == text_at(item.raw, "status", "lastAttemptedRevision")
+    )
+    if not is_same or text_at(last, "lastReconciledStatus") != "ReconciliationSucceeded":
+        return False
+    try:
+        began = datetime.fromisoformat(ready.last_transition)
+        ended = datetime.fromisoformat(text_at(last, "lastReconciled"))
+    except ValueError:
+        return False
+    return began - ended <= _read_duration(text_at(item.spec, "interval")) * _JITTER + _QUEUE
+
+
+def _read_duration(written: str) -> timedelta:
+    return timedelta(
+        seconds=sum(float(count) * _SECONDS[unit] for count, unit in _PARTS.findall(written))
+    )
 
 
 def _is_of_older_spec(condition: Condition, item: KubernetesObject) -> bool:

@@ -91,6 +91,21 @@ class Snapshot:
             and not maker.has_condition("Ready")
         )
 
+    def tell_pending_claims(self) -> tuple[str, ...]:
+        """Say which claims are not bound, but those that VolSync makes for a backup and drops.
+
+        A backup keeps no layer from working, and each one would show for a while.
+        """
+        return tuple(
+            f"claim {item.namespace}/{item.name} is {text_at(item.raw, 'status', 'phase') or 'new'}"
+            for item in self.claims
+            if text_at(item.raw, "status", "phase") != "Bound"
+            and all(
+                text_at(owner, "kind") != "ReplicationSource"
+                for owner in list_at(item.raw, "metadata", "ownerReferences")
+            )
+        )
+
     def tell_empty_restores(self) -> str:
         """Name VolSync's destinations that took an empty repository for a success, if any.
 

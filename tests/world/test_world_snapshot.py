@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from inventory import Component, Layer
-from lifecycle.drivers.documents import Json, JsonObject
+from lifecycle.drivers.documents import Json, JsonObject, object_at
 from lifecycle.drivers.kubernetes import KubernetesObject
 from lifecycle.gates.layer import LayerIsReady
 from lifecycle.world import World
@@ -216,6 +216,33 @@ def test_release_without_its_certificate_is_left_for_the_layer_of_cert_manager(
     left = gate._find_left([*others, APP], snapshot)
 
     assert left == (("gpu", "after-gpu", "app") if is_left else ())
+
+
+def test_claims_of_backups_are_not_waited_for() -> None:
+    """Those of restores and applications are; a backup's comes and goes at its hour."""
+
+    def claim(name: str, phase: str, *owners: str) -> KubernetesObject:
+        made = live_object("v1", "PersistentVolumeClaim", name, status={"phase": phase})
+        references: Json = [{"kind": kind, "name": "it"} for kind in owners]
+        metadata = {**object_at(made.raw, "metadata"), "ownerReferences": references}
+        return KubernetesObject({**made.raw, "metadata": metadata})
+
+    snapshot = replace(
+        make_snapshot(),
+        claims=(
+            claim("bound", "Bound"),
+            claim("app", "Pending"),
+            claim("new", ""),
+            claim("restore", "Pending", "ReplicationDestination"),
+            claim("backup", "Pending", "ReplicationSource"),
+        ),
+    )
+
+    assert snapshot.tell_pending_claims() == (
+        "claim flux-system/app is Pending",
+        "claim flux-system/new is new",
+        "claim flux-system/restore is Pending",
+    )
 
 
 def test_restores_of_nothing_are_named() -> None:
