@@ -24,6 +24,7 @@ from inventory.checks.leftovers import check_leftovers
 from inventory.checks.machines import check_machines
 from inventory.checks.policies import check_policies
 from inventory.checks.quantities import check_quantities
+from inventory.checks.schedules import check_schedules
 from inventory.checks.secrets import check_secrets
 from inventory.checks.services import check_services
 from inventory.checks.spellings import check_spellings
@@ -56,6 +57,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     check_services,
     check_announcements,
     check_backups,
+    check_schedules,
     check_fields,
     check_types,
     check_spellings,

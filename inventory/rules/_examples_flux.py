@@ -131,6 +131,16 @@ values: {prometheus: {enabled: true, serviceMonitor: {enabled: true}}}
 kind: ReplicationSource
 spec:
   trigger: {schedule: "0 3 * * *", manual: before-the-upgrade}
+=== schedule-refused
+kind: CronJob
+spec: {schedule: "0 5 0 * * *"}      # six fields
+=== schedule-unreadable
+kind: ReplicationSource
+spec:
+  trigger: {schedule: "0 5 0 * * *"}      # six fields
+=== schedule-by-seconds
+kind: ScheduledBackup
+spec: {schedule: "0 3 * * *"}      # second 0 and minute 3 of every hour
 === operator-shut-out
 kind: NetworkPolicy            # in a namespace with a database
 spec:

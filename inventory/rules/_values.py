@@ -55,6 +55,34 @@ VALUES = (
         "remove trigger.manual",
     ),
     rule(
+        "schedule-refused",
+        ERROR,
+        "A schedule is refused when the object is applied: that of a CronJob by the API server, of"
+        " VolSync by the pattern of its CRDs, of Longhorn's RecurringJob or CloudNativePG's"
+        " ScheduledBackup by their webhooks. What is applied together with it fails, too. Five"
+        " fields are minute, hour, day, month and day of the week from 0 to 6;"
+        " CloudNativePG has seconds before them.",
+        "correct the schedule; a CronJob's time zone belongs in timeZone",
+    ),
+    rule(
+        "schedule-unreadable",
+        WARNING,
+        "A schedule passes the API server, but its controller cannot read it. VolSync makes one"
+        " backup, or restores once, then goes on for ever with an error in its Synchronizing"
+        " condition and never follows the schedule; Velero makes no backup at all. Six fields, as"
+        " CloudNativePG has them, are the usual reason: the pattern of VolSync's CRDs lets them"
+        " pass.",
+        "write five fields: minute, hour, day, month, day of the week",
+    ),
+    rule(
+        "schedule-by-seconds",
+        WARNING,
+        "A schedule of CloudNativePG has five fields. It reads the first as seconds, the second as"
+        " minutes and the third as hours, so that a backup meant for every night is made every"
+        " hour, and fills what keeps the backups.",
+        "put a field for seconds before the others, mostly 0",
+    ),
+    rule(
         "operator-shut-out",
         WARNING,
         "A NetworkPolicy shuts a namespace with CloudNativePG databases, and none in it lets their"

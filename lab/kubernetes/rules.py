@@ -1,4 +1,4 @@
-"""What an API server itself demands of the kinds by which clusters are begun: Leases and CSRs.
+"""What an API server itself demands of some kinds: Leases, CSRs and the schedules of CronJobs.
 
 The rest of the schemas is left to a real one.
 """
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from cryptography import x509
 
+from inventory.cron import ScheduleError, parse_schedule
 from lab.kubernetes.errors import BadRequestError, InvalidError
 from lab.kubernetes.kinds import Kind
 from lab.kubernetes.values import Object, at, dig, maps, name_of, number, text, texts
@@ -19,6 +20,7 @@ from lab.kubernetes.values import Object, at, dig, maps, name_of, number, text, 
 __all__ = ["check_rules"]
 
 _LEASES = "leases.coordination.k8s.io"
+_CRON_JOBS = "cronjobs.batch"
 _CSRS = "certificatesigningrequests.certificates.k8s.io"
 # Go's layout of metav1.MicroTime: six digits, no fewer.
 _LAYOUT = "2006-01-02T15:04:05.000000Z07:00"
@@ -40,6 +42,8 @@ def check_rules(kind: Kind, obj: Object, live: Object | None, subresource: str =
     if kind.resource == _LEASES:
         _check_times(obj)
         causes = [*_find_lease_problems(obj)]
+    elif kind.resource == _CRON_JOBS:
+        causes = [*_find_schedule_problems(obj, live)]
     elif kind.resource == _CSRS:
         new = [*_find_request_problems(obj)] if live is None else []
         causes = [*new, *_find_approval_problems(obj, live or {}, subresource)]
@@ -66,6 +70,24 @@ def _find_lease_problems(lease: Object) -> Iterator[Cause]:
     if moves < 0:
         why = f"Invalid value: {moves}: must be greater than or equal to 0"
         yield "spec.leaseTransitions", "FieldValueInvalid", why
+
+
+def _find_schedule_problems(job: Object, live: Object | None) -> Iterator[Cause]:
+    field, schedule = "spec.schedule", text(job, "spec", "schedule")
+    if not schedule:
+        yield field, "FieldValueRequired", "Required value"
+        return
+    problems = []
+    try:
+        parse_schedule(schedule)
+    except ScheduleError as error:
+        problems.append(str(error))
+    if "TZ" in schedule and "TZ" not in text(live or {}, "spec", "schedule"):
+        problems.append("cannot use TZ or CRON_TZ in schedule, use timeZone field instead")
+    elif "TZ" in schedule and text(job, "spec", "timeZone"):
+        problems.append("cannot use both timeZone field and TZ or CRON_TZ in schedule")
+    for problem in problems:
+        yield field, "FieldValueInvalid", f'Invalid value: "{schedule}": {problem}'
 
 
 def _find_request_problems(request: Object) -> Iterator[Cause]:

@@ -1,4 +1,4 @@
-"""One suite for two servers, the lab's and a real kube-apiserver with its etcd: Leases and CSRs.
+"""One suite for two servers, the lab's and a real kube-apiserver: Leases, CSRs and CronJobs.
 
 What controllers do is left out: a bare API server has no controller manager, so nothing is signed.
 """
@@ -213,3 +213,48 @@ async def test_requests_do_not_change(server: Server) -> None:
     code, kept = await server.ask("PUT", f"{REQUESTS}/{server.space}", changed)
 
     assert (200, ["digital signature", "server auth"]) == (code, texts(kept, "spec", "usages"))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "zone", "problems"),
+    [
+        ("0 5 0 * * *", "", ["expected exactly 5 fields, found 6: [0 5 0 * * *]"]),
+        ("0 5 * * 7", "", ["end of range (7) above maximum (6): 7"]),
+        (
+            "TZ=UTC 0 5 * *",
+            "",
+            [
+                "expected exactly 5 fields, found 4: [0 5 * *]",
+                "cannot use TZ or CRON_TZ in schedule, use timeZone field instead",
+            ],
+        ),
+        (
+            "TZ=UTC 0 5 * * *",
+            "Europe/Berlin",
+            ["cannot use TZ or CRON_TZ in schedule, use timeZone field instead"],
+        ),
+    ],
+)
+async def test_schedules_that_cannot_be_read_are_refused(
+    server: Server, schedule: str, zone: str, problems: list[str]
+) -> None:
+    """A CronJob's schedule is read when it is made, and a zone belongs beside it."""
+    container: Object = {"name": "c", "image": "x"}
+    pod: Object = {"containers": [container], "restartPolicy": "Never"}
+    spec: Object = {
+        "schedule": schedule,
+        "jobTemplate": {"spec": {"template": {"spec": pod}}},
+        **({"timeZone": zone} if zone else {}),
+    }
+    job: Object = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "j"},
+        "spec": spec,
+    }
+    path = server.path("cronjobs", api="/apis/batch/v1")
+    code, answer = await server.ask("POST", path, job)
+    causes = [text(cause, "message") for cause in maps(answer, "details", "causes")]
+
+    assert 422 == code
+    assert [f'Invalid value: "{schedule}": {problem}' for problem in problems] == causes

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from inventory.cron import ScheduleError
 from lab.charts.crds import make_crd
 from lab.charts.known_crds import SNAPSHOT, VOLSYNC
 from lab.clock import LabClock
-from lab.kubernetes.schedules import ScheduleError, find_next_time
+from lab.kubernetes.schedules import find_next_time
 from lab.kubernetes.values import Object, at, dig, maps, text
 from lab.ledger import Ledger
 from lab.operating import Operator
@@ -224,6 +225,24 @@ async def test_source_is_saved_at_once_and_by_schedule(ready: Cluster) -> None:
 
     assert text(found, "status", "nextSyncTime").endswith("T03:00:00Z")
     assert "saved" in text(found, "status", "latestMoverStatus", "logs")
+
+
+async def test_schedule_of_six_fields_is_saved_once_and_never_again(ready: Cluster) -> None:
+    """The CRD lets it pass; the first backup is made, then its condition tells of an error."""
+    await _install(ready, SECRET, _source("0 5 0 * * *"), _claim())
+    found = await _see(ready, "ReplicationSource").until(lambda obj: _says(obj, "Error"))
+    job = await ready.client.get("batch/v1", "Job", "volsync-src-web", "default")
+    await ready.client.apply(_source("0 5 * * *"), manager="m")
+    mended = await _see(ready, "ReplicationSource").until(
+        lambda obj: _says(obj, "WaitingForSchedule")
+    )
+
+    assert "expected exactly 5 fields, found 6: [0 5 0 * * *]" == _message(found)
+    assert text(found, "status", "lastSyncTime")
+    assert text(found, "status", "lastSyncStartTime")
+    assert "nextSyncTime" not in at(found, "status")
+    assert 1 == dig(job, "status", "succeeded")
+    assert text(mended, "status", "nextSyncTime").endswith("T05:00:00Z")
 
 
 async def test_claim_is_filled_when_its_restore_is_done(ready: Cluster) -> None:

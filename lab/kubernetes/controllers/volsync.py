@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
+from inventory.cron import ScheduleError, parse_schedule
 from lab.kubernetes.controllers.children import owner_places, place_of
 from lab.kubernetes.controllers.movers import CLAIMS, DESTINATIONS, SNAPSHOT_API, Mover, MoverError
 from lab.kubernetes.controllers.world import World, set_condition
-from lab.kubernetes.schedules import ScheduleError, find_next_time
+from lab.kubernetes.schedules import find_next_time
 from lab.kubernetes.store import Change, Place
 from lab.kubernetes.values import (
     Object,
@@ -102,6 +103,8 @@ class Replications:
         return "restic" in spec
 
     def _move(self, place: Place, found: Object, status: Object, mover: Mover) -> None:
+        if text(status, "lastSyncTime"):
+            self._read_schedule(found)  # as long as it cannot be read nothing goes on
         if text(status, "lastSyncStartTime"):
             if not mover.advance():
                 self._say(status, "SyncInProgress")
@@ -129,9 +132,9 @@ class Replications:
         status["lastSyncTime"] = self._world.api.now()
         minutes, seconds = divmod(round(lasted_s), 60)
         status["lastSyncDuration"] = f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+        self._plan_next(found, status)
         status["lastManualSync"] = text(found, "spec", "trigger", "manual")
         del status["lastSyncStartTime"]
-        self._plan_next(found, status)
         self._say(status, "CleaningUp")
 
     def _rest(self, place: Place, found: Object, status: Object, mover: Mover) -> None:
@@ -158,14 +161,25 @@ class Replications:
 
     def _plan_next(self, found: Object, status: Object) -> datetime | None:
         """Set when the next synchronization is due by a schedule; a manual trigger has none."""
-        trigger = at(found, "spec", "trigger")
-        schedule = "" if text(trigger, "manual") else text(trigger, "schedule")
+        schedule = self._read_schedule(found)
         last = datetime.fromisoformat(text(status, "lastSyncTime")).astimezone(UTC)
         due = find_next_time(schedule, last) if schedule else None
         status.pop("nextSyncTime", None)
         if due is not None:
             status["nextSyncTime"] = due.strftime("%Y-%m-%dT%H:%M:%SZ")
         return due
+
+    def _read_schedule(self, found: Object) -> str:
+        """Return the schedule that counts; empty beside a manual trigger.
+
+        Raises:
+            ScheduleError: it cannot be read.
+        """
+        trigger = at(found, "spec", "trigger")
+        schedule = "" if text(trigger, "manual") else text(trigger, "schedule")
+        if schedule:
+            parse_schedule(schedule)
+        return schedule
 
     def _say(self, status: Object, reason: str, value: str = "", message: str = "") -> None:
         known, said = _SAYS.get(reason, (value, message))
