@@ -18,6 +18,7 @@ from pathlib import Path
 from lab.faults import FaultError, parse_fault, read_fault_file
 from lab.mending import break_one_by_one
 from lab.tools import ToolFailedError, ToolMissingError
+from lab.vital import end_with_vital
 from lab.world import DEFAULT_SPEED, LabRequest, LabWorld
 
 __all__ = ["main"]
@@ -27,14 +28,20 @@ _LIFETIME_S = 12 * 3600
 
 
 def main() -> int:
-    """Serve a lab; with why on stderr, exit code 3 for a wrong fault, 2 when it cannot be made."""
+    """Serve a lab; with why on stderr.
+
+    Exit codes: 2 when it cannot be made, 3 for a wrong fault, 4 when something in it broke.
+    """
     try:
         given = _parse(sys.argv[1:])
         request = _make_request(given)
         if given.command == "break":
             break_one_by_one(request, sys.stdin, sys.stdout)
         else:
-            asyncio.run(_serve(request))
+            broken = asyncio.run(_serve(request))
+            if broken:
+                print(f"error: {broken}", file=sys.stderr)  # noqa: T201 (the lab's log)
+                return 4
     except FaultError as error:
         print(f"error: {error}", *error.__notes__, sep="\n", file=sys.stderr)  # noqa: T201 (log)
         return 3
@@ -45,9 +52,17 @@ def main() -> int:
     return 0
 
 
-async def _serve(request: LabRequest) -> None:
+async def _serve(request: LabRequest) -> str:
+    """Serve until told to end; returns what broke, "" when nothing did."""
     _collect_seldom()
     ended = asyncio.Event()
+    broken: list[str] = []
+
+    def end(what: str) -> None:
+        broken.append(what)
+        ended.set()
+
+    end_with_vital(end)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
@@ -60,6 +75,7 @@ async def _serve(request: LabRequest) -> None:
         pass
     finally:
         await world.stop()
+    return broken[0] if broken else ""
 
 
 def _collect_seldom() -> None:

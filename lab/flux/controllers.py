@@ -29,6 +29,7 @@ from lab.kubernetes.inside import Inside
 from lab.kubernetes.inside_client import InsideClient
 from lab.kubernetes.values import Object, maps, name_of, number, texts
 from lab.tools import LabTools
+from lab.vital import begin_vital
 
 __all__ = ["Flux"]
 
@@ -103,10 +104,10 @@ class Flux:
 
     async def start(self) -> None:
         """Begin to follow the Deployments; returns at once."""
-        self._tasks.append(asyncio.create_task(self._supervise()))
+        self._tasks.append(begin_vital(self._supervise(), "Flux"))
         if self._inside is not None:
             self._inside.listen(self._leading.set)
-            self._tasks.append(asyncio.create_task(self._follow_lead(self._inside)))
+            self._tasks.append(begin_vital(self._follow_lead(self._inside), "Flux' lead"))
 
     async def stop(self) -> None:
         """Stop everything and wait for it."""
@@ -158,7 +159,9 @@ class Flux:
         if not available:
             await self._halt(name)
         elif running is None and (self._inside is None or self._inside.flux.holds):
-            self._running[name] = _Running(workers, asyncio.create_task(self._run(name, workers)))
+            self._running[name] = _Running(
+                workers, begin_vital(self._run(name, workers), f"Flux' {name}")
+            )
 
     async def _run(self, name: str, workers: int) -> None:
         async with asyncio.TaskGroup() as group:

@@ -15,6 +15,7 @@ from lab.kubernetes import refusals
 from lab.kubernetes.ailing import LATE_S, STALE_API, WATCH_S, ApiFault, ApiFaults, State
 from lab.kubernetes.refusals import Refusal, SufferedError
 from lab.kubernetes.waiting import FLUX_ELECTION, MANAGER_ELECTION, Leadership, Sight
+from lab.vital import begin_vital
 
 __all__ = ["Inside", "Insider", "Verb"]
 
@@ -162,7 +163,7 @@ class Inside:
             self._sight = Sight(_since_s=now_s)
             for leader in (self.manager, self.flux):
                 leader.begin(now_s)
-            self._watchman = asyncio.create_task(self._watch(faults), name="lab kubernetes: inside")
+            self._watchman = begin_vital(self._watch(faults), "clients inside Kubernetes")
         self._look(faults)
         self._tell()
 

@@ -36,6 +36,7 @@ from lab.kubernetes.roster import find_insider, make_controllers
 from lab.kubernetes.servers import Servers
 from lab.ports import KubernetesPki, NodeFacts, TalosManifests
 from lab.snapshots import StoredKey
+from lab.vital import begin_vital
 
 __all__ = ["Kubernetes"]
 
@@ -144,7 +145,7 @@ class Kubernetes:
             self._world, make_controllers(self._world, self._kubelets, own), find_insider
         )
         self._dispatcher.start()
-        self._heart = asyncio.create_task(beat(self._world), name="lab kubernetes: heart beats")
+        self._heart = begin_vital(beat(self._world), "heart beats of Kubernetes")
         for facts in list(self._world.nodes.values()):
             self._register_soon(facts)
 
@@ -258,8 +259,8 @@ class Kubernetes:
         before = self._registrations.pop(node.name, None)
         if before is not None:
             before.cancel()
-        self._registrations[node.name] = asyncio.create_task(
-            self._register(node), name=f"lab kubernetes: kubelet of {node.name}"
+        self._registrations[node.name] = begin_vital(
+            self._register(node), f"kubelet of {node.name}"
         )
 
     async def _register(self, node: NodeFacts) -> None:

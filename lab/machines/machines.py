@@ -26,6 +26,7 @@ from lab.machines.rpc.dispatch import make_handlers
 from lab.machines.table import MachineTable
 from lab.network import Lines
 from lab.ports import EtcdHost, KubernetesPlane
+from lab.vital import begin_vital
 
 __all__ = ["Machines"]
 
@@ -118,9 +119,7 @@ class Machines:
         """Press the button of a machine that is off; does nothing to one that runs."""
         task = self._tasks.get(name)
         if task is None or task.done():
-            self._tasks[name] = asyncio.create_task(
-                run_machine(self[name], self._table), name=f"machine {name}"
-            )
+            self._tasks[name] = begin_vital(run_machine(self[name], self._table), f"machine {name}")
 
     def _make(self, spec: MachineSpec, clock: LabClock) -> Machine:
         machine = Machine(spec, clock)

@@ -33,6 +33,7 @@ from lab.real.stale import StaleApi
 from lab.real.webhooks import CaInjector, judge_address
 from lab.snapshots import StoredKey
 from lab.tls import load_identity
+from lab.vital import begin_vital
 
 __all__ = ["RealBackend"]
 
@@ -115,7 +116,7 @@ class RealBackend:
             await self._begin_feed()
         self._fronts.settle_vip()
         if self._keeper is None:
-            self._keeper = asyncio.create_task(self._keep_running(), name="lab real: static pods")
+            self._keeper = begin_vital(self._keep_running(), "keeper of static pods")
         then, self._then = self._then, None
         if then is not None:
             then()

@@ -17,6 +17,7 @@ from lab.real.etcd_client import EtcdClient
 from lab.real.grafting import graft_database
 from lab.real.keys import write_etcd_keys
 from lab.real.programs import Child, Programs
+from lab.vital import begin_vital
 
 __all__ = ["ETCD_PORTS", "RealEtcd"]
 
@@ -178,7 +179,7 @@ class RealEtcd:
                 await asyncio.sleep(_POLL_S)
         self._running[seat.name] = _Member(seat, child, is_up=True)
         if self._keeper is None:
-            self._keeper = asyncio.create_task(self._keep_running(), name="lab real: etcd")
+            self._keeper = begin_vital(self._keep_running(), "keeper of etcd")
 
     def _spawn(
         self,

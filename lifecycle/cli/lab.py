@@ -35,10 +35,11 @@ __all__ = [
     "make_place_argv",
     "start_lab",
     "stop_lab",
+    "tell_end",
     "value_of_lab",
 ]
 
-_WORLD = "world"
+_WORLD, _LOG = "world", "lab.log"
 # Wall seconds: a large repository is encrypted file by file with the real sops first.
 _START_TIMEOUT_S = 240.0
 _STOP_TIMEOUT_S = 10.0
@@ -95,7 +96,7 @@ def start_lab(
     _end_remains(folder)
     clear_state(state)
     folder.mkdir(mode=0o700)
-    log = folder / "lab.log"
+    log = folder / _LOG
     with log.open("wb") as output:
         process = subprocess.Popen(
             _make_argv(folder, target, tools),
@@ -118,6 +119,13 @@ def start_lab(
     return lab
 
 
+def tell_end(state: ClusterState) -> str:
+    """Return what a lab said last that is gone; "" while it stands."""
+    log = find_lab_folder(state) / _LOG
+    said = _read_tail(log).splitlines()[-1] if log.exists() else "it was taken down"
+    return "" if find_lab(state) else said
+
+
 def stop_lab(state: ClusterState) -> bool:
     """End the lab and forget its world; returns whether one was standing."""
     lab = find_lab(state)
@@ -131,11 +139,9 @@ def stop_lab(state: ClusterState) -> bool:
 def clear_state(state: ClusterState) -> None:
     """Remove everything of a rehearsal but its lock, which the caller holds."""
     for path in state.folder.iterdir():
-        if path == state.lock:
-            continue
         if path.is_dir():
             shutil.rmtree(path)
-        else:
+        elif path != state.lock:
             path.unlink()
     state.create()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lifecycle.cli.lab import StandingLab, find_lab, find_lab_folder, start_lab
+from lifecycle.cli.lab import StandingLab, find_lab, find_lab_folder, start_lab, tell_end
 from lifecycle.cli.lab_faults import (
     Schedule,
     follow_repository,
@@ -50,6 +51,17 @@ class Site:
     schedule: Schedule | None = None
     kubernetes: str = ""
     is_old: bool = False
+
+    @contextmanager
+    def told(self, say: Callable[[str], None]) -> Iterator[None]:
+        """Say what about a lab is not as usual, and afterwards whether it has ended meanwhile."""
+        self.tell(say)
+        try:
+            yield
+        finally:
+            if self.is_lab and (last := tell_end(self.state)):
+                say(f"lab: its process has ended, and every machine with it: {last}")
+                say("lab: the same command makes a new one")
 
     def tell(self, say: Callable[[str], None]) -> None:
         """Say what about a lab is not as usual."""

@@ -75,14 +75,16 @@ def run_in_frame(frame: RunFrame, prepare: Prepare) -> int:
         if request.target.lab:
             frame.terminal.say("lab: looking for one that stands, or starting it")
         site = open_site(state, request.target)
-        site.tell(frame.terminal.say)
-        with SqliteJournal(
-            state.journal,
-            kind=frame.kind,
-            cluster=site.cluster,
-            now=_NOW,
-            redact=frame.redactor.redact,
-        ) as journal:
+        with (
+            site.told(frame.terminal.say),
+            SqliteJournal(
+                state.journal,
+                kind=frame.kind,
+                cluster=site.cluster,
+                now=_NOW,
+                redact=frame.redactor.redact,
+            ) as journal,
+        ):
             lock.name_run(journal.run.id)
             return _Run(frame, site, journal, prepare).carry_out()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -102,6 +104,26 @@ def test_lab_that_ends_says_why(monkeypatch: pytest.MonkeyPatch, state: ClusterS
 
     assert "lab ended with exit code 1: No module named 'grpclib'" == caught.value.message
     assert "pip install 'talos-lifecycle[lab]'" in caught.value.hint
+
+
+def test_lab_that_ended_later_is_told(monkeypatch: pytest.MonkeyPatch, state: ClusterState) -> None:
+    """What it said last is told, or that it was taken down; of one that stands, nothing."""
+    serve(monkeypatch, SERVES)
+    started = lab.start_lab(state, TARGET)
+    standing = lab.tell_end(state)
+    os.kill(started.pid, signal.SIGKILL)
+    os.waitpid(started.pid, 0)
+    (lab.find_lab_folder(state) / "lab.log").write_text(
+        "Traceback\nerror: machine a broke: KeyError"
+    )
+    broken = lab.tell_end(state)
+    lab.stop_lab(state)
+
+    assert ("", "error: machine a broke: KeyError", "it was taken down") == (
+        standing,
+        broken,
+        lab.tell_end(state),
+    )
 
 
 def test_lab_that_is_never_ready_is_ended(

@@ -13,6 +13,7 @@ from lab.kubernetes.errors import ApiError, UnavailableError
 from lab.kubernetes.inside import Insider
 from lab.kubernetes.store import Change, Place
 from lab.ledger import CAUSE
+from lab.vital import begin_vital
 
 __all__ = ["Dispatcher"]
 
@@ -61,7 +62,7 @@ class Dispatcher:
         for resource in self._world.store.resources():
             for obj in self._world.store.all(resource):
                 self._see(Change(0, "ADDED", resource, obj, None))
-        self._runner = asyncio.create_task(self._run(), name="lab kubernetes: controllers")
+        self._runner = begin_vital(self._run(), "controllers of Kubernetes")
 
     async def close(self) -> None:
         """Reconcile no more."""

@@ -28,6 +28,7 @@ from lab.kubernetes.values import (
     uid_of,
 )
 from lab.ports import KubernetesPki, NodeFacts
+from lab.vital import begin_vital
 
 __all__ = [
     "Controller",
@@ -118,7 +119,7 @@ class World:
             while not self._do(key, then, who):
                 await self.clock.pause(_API_AWAY_S)
 
-        self._timers[key] = asyncio.create_task(run(), name=f"lab kubernetes: {key}")
+        self._timers[key] = begin_vital(run(), f"controllers of Kubernetes: {key}")
 
     def _do(self, key: str, then: Callable[[], None], who: Insider) -> bool:
         """Call what was due; tell whether it could be done: no API server, and it is due still."""

@@ -1,0 +1,45 @@
+"""Tasks that a simulated world cannot do without.
+
+A machine whose task breaks would otherwise only fall silent, and whoever waits for it would look
+for the cause in what is rehearsed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+__all__ = ["begin_vital", "end_with_vital"]
+
+_MARK = "lab_vital"
+
+
+def begin_vital(work: Coroutine[object, None, None], name: str) -> asyncio.Task[None]:
+    """Begin a task; should it end by an exception, the loop's handler hears of it at once."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_judge)
+    return task
+
+
+def end_with_vital(end: Callable[[str], None]) -> None:
+    """Have the running loop call `end`, with what broke and how, when a vital task has broken.
+
+    The traceback goes where the loop writes others, which is the lab's log.
+    """
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        loop.default_exception_handler(context)
+        if _MARK in context:
+            error = context["exception"]
+            end(f"{context[_MARK]} broke: {type(error).__name__}: {error}")
+
+    asyncio.get_running_loop().set_exception_handler(handle)
+
+
+def _judge(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        name = task.get_name()
+        task.get_loop().call_exception_handler(
+            {"message": f"{name} broke", "exception": error, "task": task, _MARK: name}
+        )
