@@ -5,8 +5,19 @@ from __future__ import annotations
 import asyncio
 import ssl
 from datetime import datetime
+from enum import Enum
 
-__all__ = ["is_listening", "is_signed_by", "read_certificate_begin"]
+__all__ = ["Signature", "is_listening", "read_certificate_begin", "read_signature"]
+
+_SIGNING_S = 10.0  # seconds; a control plane that just starts is slow to shake hands
+
+
+class Signature(Enum):
+    """Whose certificate a TLS server shows."""
+
+    OURS = "signed by the CA that was asked for"
+    OTHER = "signed by another, or no TLS at all"
+    UNSEEN = "did not come to the certificate"
 
 
 async def is_listening(address: str, port: int, *, timeout_s: float = 2.0) -> bool:
@@ -17,19 +28,31 @@ async def is_listening(address: str, port: int, *, timeout_s: float = 2.0) -> bo
     return writer is not None
 
 
-async def is_signed_by(ca: bytes, address: str, port: int, *, timeout_s: float = 2.0) -> bool:
-    """Tell whether a TLS server's certificate is signed by a CA (PEM); its name is not checked."""
+async def read_signature(
+    ca: bytes, address: str, port: int, *, timeout_s: float = _SIGNING_S
+) -> Signature:
+    """Tell whether a TLS server's certificate is signed by a CA (PEM); its name is not checked.
+
+    A server that is silent, or ends the connection, has not said whose it is.
+    """
     try:
         context = ssl.create_default_context(cadata=ca.decode("ascii"))
     except (ssl.SSLError, ValueError):
-        return False
+        return Signature.OTHER
     context.check_hostname = False
     # Talos' CAs carry no Authority Key Identifier, which Python 3.13 and newer insist on.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    writer = await _connect(address, port, timeout_s, context)
-    if writer is not None:
-        writer.transport.abort()
-    return writer is not None
+    try:
+        async with asyncio.timeout(timeout_s):
+            _, writer = await asyncio.open_connection(address, port, ssl=context)
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        return Signature.UNSEEN
+    except ssl.SSLError:
+        return Signature.OTHER
+    except OSError:  # TimeoutError is one
+        return Signature.UNSEEN
+    writer.transport.abort()
+    return Signature.OURS
 
 
 async def read_certificate_begin(
