@@ -37,6 +37,7 @@ COMMANDS = (
     "bootstrap",
     "bootstrap --recover-from",
     "get",
+    "get manifests",
     "version",
     "service",
     "kubeconfig",

@@ -20,6 +20,7 @@ __all__ = [
     "NodeKeeperError",
     "PodOnNode",
     "StaticPod",
+    "TalosManifests",
 ]
 
 
@@ -50,6 +51,29 @@ class StaticPod:
 
 
 @dataclass(frozen=True, slots=True)
+class TalosManifests:
+    """What decides which manifests Talos has a new cluster contain; defaults without a network.
+
+    An image that is "" is not wanted.
+    """
+
+    inline: tuple[tuple[str, str], ...] = ()  # name and YAML of each of `cluster.inlineManifests`
+    urls: tuple[str, ...] = ()  # `cluster.extraManifests`
+    cloud_urls: tuple[str, ...] = ()  # `cluster.externalCloudProvider.manifests`
+    network_urls: tuple[str, ...] = ()  # `cluster.network.cni.urls`
+    dns_image: str = "registry.k8s.io/coredns/coredns:v1.14.6"
+    dns_domain: str = "cluster.local"
+    flannel_image: str = ""
+    flannel_arguments: tuple[str, ...] = ()
+    pod_subnet: str = "10.244.0.0/16"
+    proxy_image: str = ""
+    proxy_arguments: tuple[str, ...] = ()
+    server: str = "https://127.0.0.1:7445"  # where kube-proxy finds the API: KubePrism
+    bootstrap_token: str = field(default="", repr=False)  # `cluster.token`; "" makes none
+    has_talos_api: bool = False  # machine.features.kubernetesTalosAPIAccess.enabled
+
+
+@dataclass(frozen=True, slots=True)
 class NodeFacts:
     """What Kubernetes learns of a machine when its kubelet starts."""
 
@@ -65,11 +89,11 @@ class NodeFacts:
     os_image: str = "Talos (v1.13.9)"
     rotates_server_certificates: bool = True
     has_external_cloud: bool = False  # kubelet runs with --cloud-provider=external
-    has_talos_api_access: bool = False  # machine.features.kubernetesTalosAPIAccess.enabled
     cluster_endpoint: str = ""  # https://VIP:6443
     cert_sans: tuple[str, ...] = ()
     admission_control: str = ""  # cluster.apiServer.admissionControl, JSON; for real API servers
     static_pods: tuple[StaticPod, ...] = ()  # of a control plane; empty: by kubelet_version
+    manifests: TalosManifests = TalosManifests()  # of a control plane; frozen
 
     @property
     def apiserver_version(self) -> str:
@@ -77,14 +101,6 @@ class NodeFacts:
         images = [pod.image for pod in self.static_pods if pod.component == "kube-apiserver"]
         tag = images[0].partition("@")[0].rpartition(":")[2] if images else ""
         return tag or self.kubelet_version
-
-
-@dataclass(frozen=True, slots=True)
-class TalosManifests:
-    """What a machine config has Talos create in a new cluster."""
-
-    inline: tuple[str, ...] = ()  # YAML of `cluster.inlineManifests`
-    urls: tuple[str, ...] = ()  # `cluster.extraManifests`, `externalCloudProvider.manifests`
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +163,7 @@ class KubernetesPlane(Protocol):
         """What cordons and drains nodes."""
         ...
 
-    async def create(self, pki: KubernetesPki, *, manifests: TalosManifests) -> None:
+    async def create(self, pki: KubernetesPki) -> None:
         """Begin with empty data: etcd was bootstrapped. Called again, old data is gone."""
         ...
 
@@ -192,6 +208,10 @@ class KubernetesPlane(Protocol):
 
     def is_node_ready(self, name: str) -> bool:
         """Tell whether Kubernetes counts the node as Ready (needs the CNI)."""
+        ...
+
+    def list_applied_manifests(self, name: str) -> Sequence[str]:
+        """List ids of a control plane's manifests, once all of their objects were created."""
         ...
 
 

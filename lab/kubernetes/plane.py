@@ -13,18 +13,17 @@ from lab.kubernetes.client import KubernetesClient
 from lab.kubernetes.controllers.bootstrap import (
     plant_bootstrap,
     plant_static_pods,
-    plant_talos_access,
     remove_static_pods,
 )
 from lab.kubernetes.controllers.csrs import request_serving
 from lab.kubernetes.controllers.dispatcher import Dispatcher
 from lab.kubernetes.controllers.kubelets import Kubelets
 from lab.kubernetes.controllers.longhorn import judge_again
-from lab.kubernetes.controllers.manifests import BootstrapManifests, read_manifests
+from lab.kubernetes.controllers.manifests import BootstrapManifests
 from lab.kubernetes.controllers.nodes import beat, is_ready, register_node
 from lab.kubernetes.controllers.restarts import Restarts
 from lab.kubernetes.controllers.webhooks import Webhooks
-from lab.kubernetes.controllers.world import Controller, World
+from lab.kubernetes.controllers.world import World
 from lab.kubernetes.draining import Keeper
 from lab.kubernetes.durations import KUBELET_REGISTER_S
 from lab.kubernetes.errors import UnavailableError
@@ -34,13 +33,11 @@ from lab.kubernetes.inside import Inside, Insider
 from lab.kubernetes.inside_client import InsideClient
 from lab.kubernetes.roster import find_insider, make_controllers
 from lab.kubernetes.servers import Servers
-from lab.ports import KubernetesPki, NodeFacts, TalosManifests
+from lab.ports import KubernetesPki, NodeFacts
 from lab.snapshots import StoredKey
 from lab.vital import begin_vital
 
 __all__ = ["Kubernetes"]
-
-_NO_MANIFESTS = TalosManifests()
 
 
 class Kubernetes:
@@ -61,6 +58,7 @@ class Kubernetes:
         self._world = World(self._api, clock, inside)
         Restarts(self._world)
         self._kubelets = Kubelets(self._world)
+        self._manifests = BootstrapManifests(self._world)
         self._dispatcher: Dispatcher | None = None
         self._servers = Servers(self._api)
         self._registrations: dict[str, asyncio.Task[None]] = {}
@@ -95,25 +93,15 @@ class Kubernetes:
             self._kubelets.try_again()
         judge_again(self._world)
 
-    async def create(
-        self,
-        pki: KubernetesPki,
-        *,
-        cni: str = "none",
-        manifests: TalosManifests = _NO_MANIFESTS,
-    ) -> None:
-        """Begin with empty data: etcd was bootstrapped.
-
-        `cni` is what Talos itself deploys (`flannel`, with kube-proxy, or `none`), `manifests`
-        what the machine config carries inline.
-        """
+    async def create(self, pki: KubernetesPki) -> None:
+        """Begin with empty data: etcd was bootstrapped."""
         self._clock.ledger.count("kubernetes.create")
         await self._empty(pki)
         self._world.networked.clear()
 
         def begin() -> None:
-            plant_bootstrap(self._world, cni)
-            self._begin(BootstrapManifests(self._world, read_manifests(manifests)))
+            plant_bootstrap(self._world)
+            self._begin()
 
         self._backend.when_writable(begin)
 
@@ -138,9 +126,9 @@ class Kubernetes:
         self._world.pki = pki
         self._kubelets = Kubelets(self._world)
 
-    def _begin(self, *more: Controller) -> None:
+    def _begin(self) -> None:
         """Reconcile what is there, and hear the kubelets that run."""
-        own = (*self._backend.make_controllers(self._world), *more)
+        own = (*self._backend.make_controllers(self._world), self._manifests)
         self._dispatcher = Dispatcher(
             self._world, make_controllers(self._world, self._kubelets, own), find_insider
         )
@@ -174,8 +162,7 @@ class Kubernetes:
     async def _serve(self, node: NodeFacts) -> None:
         await self._backend.serve(node)
         self._servers.add(node.name)
-        if node.has_talos_api_access:
-            plant_talos_access(self._world)
+        self._manifests.offer(node.name, node.manifests)
         if node.name in self._world.nodes and self._world.store.get("nodes", "", node.name):
             plant_static_pods(self._world, node)
 
@@ -187,6 +174,7 @@ class Kubernetes:
                 await self._backend.stop(name)
             return
         self._servers.remove(name)
+        self._manifests.withdraw(name)
         await self._backend.stop(name)
         with contextlib.suppress(UnavailableError):
             remove_static_pods(self._world, name)
@@ -212,6 +200,8 @@ class Kubernetes:
         self._world.lost.discard(node.name)
         self._world.nodes[node.name] = node
         self._backend.refresh(node)
+        if node.name in self._servers:
+            self._manifests.offer(node.name, node.manifests)
         self._register_soon(node)
 
     async def stop_kubelet(self, name: str, *, is_lost: bool = False) -> None:
@@ -234,6 +224,10 @@ class Kubernetes:
     def is_node_ready(self, name: str) -> bool:
         """Tell whether Kubernetes counts the node as Ready (needs the CNI)."""
         return is_ready(self._world, name)
+
+    def list_applied_manifests(self, name: str) -> Sequence[str]:
+        """List ids of a control plane's manifests, once all of their objects were created."""
+        return self._manifests.list_applied(name)
 
     async def close(self) -> None:
         """Stop every server and controller."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from lab.machines.components import COMPONENTS, DEFAULT_KUBERNETES, Component
+from lab.machines.config_manifests import read_manifests
 from lab.machines.hardware import Disk, DiskSelector
 from lab.machines.images import read_tag
 from lab.machines.yamltree import Tree
@@ -63,7 +64,6 @@ class MachineConfig:
     components: tuple[Component, ...] = ()  # of the control plane; empty on workers
     rotates_server_certificates: bool = False
     has_external_cloud: bool = False
-    has_talos_api_access: bool = False
     node_labels: Mapping[str, str] = field(default_factory=dict)
     node_taints: tuple[tuple[str, str, str], ...] = ()
     manifests: TalosManifests = TalosManifests()  # frozen
@@ -181,21 +181,10 @@ def _read(raw: bytes, main: Tree, others: Mapping[str, Tree]) -> MachineConfig:
         or kubelet.at("extraConfig", "serverTLSBootstrap").flag(),
         has_external_cloud=cluster.at("externalCloudProvider", "enabled").flag()
         or kubelet.at("extraArgs", "cloud-provider").text() == "external",
-        has_talos_api_access=machine.at("features", "kubernetesTalosAPIAccess", "enabled").flag(),
         node_labels=machine.at("nodeLabels").mapping(),
         node_taints=_read_taints(machine, cluster),
-        manifests=_read_manifests(cluster),
+        manifests=read_manifests(machine, cluster),
         documents=tuple(others),
-    )
-
-
-def _read_manifests(cluster: Tree) -> TalosManifests:
-    cloud = cluster.at("externalCloudProvider")
-    named = cloud.at("manifests").texts() if cloud.at("enabled").flag() else ()
-    inline = cluster.at("inlineManifests").items()
-    return TalosManifests(
-        tuple(item.at("contents").text() for item in inline),
-        (*cluster.at("extraManifests").texts(), *named),
     )
 
 

@@ -194,7 +194,7 @@ async def _begin_kubernetes(machine: Machine, table: MachineTable, cluster: Etcd
             config.secretbox_secret,
         )
         if cluster.recovered is None:
-            await table.plane.create(pki, manifests=config.manifests)
+            await table.plane.create(pki)
         else:
             keys, cluster.recovered = cluster.recovered, None
             await table.plane.restore(pki, keys)

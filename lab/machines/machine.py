@@ -244,13 +244,13 @@ class Machine:
             os_image=f"Talos ({self.boot.version})",
             rotates_server_certificates=config.rotates_server_certificates,
             has_external_cloud=config.has_external_cloud,
-            has_talos_api_access=config.has_talos_api_access,
             cluster_endpoint=config.endpoint,
             cert_sans=config.api_cert_sans,
             admission_control=config.admission_control,
             static_pods=tuple(
                 StaticPod(item.name, item.image, versions[item.name]) for item in config.components
             ),
+            manifests=config.manifests,
         )
 
     def describe_etcd_seat(self) -> EtcdSeat:

@@ -179,6 +179,7 @@ _TYPES = (
     ),
     ResourceType("SchedulerConfigs.kubernetes.talos.dev", "SchedulerConfig", "controlplane"),
     ResourceType("Manifests.kubernetes.talos.dev", "Manifest", "controlplane"),
+    ResourceType("ManifestStatuses.kubernetes.talos.dev", "ManifestStatus", "controlplane"),
     ResourceType(
         "EtcdMembers.etcd.talos.dev", "EtcdMember", "etcd", (("Member ID", "{.memberID}"),)
     ),

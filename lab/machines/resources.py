@@ -19,6 +19,7 @@ from lab.machines.resources_block import (
 from lab.machines.resources_kubernetes import (
     list_component,
     list_kubelet_spec,
+    list_manifest_status,
     list_manifests,
     list_static_pods,
 )
@@ -262,6 +263,7 @@ _SOURCES: Mapping[str, Callable[[Machine, MachineTable], Iterator[Value]]] = {
     "ControllerManagerConfigs.kubernetes.talos.dev": list_component("kube-controller-manager"),
     "SchedulerConfigs.kubernetes.talos.dev": list_component("kube-scheduler"),
     "Manifests.kubernetes.talos.dev": list_manifests,
+    "ManifestStatuses.kubernetes.talos.dev": list_manifest_status,
     "EtcdMembers.etcd.talos.dev": _list_etcd_member,
     "Versions.runtime.talos.dev": _list_version,
     "MetaKeys.runtime.talos.dev": _list_meta,

@@ -12,8 +12,15 @@ from lab.machines.machine import Machine
 from lab.machines.protos import specs_pb2
 from lab.machines.table import MachineTable
 from lab.machines.values import Json, Value
+from lab.manifests import make_manifests
 
-__all__ = ["list_component", "list_kubelet_spec", "list_manifests", "list_static_pods"]
+__all__ = [
+    "list_component",
+    "list_kubelet_spec",
+    "list_manifest_status",
+    "list_manifests",
+    "list_static_pods",
+]
 
 _TYPED: Mapping[str, Callable[[str], Message]] = {
     "kube-apiserver": lambda image: specs_pb2.APIServerConfigSpec(image=image),
@@ -70,6 +77,22 @@ def list_kubelet_spec(machine: Machine, _: MachineTable) -> Iterator[Value]:
         yield Value("kubelet", {"image": image, "args": list(arguments)}, typed)
 
 
-def list_manifests(_machine: Machine, _table: MachineTable) -> Iterator[Value]:
-    """List bootstrap manifests: the lab's Kubernetes plants its own, so there are none."""
-    yield from ()
+def list_manifests(machine: Machine, _: MachineTable) -> Iterator[Value]:
+    """List what Talos has the cluster contain, on a control plane."""
+    config = machine.config
+    if config is None or not config.is_control_plane or not machine.boot.services.is_up("cri"):
+        return
+    for manifest in make_manifests(config.manifests):
+        typed = specs_pb2.ManifestSpec()
+        for obj in manifest.objects:
+            typed.items.add().object.update(obj)
+        yield Value(manifest.id, [*manifest.objects], typed)
+
+
+def list_manifest_status(machine: Machine, table: MachineTable) -> Iterator[Value]:
+    """List the ids of the manifests once they were created."""
+    if machine.boot.apiserver_runs and (
+        applied := table.plane.list_applied_manifests(machine.hostname)
+    ):
+        typed = specs_pb2.ManifestStatusSpec(manifests_applied=applied)
+        yield Value("manifests", {"manifestsApplied": [*applied]}, typed)

@@ -12,6 +12,7 @@ from cryptography import x509
 
 from lab.kubernetes.controllers.bootstrap import make_open_crd
 from lab.kubernetes.values import Json, Object, dig, grow, maps, name_of, number, text
+from lab.ports import TalosManifests
 from tests.lab_kubernetes.lab_kubernetes_cluster import (
     CONTROL_PLANE,
     PORT,
@@ -269,7 +270,9 @@ async def test_logs_say_that_no_container_runs(cluster: Cluster) -> None:
 
 async def test_talos_may_bring_flannel(empty: Cluster) -> None:
     """With Talos' default CNI nodes become Ready without anybody applying anything."""
-    await empty.plane.create(empty.pki, cni="flannel")
+    flannel = TalosManifests(flannel_image="flannel:v1", proxy_image="kube-proxy:v1")
+    await empty.plane.stop_apiserver(CONTROL_PLANE.name)
+    await empty.plane.start_apiserver(replace(CONTROL_PLANE, manifests=flannel))
     await empty.plane.start_kubelet(WORKER)
     node = empty.see("v1", "Node", "worker-1")
     await node.until(lambda obj: condition(obj, "Ready") == "True")

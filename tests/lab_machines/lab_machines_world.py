@@ -21,7 +21,7 @@ from lab.machines import Machines, MachineSpec, Stage, derive_hardware, pki
 from lab.machines.protos import machine_pb2
 from lab.machines.protos.machine_grpc import MachineServiceStub
 from lab.network import Lines
-from lab.ports import KubernetesPki, NodeFacts, NodeKeeperError, PodOnNode, TalosManifests
+from lab.ports import KubernetesPki, NodeFacts, NodeKeeperError, PodOnNode
 from lab.snapshots import StoredKey
 
 SPEED = 2000.0
@@ -87,12 +87,10 @@ class FakePlane:
         self.nodes: dict[str, NodeFacts] = {}
         self.not_ready: set[str] = set()
         self.keys: tuple[StoredKey, ...] = ()
-        self.manifests = TalosManifests()
         self.keeper = FakeKeeper()
 
-    async def create(self, pki: KubernetesPki, *, manifests: TalosManifests) -> None:
+    async def create(self, pki: KubernetesPki) -> None:
         """Note it."""
-        self.manifests = manifests
         self.calls.append("create" if pki.ca_crt else "create without CA")
 
     async def restore(self, pki: KubernetesPki, keys: Sequence[StoredKey]) -> None:
@@ -130,6 +128,11 @@ class FakePlane:
         self.calls.append(f"{'lose' if is_lost else 'stop'}_kubelet {name}")
         self.nodes.pop(name, None)
 
+    def list_applied_manifests(self, name: str) -> Sequence[str]:
+        """Apply none."""
+        del name
+        return ()
+
     def is_node_ready(self, name: str) -> bool:
         """Tell."""
         return name in self.nodes and name not in self.not_ready
@@ -163,6 +166,7 @@ class Cluster:
             },
             "cluster": {
                 "clusterName": "lab",
+                "token": "lab123.0123456789abcdef",
                 "controlPlane": {"endpoint": "https://10.77.0.10:6443"},
                 "ca": _pair(self.kubernetes, with_key=is_control_plane),
                 "etcd": {"ca": _pair(self.etcd, with_key=is_control_plane)},

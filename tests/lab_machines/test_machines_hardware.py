@@ -9,7 +9,6 @@ from lab.machines import Disk, DiskSelector, derive_hardware
 from lab.machines.config import ConfigError, parse_config
 from lab.machines.hardware import parse_size
 from lab.machines.images import InstallerImage
-from lab.ports import TalosManifests
 from tests.lab_machines.lab_machines_world import Cluster
 
 
@@ -130,8 +129,8 @@ def test_config_reads_what_the_machine_acts_on() -> None:
     [
         ({}, False, ()),
         ({"kubelet": {"cloud-provider": "external"}}, True, ()),
-        ({"externalCloudProvider": {"enabled": True, "manifests": ["u"]}}, True, ("m", "u")),
-        ({"externalCloudProvider": {"enabled": False, "manifests": ["u"]}}, False, ("m",)),
+        ({"externalCloudProvider": {"enabled": True, "manifests": ["u"]}}, True, ("u",)),
+        ({"externalCloudProvider": {"enabled": False, "manifests": ["u"]}}, False, ()),
     ],
 )
 def test_config_tells_clouds_and_manifests(
@@ -142,13 +141,14 @@ def test_config_tells_clouds_and_manifests(
     document["machine"]["kubelet"]["extraArgs"] |= patch.get("kubelet", {})
     cloud = patch.get("externalCloudProvider")
     if cloud:
-        document["cluster"] |= {"externalCloudProvider": cloud, "extraManifests": ["m"]}
+        document["cluster"] |= {"externalCloudProvider": cloud}
     document["cluster"]["inlineManifests"] = [{"name": "a", "contents": "kind: A"}]
 
     config = parse_config(yaml.safe_dump(document).encode())
 
     assert is_external == config.has_external_cloud
-    assert TalosManifests(("kind: A",), urls) == config.manifests
+    assert (("a", "kind: A"),) == config.manifests.inline
+    assert urls == config.manifests.cloud_urls
 
 
 @pytest.mark.parametrize(

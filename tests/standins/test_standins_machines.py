@@ -13,7 +13,7 @@ import pytest
 from lab.clock import LabClock
 from lab.ledger import Ledger
 from lab.machines import Machines, MachineSpec, derive_hardware
-from lab.ports import KubernetesPki, NodeFacts, TalosManifests
+from lab.ports import KubernetesPki, NodeFacts
 from lab.snapshots import StoredKey
 from tests.lab_machines.lab_machines_world import FakeKeeper
 from tests.standins.standins_process import Run, Said
@@ -30,7 +30,7 @@ class FakePlane:
         self.nodes: set[str] = set()
         self.keeper = FakeKeeper()
 
-    async def create(self, pki: KubernetesPki, *, manifests: TalosManifests) -> None:
+    async def create(self, pki: KubernetesPki) -> None:
         """Take it."""
 
     async def restore(self, pki: KubernetesPki, keys: Sequence[StoredKey]) -> None:
@@ -60,6 +60,11 @@ class FakePlane:
         """Forget the node."""
         del is_lost
         self.nodes.discard(name)
+
+    def list_applied_manifests(self, name: str) -> Sequence[str]:
+        """Apply none."""
+        del name
+        return ()
 
     def is_node_ready(self, name: str) -> bool:
         """Tell."""

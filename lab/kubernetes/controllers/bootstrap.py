@@ -1,46 +1,30 @@
-"""What a new Talos cluster contains before anybody applies anything."""
+"""What a new cluster contains before Talos or anybody else applies anything."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from lab.kubernetes.controllers.cloud_manager import UNINITIALIZED
 from lab.kubernetes.controllers.world import World
 from lab.kubernetes.store import Place
 from lab.kubernetes.values import Json, Object, reference_of, text
 from lab.ports import NodeFacts, StaticPod
 
 __all__ = [
-    "COREDNS_IMAGE",
+    "make_open_crd",
     "plant_bootstrap",
     "plant_static_pods",
-    "plant_talos_access",
     "remove_static_pods",
 ]
 
-# Talos' bootstrap manifests: internal/app/machined/pkg/controllers/k8s/internal/k8stemplates.
-COREDNS_IMAGE = "registry.k8s.io/coredns/coredns:v1.14.6"
-DNS_ADDRESS = "10.96.0.10"
 _STATIC = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
-def plant_bootstrap(world: World, cni: str = "none") -> None:
-    """Create system namespaces, RBAC for certificates, CoreDNS and the API's own Service.
-
-    `cni` flannel brings Talos' default network and kube-proxy.
-    """
+def plant_bootstrap(world: World) -> None:
+    """Create what an API server has by itself: namespaces, roles, priorities, its own Service."""
     for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
         world.plant({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    for obj in (*_rbac(), *_priorities(), *_services(), *_coredns()):
+    for obj in (*_rbac(), *_priorities(), _service()):
         world.plant(obj)
-    if cni == "flannel":
-        world.plant(_daemon("kube-flannel", "ghcr.io/siderolabs/flannel:v0.28.2"))
-        world.plant(_daemon("kube-proxy", "registry.k8s.io/kube-proxy:v1.36.3"))
-
-
-def plant_talos_access(world: World) -> None:
-    """Create the CRD by which pods ask for access to the Talos API (Talos, k8stemplates)."""
-    world.plant(make_open_crd("talos.dev", ["v1alpha1"], "ServiceAccount", "serviceaccounts"))
 
 
 def make_open_crd(
@@ -68,26 +52,6 @@ def make_open_crd(
         "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{plural}.{group}"},
         "spec": {"group": group, "scope": scope, "names": names, "versions": served},
-    }
-
-
-def _daemon(name: str, image: str) -> Object:
-    label: Object = {"k8s-app": name}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": {"name": name, "namespace": "kube-system", "labels": dict(label)},
-        "spec": {
-            "selector": {"matchLabels": dict(label)},
-            "template": {
-                "metadata": {"labels": dict(label)},
-                "spec": {
-                    "hostNetwork": True,
-                    "tolerations": [{"operator": "Exists"}],
-                    "containers": [{"name": name, "image": image}],
-                },
-            },
-        },
     }
 
 
@@ -150,34 +114,17 @@ def remove_static_pods(world: World, name: str) -> None:
 
 
 def _rbac() -> list[Object]:
-    bindings: Mapping[str, tuple[str, str]] = {
-        "system-bootstrap-approve-node-client-csr": (
-            "system:certificates.k8s.io:certificatesigningrequests:nodeclient",
-            "system:bootstrappers:nodes",
-        ),
-        "system-bootstrap-node-bootstrapper": (
-            "system:node-bootstrapper",
-            "system:bootstrappers:nodes",
-        ),
-        "system-bootstrap-node-renewal": (
-            "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
-            "system:nodes",
-        ),
-        "cluster-admin": ("cluster-admin", "system:masters"),
-    }
     rbac = "rbac.authorization.k8s.io"
-    made: list[Object] = []
-    for name, (role, group) in bindings.items():
-        made.append(
-            {
-                "apiVersion": f"{rbac}/v1",
-                "kind": "ClusterRoleBinding",
-                "metadata": {"name": name},
-                "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": role},
-                "subjects": [{"apiGroup": rbac, "kind": "Group", "name": group}],
-            }
-        )
-    for name in ("cluster-admin", "admin", "edit", "view", "system:coredns"):
+    made: list[Object] = [
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "cluster-admin"},
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"apiGroup": rbac, "kind": "Group", "name": "system:masters"}],
+        }
+    ]
+    for name in ("cluster-admin", "admin", "edit", "view"):
         everything: Object = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
         made.append(
             {
@@ -203,73 +150,17 @@ def _priorities() -> list[Object]:
     ]
 
 
-def _services() -> list[Object]:
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {
-                "name": "kubernetes",
-                "namespace": "default",
-                "labels": {"component": "apiserver", "provider": "kubernetes"},
-            },
-            "spec": {
-                "clusterIP": "10.96.0.1",
-                "ports": [{"name": "https", "port": 443, "targetPort": 6443}],
-            },
+def _service() -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"component": "apiserver", "provider": "kubernetes"},
         },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {
-                "name": "kube-dns",
-                "namespace": "kube-system",
-                "labels": {"k8s-app": "kube-dns", "kubernetes.io/name": "CoreDNS"},
-            },
-            "spec": {
-                "clusterIP": DNS_ADDRESS,
-                "selector": {"k8s-app": "kube-dns"},
-                "ports": [
-                    {"name": "dns", "port": 53, "protocol": "UDP"},
-                    {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
-                ],
-            },
+        "spec": {
+            "clusterIP": "10.96.0.1",
+            "ports": [{"name": "https", "port": 443, "targetPort": 6443}],
         },
-    ]
-
-
-def _coredns() -> list[Object]:
-    where: Object = {"name": "coredns", "namespace": "kube-system"}
-    label: Object = {"k8s-app": "kube-dns"}
-    taints = ("node-role.kubernetes.io/control-plane", UNINITIALIZED)
-    return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": dict(where)},
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": dict(where),
-            "data": {"Corefile": ".:53 {\n    kubernetes cluster.local\n    forward . 1.1.1.1\n}"},
-        },
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {**where, "labels": {**label, "kubernetes.io/name": "CoreDNS"}},
-            "spec": {
-                "replicas": 2,
-                "selector": {"matchLabels": dict(label)},
-                "template": {
-                    "metadata": {"labels": dict(label)},
-                    "spec": {
-                        "serviceAccountName": "coredns",
-                        "priorityClassName": "system-cluster-critical",
-                        "tolerations": [
-                            {"key": key, "operator": "Exists", "effect": "NoSchedule"}
-                            for key in taints
-                        ],
-                        "containers": [{"name": "coredns", "image": COREDNS_IMAGE}],
-                        "volumes": [{"name": "config-volume", "configMap": {"name": "coredns"}}],
-                    },
-                },
-            },
-        },
-    ]
+    }

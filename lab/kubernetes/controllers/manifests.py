@@ -1,144 +1,119 @@
-"""Manifests that a machine config brings: Talos creates them once Kubernetes runs.
+"""Talos creates its bootstrap manifests, and keeps what it has created in an inventory.
 
-Those written into it come as they are. Of those named by a URL nothing is fetched; for the
-programs that approve kubelets' certificates the lab makes what their own manifests have, others
-are left away, and said to be.
+What is in the inventory is never touched again, not even when somebody deleted it: only
+`talosctl upgrade-k8s` changes it. Source: `controllers/k8s/manifest_apply.go` of Talos v1.13.9.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 
-import yaml
-
 from lab.kubernetes.controllers.world import World
+from lab.kubernetes.errors import BadRequestError, InvalidError, NotFoundError
 from lab.kubernetes.store import Change, Place
-from lab.kubernetes.values import Json, Object, at, grow, text
+from lab.kubernetes.values import Object, at, clone_map, grow, name_of, namespace_of, text
+from lab.manifests import INVENTORY, INVENTORY_NAMESPACE, OWNER_MARK, make_manifests
 from lab.ports import TalosManifests
 
-__all__ = ["BootstrapManifests", "read_manifests"]
+__all__ = ["BootstrapManifests"]
 
 _CRDS = "customresourcedefinitions.apiextensions.k8s.io"
-_MARK = Place("", "", "manifests of the machine config")
-_CLOUD_MANAGER = "talos-cloud-controller-manager"
-_CERT_APPROVER = "kubelet-serving-cert-approver"
-
-_log = logging.getLogger(__name__)
+_MARK = Place("", "", "bootstrap manifests")
+_INVENTORY = Place("configmaps", INVENTORY_NAMESPACE, INVENTORY)
+_MANAGER = "talos"
+_FIRST = {"Namespace": 0, "CustomResourceDefinition": 1}
 
 
 class BootstrapManifests:
-    """Creates each object once, as soon as its kind and namespace are there; then never again."""
+    """Creates each object once, as soon as its kind and namespace are there."""
 
     resources = frozenset({_CRDS, "namespaces"})
 
-    def __init__(self, world: World, objects: Sequence[Object]) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
-        self._left = [*objects]
+        self._offers: dict[str, TalosManifests] = {}  # by control plane
+        self._done: dict[str, TalosManifests] = {}
+
+    def offer(self, name: str, given: TalosManifests) -> None:
+        """Hear what a control plane has to bring, whose API server runs."""
+        if self._offers.get(name) != given:
+            self._offers[name] = given
+            self._world.queue(self, _MARK)
+
+    def withdraw(self, name: str) -> None:
+        """Forget a control plane that stopped."""
+        self._offers.pop(name, None)
+        self._done.pop(name, None)
+
+    def list_applied(self, name: str) -> Sequence[str]:
+        """List ids of a control plane's manifests, once all were created."""
+        done = self._done.get(name)
+        return [manifest.id for manifest in make_manifests(done)] if done else []
 
     def places(self, change: Change) -> Iterable[Place]:
         """All at once, whatever became possible."""
         del change
-        if self._left:
+        if self._done != self._offers:
             yield _MARK
 
     def reconcile(self, place: Place) -> None:
         """Create what can be."""
         del place
-        self._left = [obj for obj in self._left if not self._create(obj)]
+        for name, given in self._offers.items():
+            if self._done.get(name) != given and self._apply(given):
+                self._done[name] = given
 
-    def _create(self, obj: Object) -> bool:
-        served = self._world.api.registry.find(text(obj, "apiVersion"), text(obj, "kind"))
-        if served is not None and served.kind.namespaced:
-            grow(obj, "metadata").setdefault("namespace", "default")
-        return self._world.plant(obj) is not None
-
-
-def read_manifests(given: TalosManifests) -> list[Object]:
-    """Read what is written in a machine config, and make what is known of what it names."""
-    found: list[Object] = []
-    for contents in given.inline:
+    def _apply(self, given: TalosManifests) -> bool:
+        """Create the objects of one control plane; tell whether none is left."""
+        live = self._world.find(_INVENTORY)
+        known = set(at(live, "data")) if live is not None else set()
+        before, is_whole = set(known), True
+        objects = [obj for manifest in make_manifests(given) for obj in manifest.objects]
         try:
-            loaded: list[Json] = list(yaml.load_all(contents, yaml.CSafeLoader))
-        except yaml.YAMLError as error:
-            _log.warning("inline manifest of the machine config is no YAML: %s", error)
-            continue
-        found += [item for item in loaded if isinstance(item, dict)]
-    for url in given.urls:
-        made = _make_known(url)
-        if not made:
-            _log.warning("manifest of the machine config is not fetched in the lab: %s", url)
-        found += made
-    return found
+            for obj in sorted(objects, key=lambda obj: _FIRST.get(text(obj, "kind"), 2)):
+                key = self._create(obj, known)
+                is_whole = is_whole and bool(key)
+                known |= {key} if key else set()
+        finally:
+            if known != before or live is None:
+                self._keep(known)
+        return is_whole
+
+    def _create(self, given: Object, known: set[str]) -> str:
+        """Create an object that is not known yet; return its key, "" while it cannot be."""
+        api, obj = self._world.api, clone_map(given)
+        served = api.registry.find(text(obj, "apiVersion"), text(obj, "kind"))
+        if served is None:
+            return ""
+        metadata = grow(obj, "metadata")
+        if served.kind.namespaced:
+            metadata.setdefault("namespace", "default")
+        else:
+            metadata.pop("namespace", None)
+        key = _write_key(obj, served.kind.group)
+        place = Place(served.kind.resource, namespace_of(obj), name_of(obj))
+        if key in known or self._world.find(place) is not None:
+            return key
+        grow(metadata, "annotations")[OWNER_MARK] = INVENTORY
+        try:
+            api.apply(obj, manager=_MANAGER)
+        except (BadRequestError, InvalidError, NotFoundError):
+            return ""  # malformed, or too early: Talos goes on with the others
+        return key
+
+    def _keep(self, known: Iterable[str]) -> None:
+        data: Object = dict.fromkeys(sorted(known), "")
+        inventory: Object = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": INVENTORY, "namespace": INVENTORY_NAMESPACE},
+            "data": data,
+        }
+        if self._world.plant(inventory) is None:
+            self._world.edit(_INVENTORY, lambda obj: obj.update({"data": dict(data)}))
 
 
-def _make_known(url: str) -> list[Object]:
-    if f"siderolabs/{_CLOUD_MANAGER}/" in url:
-        return _make_cloud_manager(is_daemon="daemonset" in url)
-    if f"alex1989hu/{_CERT_APPROVER}/" in url:
-        image = f"ghcr.io/alex1989hu/{_CERT_APPROVER}:main"
-        namespace = _CERT_APPROVER
-        return [
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-            _make_account(_CERT_APPROVER, namespace),
-            _make_workload("Deployment", _CERT_APPROVER, namespace, image, ["serve"]),
-        ]
-    return []
-
-
-def _make_cloud_manager(*, is_daemon: bool) -> list[Object]:
-    namespace, secrets = "kube-system", f"{_CLOUD_MANAGER}-talos-secrets"
-    image = f"ghcr.io/siderolabs/{_CLOUD_MANAGER}:v1.12.0"
-    controllers = "--controllers=cloud-node,node-csr-approval"
-    kind = "DaemonSet" if is_daemon else "Deployment"
-    workload = _make_workload(kind, _CLOUD_MANAGER, namespace, image, [controllers])
-    pod = at(workload, "spec", "template", "spec")
-    pod["nodeSelector"] = {"node-role.kubernetes.io/control-plane": ""}
-    pod["volumes"] = [{"name": "talos-secrets", "secret": {"secretName": secrets}}]
-    pod["hostNetwork"] = is_daemon
-    return [
-        _make_account(_CLOUD_MANAGER, namespace),
-        {
-            "apiVersion": "talos.dev/v1alpha1",
-            "kind": "ServiceAccount",
-            "metadata": {"name": secrets, "namespace": namespace},
-            "spec": {"roles": ["os:reader"]},
-        },
-        workload,
-    ]
-
-
-def _make_account(name: str, namespace: str) -> Object:
-    metadata: Object = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
-
-
-def _make_workload(
-    kind: str, name: str, namespace: str, image: str, arguments: Sequence[str]
-) -> Object:
-    labels: Object = {"app.kubernetes.io/name": name, "app.kubernetes.io/instance": name}
-    tolerated: list[Json] = [
-        {"key": key, "operator": "Exists", "effect": "NoSchedule"}
-        for key in (
-            "node-role.kubernetes.io/control-plane",
-            "node.cloudprovider.kubernetes.io/uninitialized",
-            *(("node.kubernetes.io/not-ready",) if kind == "DaemonSet" else ()),
-        )
-    ]
-    return {
-        "apiVersion": "apps/v1",
-        "kind": kind,
-        "metadata": {"name": name, "namespace": namespace, "labels": dict(labels)},
-        "spec": {
-            "selector": {"matchLabels": dict(labels)},
-            "template": {
-                "metadata": {"labels": dict(labels)},
-                "spec": {
-                    "serviceAccountName": name,
-                    "priorityClassName": "system-cluster-critical",
-                    "tolerations": tolerated,
-                    "containers": [{"name": name, "image": image, "args": [*arguments]}],
-                },
-            },
-        },
-    }
+def _write_key(obj: Object, group: str) -> str:
+    """Name an object as inventories of cli-utils do; colons of RBAC's names are `__`."""
+    name = name_of(obj).replace(":", "__")
+    return f"{namespace_of(obj)}_{name}_{group}_{text(obj, 'kind')}"

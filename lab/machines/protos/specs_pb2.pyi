@@ -103,3 +103,21 @@ class StaticPodSpec(_message.Message):
     POD_FIELD_NUMBER: _ClassVar[int]
     pod: _struct_pb2.Struct
     def __init__(self, pod: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+
+class SingleManifest(_message.Message):
+    __slots__ = ("object",)
+    OBJECT_FIELD_NUMBER: _ClassVar[int]
+    object: _struct_pb2.Struct
+    def __init__(self, object: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+
+class ManifestSpec(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[SingleManifest]
+    def __init__(self, items: _Optional[_Iterable[_Union[SingleManifest, _Mapping]]] = ...) -> None: ...
+
+class ManifestStatusSpec(_message.Message):
+    __slots__ = ("manifests_applied",)
+    MANIFESTS_APPLIED_FIELD_NUMBER: _ClassVar[int]
+    manifests_applied: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, manifests_applied: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -96,7 +96,12 @@ class _GoDumper(yaml.SafeDumper):
     """Indents sequences inside mappings and writes long texts as literal blocks."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002  PyYAML's signature
+        before, best = self.indent, self.best_indent
         super().increase_indent(flow, False)
+        if before is not None:
+            # Go's: what begins behind a dash is two further, all else at the next multiple.
+            behind_dash = self.sequence_context
+            self.indent = before + 2 if behind_dash else (before + best) // best * best
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

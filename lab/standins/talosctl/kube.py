@@ -1,4 +1,4 @@
-"""The little of the Kubernetes API that draining needs, over `http.client`."""
+"""The little of the Kubernetes API that drains and upgrades need, over `http.client`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ __all__ = ["Kube", "KubeError", "open_kube"]
 
 _PORT = 6443
 _TIMEOUT_S = 30.0
+_APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _FIRST_FAILURE = 400  # of HTTP's status codes
 
@@ -49,6 +50,20 @@ class Kube(NamedTuple):
     def post(self, path: str, body: Json) -> JsonMap:
         """Create an object, or ask for an eviction."""
         return self._ask("POST", path, body)
+
+    def put(self, path: str, body: Json) -> JsonMap:
+        """Replace an object."""
+        return self._ask("PUT", path, body)
+
+    def apply(self, path: str, body: Json) -> JsonMap:
+        """Apply an object server-side as Talos does, taking over fields of others."""
+        query = "fieldManager=talos&force=true"
+        return self._ask("PATCH", f"{path}{'&' if '?' in path else '?'}{query}", body, _APPLY)
+
+    def delete(self, path: str) -> JsonMap:
+        """Delete an object, and then what it owns."""
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        return self._ask("DELETE", path, {**options})
 
     def _ask(
         self, method: str, path: str, body: Json = None, kind: str = "application/json"

@@ -191,6 +191,8 @@ COMMANDS: Mapping[str, Command] = {
             Flag("upgrade-kubelet", "bool", default="true"),
             Flag("with-docs", "bool", default="true"),
             Flag("with-examples", "bool", default="true"),
+            Flag("manifests-no-prune", "bool"),
+            Flag("manifests-reconcile-timeout", default="5m0s"),
         ),
     ),
     "meta write": Command("meta", "write_key", (_INSECURE,), least=2, most=2),

@@ -1,8 +1,7 @@
 """`upgrade-k8s`: control plane components one by one, then kubelets, as talosctl 1.13 drives them.
 
 Sources: `pkg/cluster/kubernetes` of Talos v1.13.9 and `kubernetes/upgrade` of go-kubernetes. What
-was removed between minors is not looked up, and there are no bootstrap manifests to apply: the
-lab's machines list none.
+was removed between minors is not looked up.
 """
 
 from __future__ import annotations
@@ -14,8 +13,10 @@ from typing import NamedTuple
 from lab.standins.talosctl.client import Client
 from lab.standins.talosctl.command import Call
 from lab.standins.talosctl.commands.console import write
+from lab.standins.talosctl.commands.sync_manifests import Sync, read_manifests
 from lab.standins.talosctl.commands.version import check_client_version
 from lab.standins.talosctl.failure import CommandError
+from lab.standins.talosctl.flags import parse_duration_s
 from lab.standins.talosctl.kube import Kube, KubeError, open_kube
 from lab.standins.talosctl.messages import IMAGE_SPECS, MACHINE_CONFIG
 from lab.standins.talosctl.proto import Message, child, children, decode, octets, text
@@ -80,6 +81,11 @@ class _Upgrade:
         self._is_dry = call.parsed.is_set("dry-run")
         self._pulls = call.parsed.is_set("pre-pull-images")
         self._upgrades_kubelet = call.parsed.is_set("upgrade-kubelet")
+        self._sync = Sync(
+            kube,
+            prunes=not call.parsed.is_set("manifests-no-prune"),
+            patience_s=parse_duration_s(call.parsed.text("manifests-reconcile-timeout")),
+        )
         self._control_planes, self._workers = self._find_nodes()
 
     def run(self) -> None:
@@ -108,7 +114,15 @@ class _Upgrade:
             _say(f"updating kubelet to version {quote(self._version)}")
             for node in nodes:
                 self._update_kubelet(node)
+        self._sync_manifests()
+
+    def _sync_manifests(self) -> None:
+        objects = read_manifests(self._client, next(iter(self._client.nodes), None))
         _say("updating manifests (dry run)" if self._is_dry else "updating manifests")
+        if self._is_dry:
+            self._sync.show(objects)
+        else:
+            self._sync.run(objects)
 
     @property
     def _tag(self) -> str:
