@@ -99,6 +99,18 @@ API_FAULTS = (
         "https://github.com/kubernetes/kubernetes/issues/74412",
     ),
     _api(
+        ApiFault.HANGING,
+        "An API server takes connections and answers nothing, as a process that is stuck. Of"
+        " three, the ill one is missed by its own machine: its kubelet goes on to ask it, so the"
+        " node is `NodeStatusUnknown` after 50 s, and its pods are on their way out 5 min later;"
+        " where its kube-controller-manager or kube-scheduler led, another one does after 25 s."
+        " With the only one nothing goes on in the cluster.",
+        "https://github.com/siderolabs/go-loadbalancer/blob/main/loadbalancer/node.go",
+        by_step("install-cni"),
+        by_gate("api-servers-are-ready"),
+        by_diagnosis("api-hanging"),
+    ),
+    _api(
         ApiFault.AGGREGATED_DOWN,
         "`metrics.k8s.io/v1beta1` is registered, and what serves it does not answer: discovery is"
         " incomplete, which a run does not need to be whole. Namespaces that are deleted are"

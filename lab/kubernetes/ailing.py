@@ -42,6 +42,8 @@ class ApiFault(StrEnum):
     """Watches end with 410."""
     RESET = "api-reset"
     """Connections are reset, before what was asked is done or after it."""
+    HANGING = "api-hanging"
+    """Connections are taken, and nothing is answered."""
     AGGREGATED_DOWN = "api-aggregated-down"
     """A service that extends the API does not answer: discovery is incomplete."""
 
@@ -55,6 +57,8 @@ class State(Enum):
     STARTING = "starting"
 
 
+# Without an answer of etcd, or of its own, an API server takes nobody's Lease.
+_TAKES_NO_LEASE = (ApiFault.ETCD_TIMEOUT, ApiFault.HANGING)
 _BEST_FIRST = (State.SERVING, State.ENDING, State.STARTING, State.AWAY)
 
 
@@ -82,6 +86,11 @@ class Health:
             since = self.clock.elapsed_s() - self._elections
             return since % (_ELECTION_S + _ELECTED_S) < _ELECTION_S
         return fault in self._faults
+
+    async def wait_without(self, fault: ApiFault) -> None:
+        """Return once a fault is off."""
+        while fault in self._faults:
+            await self._changed.wait()
 
     async def wait_for(self, *faults: ApiFault) -> ApiFault:
         """Return the first of some faults once it is on."""
@@ -116,6 +125,11 @@ class ApiFaults:
         return len(self._servers)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Whose servers there are."""
+        return tuple(self._servers)
+
+    @property
     def is_quiet(self) -> bool:
         """Tell whether nothing is wrong with any server."""
         is_restarting = any(server.restarting for server in self._servers.values())
@@ -134,6 +148,15 @@ class ApiFaults:
         """Return what the server does that is best off."""
         states = {server.health.state for server in self._servers.values()}
         return next((state for state in _BEST_FIRST if state in states), State.SERVING)
+
+    def list_deaf(self) -> frozenset[str]:
+        """Name the servers that take no Leases; none where no other one does."""
+        deaf = {
+            name
+            for name, server in self._servers.items()
+            if any(server.health.has(fault) for fault in _TAKES_NO_LEASE)
+        }
+        return frozenset(deaf) if len(deaf) < len(self._servers) else frozenset()
 
     def listen(self, then: Callable[[], None]) -> None:
         """Tell somebody of each change."""

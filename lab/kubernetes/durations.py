@@ -20,6 +20,7 @@ __all__ = [
     "JOB_RUN_S",
     "KUBELET_REGISTER_S",
     "LOAD_BALANCER_S",
+    "NODE_GRACE_S",
     "NODE_INITIALIZE_S",
     "NODE_LEASE_S",
     "OPERATOR_START_S",
@@ -29,6 +30,7 @@ __all__ = [
     "PROGRESS_DEADLINE_S",
     "REBUILD_BYTES_PER_S",
     "REPLENISH_S",
+    "UNREACHABLE_STAY_S",
     "VOLUME_PROVISION_S",
     "WEBHOOK_LAG_S",
 ]
@@ -42,6 +44,11 @@ CREATE_AGAIN_S = 10.0
 KUBELET_REGISTER_S = 3.0
 # nodeLeaseDurationSeconds is 40, renewed each quarter of it.
 NODE_LEASE_S = 10.0
+# What kube-controller-manager waits for a silent kubelet (--node-monitor-grace-period, 50 s since
+# Kubernetes 1.32), and pods stay on a node that is not reached unless they say otherwise
+# (--default-unreachable-toleration-seconds of kube-apiserver).
+NODE_GRACE_S = 50.0
+UNREACHABLE_STAY_S = 300
 # kubelet asks for its serving certificate, then again with back-off while nothing is issued
 # (k8s.io/client-go/util/certificate: 2 s doubling; a request is waited for up to 15 min, which
 # is what makes several pending requests a node normal).

@@ -67,6 +67,7 @@ class Inside:
         self._sight = Sight()
         self._listeners: dict[Callable[[], None], None] = {}
         self._watchman: asyncio.Task[None] | None = None
+        self._home = ""  # the control plane whose controller manager leads
         self.manager = Leadership(MANAGER_ELECTION)
         self.flux = Leadership(FLUX_ELECTION)
         if faults is not None:
@@ -80,7 +81,13 @@ class Inside:
     @property
     def sees(self) -> bool:
         """Tell whether informers hear of changes."""
-        return self.is_well or (self._sight.sees and not self._has(ApiFault.ETCD_TIMEOUT))
+        is_mute = self._has(ApiFault.ETCD_TIMEOUT) or self._has(ApiFault.HANGING)
+        return self.is_well or (self._sight.sees and not is_mute)
+
+    @property
+    def deaf(self) -> frozenset[str]:
+        """Name the control planes whose API server takes no Leases, while another one does."""
+        return frozenset() if self._faults is None or self.is_well else self._faults.list_deaf()
 
     def leads(self, who: Insider) -> bool:
         """Tell whether a client that acts by a Lease holds it."""
@@ -148,6 +155,8 @@ class Inside:
             return None
         if refusal := _STATES.get(self._faults.find_state()):
             return refusal
+        if self._has(ApiFault.HANGING):
+            return refusals.HANGING
         if who is Insider.WORKLOAD and self._has(ApiFault.THROTTLED):
             return refusals.THROTTLED
         if self._has(ApiFault.ETCD_TIMEOUT):
@@ -186,14 +195,29 @@ class Inside:
         is_there = faults.find_state() is State.SERVING
         self._sight.look(
             now_s,
-            can_list=is_there and not self._has(ApiFault.CACHE_COLD),
+            can_list=is_there
+            and not (self._has(ApiFault.CACHE_COLD) or self._has(ApiFault.HANGING)),
             lasts_s=WATCH_S if self._has(ApiFault.WATCH_GONE) else 0.0,
         )
         for leader, who in ((self.manager, Insider.MANAGER), (self.flux, Insider.WORKLOAD)):
             # Several control planes have a controller manager each; Flux has one replica.
             has_others = who is Insider.MANAGER and faults.count > 1
             can_renew = self._refuse(who, Verb.CHANGE) is None
+            if who is Insider.MANAGER:
+                can_renew = can_renew and self._finds_server(faults)
             leader.look(now_s, can_renew=can_renew, has_others=has_others)
+
+    def _finds_server(self, faults: ApiFaults) -> bool:
+        """Tell whether the controller manager that leads, or wants to, is heard by its server.
+
+        Talos has each ask the API server of its own machine, and no other one.
+        """
+        deaf, names = faults.list_deaf(), faults.names
+        if self._home not in names:
+            self._home = next(iter(names), "")
+        if not self.manager.holds:
+            self._home = next((name for name in names if name not in deaf), "")
+        return self._home not in deaf
 
     def _tell(self) -> None:
         for then in tuple(self._listeners):

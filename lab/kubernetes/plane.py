@@ -33,6 +33,7 @@ from lab.kubernetes.inside import Inside, Insider
 from lab.kubernetes.inside_client import InsideClient
 from lab.kubernetes.roster import find_insider, make_controllers
 from lab.kubernetes.servers import Servers
+from lab.kubernetes.unheard import Unheard
 from lab.ports import KubernetesPki, NodeFacts
 from lab.snapshots import StoredKey
 from lab.vital import begin_vital
@@ -59,6 +60,7 @@ class Kubernetes:
         Restarts(self._world)
         self._kubelets = Kubelets(self._world)
         self._manifests = BootstrapManifests(self._world)
+        self._unheard = Unheard(clock, self._backend.faults, self._lose, self._hear)
         self._dispatcher: Dispatcher | None = None
         self._servers = Servers(self._api)
         self._registrations: dict[str, asyncio.Task[None]] = {}
@@ -193,6 +195,10 @@ class Kubernetes:
 
         Called for a kubelet that runs, it only refreshes: pods survive a kubelet's restart.
         """
+        if not self._unheard.keep(node):
+            self._hear(node)
+
+    def _hear(self, node: NodeFacts) -> None:
         if node.name in self._world.lost:
             self._returned.add(node.name)
         elif node.name not in self._world.nodes:
@@ -206,6 +212,17 @@ class Kubernetes:
 
     async def stop_kubelet(self, name: str, *, is_lost: bool = False) -> None:
         """Stop the node's heart beat and pods; those of a lost node may go on later."""
+        self._unheard.forget(name)
+        self._miss(name, is_lost=is_lost)
+
+    def _lose(self, name: str) -> NodeFacts | None:
+        """Miss a node whose kubelet goes on; None when there is none that is heard of."""
+        facts = self._world.nodes.get(name)
+        if facts is not None:
+            self._miss(name, is_lost=True)
+        return facts
+
+    def _miss(self, name: str, *, is_lost: bool) -> None:
         registration = self._registrations.pop(name, None)
         if registration is not None:
             registration.cancel()
@@ -234,6 +251,7 @@ class Kubernetes:
         for name in self._servers.names:
             await self.stop_apiserver(name)
         await self._stop_controllers()
+        await self._unheard.close()
         await self._world.inside.close()
         await self._backend.close()
 

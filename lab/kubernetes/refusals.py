@@ -19,6 +19,7 @@ __all__ = [
     "ETCD_READ",
     "ETCD_WATCH",
     "ETCD_WRITE",
+    "HANGING",
     "LEADER_CHANGED",
     "STARTING",
     "THROTTLED",
@@ -60,6 +61,7 @@ STARTING = Refusal(
     5,
 )
 # No answer at all: what a client says itself.
+HANGING = Refusal(504, "Timeout", "context deadline exceeded", after_s=30.0)
 AWAY = Refusal(503, "ServiceUnavailable", "connect: connection refused")
 
 

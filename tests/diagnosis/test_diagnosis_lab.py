@@ -157,6 +157,12 @@ async def test_everything_at_once(broken: BrokenWorld) -> None:
             "api-etcd-failing",
         ),
         (
+            ApiFault.HANGING,
+            "api-servers-are-ready",
+            "1 of 2 ready; cp-1: API server does not answer: `10.42.0.11:6443`: ReadTimeout",
+            "api-hanging",
+        ),
+        (
             ApiFault.ETCD_TIMEOUT,
             "apply-layer/pools",
             "etcdserver: request timed out",

@@ -6,15 +6,26 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from lab.kubernetes.controllers.cloud_manager import NODE_ADDRESS, UNINITIALIZED
 from lab.kubernetes.controllers.podstatus import has_network, is_cni_pod
 from lab.kubernetes.controllers.world import World, is_true, set_condition
-from lab.kubernetes.durations import NODE_LEASE_S
+from lab.kubernetes.durations import NODE_LEASE_S, UNREACHABLE_STAY_S
 from lab.kubernetes.errors import ApiError
 from lab.kubernetes.inside import Insider
 from lab.kubernetes.store import Change, Place
-from lab.kubernetes.values import Json, Object, at, grow, maps, name_of, namespace_of, text
+from lab.kubernetes.values import (
+    Json,
+    Object,
+    at,
+    grow,
+    is_going,
+    maps,
+    name_of,
+    namespace_of,
+    text,
+)
 from lab.ports import NodeFacts
 
 __all__ = ["Nodes", "beat", "describe_node", "is_ready", "register_node"]
@@ -40,6 +51,7 @@ class Nodes:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._driving: dict[str, set[int]] = {}  # by lost nodes, after how many seconds
 
     def places(self, change: Change) -> Iterable[Place]:
         """A node, or the node of a CNI pod that changed."""
@@ -75,13 +87,52 @@ class Nodes:
             _taint(obj, ready=ready, lost=place.name in self._world.lost)
 
         self._world.edit(place, change)
+        self._drive_away(place.name, is_lost=place.name in self._world.lost)
+
+    def _drive_away(self, node: str, *, is_lost: bool) -> None:
+        """Delete pods of a node that is not reached when they may stay no longer.
+
+        Nobody stops them there: they are on their way out until the node is heard of again.
+        """
+        pods = self._list_pods(node) if is_lost else []
+        stays = {stay_s for pod in pods if (stay_s := find_stay(pod)) is not None}
+        for stay_s in self._driving.pop(node, set()) - stays:
+            self._world.forget(f"drive/{node}/{stay_s}")
+        if not stays:
+            return
+        self._driving[node] = stays
+
+        def drive(stay_s: int) -> None:
+            for pod in self._list_pods(node):
+                if find_stay(pod) == stay_s and node in self._world.lost and not is_going(pod):
+                    place = Place("pods", namespace_of(pod), name_of(pod))
+                    said = f"Marking for deletion Pod {place.namespace}/{place.name}"
+                    self._world.tell(pod, "TaintManagerEviction", said, warning=False)
+                    self._world.delete(place)
+
+        for stay_s in stays:
+            self._world.expire(f"drive/{node}/{stay_s}", stay_s, partial(drive, stay_s))
+
+    def _list_pods(self, node: str) -> list[Object]:
+        pods = self._world.store.all("pods")
+        return [pod for pod in pods if text(pod, "spec", "nodeName") == node]
 
     def _collect_pods(self, node: str) -> None:
         """Delete the pods of a Node that was deleted, as podgc does."""
-        for pod in self._world.store.all("pods"):
-            if text(pod, "spec", "nodeName") == node:
-                place = Place("pods", namespace_of(pod), name_of(pod))
-                self._world.delete(place, grace_s=0)
+        for pod in self._list_pods(node):
+            self._world.delete(Place("pods", namespace_of(pod), name_of(pod)), grace_s=0)
+
+
+def find_stay(pod: Object) -> int | None:
+    """Find how many seconds a pod stays on a node that is not reached; None: until it is."""
+    owner = maps(pod, "metadata", "ownerReferences")
+    if any(text(item, "kind") in {"DaemonSet", "Node"} for item in owner):
+        return None
+    for item in maps(pod, "spec", "tolerations"):
+        if text(item, "key") in {"", _UNREACHABLE} and text(item, "effect") in {"", "NoExecute"}:
+            stays = item.get("tolerationSeconds")
+            return stays if isinstance(stays, int) else None
+    return UNREACHABLE_STAY_S
 
 
 def is_ready(world: World, name: str) -> bool:
@@ -179,6 +230,8 @@ def _taint(node: Object, *, ready: bool, lost: bool) -> None:
     if not ready:
         key = _UNREACHABLE if lost else _NOT_READY
         taints.append({"key": key, "effect": "NoSchedule"})
+    if lost and not ready:
+        taints.append({"key": _UNREACHABLE, "effect": "NoExecute"})
     spec = grow(node, "spec")
     if taints:
         spec["taints"] = taints
@@ -205,7 +258,7 @@ async def beat(world: World) -> None:
     """Renew one node's Lease at a time, as often as life does or once a wall second."""
     turn = 0
     while True:
-        names = sorted(world.nodes) or [""]
+        names = sorted(world.nodes.keys() - world.inside.deaf) or [""]
         quarter_s = NODE_LEASE_S / len(names) / world.clock.speed
         await asyncio.sleep(max(quarter_s, _SHORTEST_BEAT_S))
         turn += 1

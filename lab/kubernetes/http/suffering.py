@@ -37,6 +37,7 @@ class Suffering:
     async def meet(self, request: web.Request) -> web.Response | None:
         """Let a request suffer; None when it is to be answered as usual."""
         health = self._health
+        await health.wait_without(ApiFault.HANGING)
         parts = [part for part in request.path.split("/") if part]
         if health.has(ApiFault.SLOW):
             await health.clock.pause(LATE_S)
