@@ -34,6 +34,7 @@ async def test_election_of_etcd_fails_an_apply(world: FluxWorld) -> None:
     client = InsideClient(world.api, world.inside)
     context = Context(world.clock, client, "kustomize-controller")
     applier = Applier(context, Readiness(world.clock, world.client))
+    world.clock.change_speed(1.0)  # an election is over in seconds, which are a moment otherwise
     world.ailing.switch(ApiFault.LEADER_CHANGED, "", on=True)
     with pytest.raises(ApplyError) as caught:
         await applier.apply([{**SETTINGS}])
