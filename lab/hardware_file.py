@@ -62,6 +62,7 @@ def read_hardware(path: Path, derived: Mapping[str, Hardware]) -> Mapping[str, H
 
 
 def _read_machine(node: _Node, base: Hardware) -> Hardware:
+    disks = tuple(_read_disk(item) for item in node.items("disks", _DISK))
     return replace(
         base,
         uuid=node.uuid("uuid", base.uuid),
@@ -70,7 +71,8 @@ def _read_machine(node: _Node, base: Hardware) -> Hardware:
         product=node.text("product", base.product),
         memory=node.size("memory", base.memory),
         cpus=node.number("cpus", base.cpus),
-        disks=tuple(_read_disk(item) for item in node.items("disks", _DISK)) or base.disks,
+        disks=disks or base.disks,
+        has_known_disks=bool(disks),
         nics=tuple(_read_nic(item) for item in node.items("nics", _NIC)) or base.nics,
     )
 

@@ -92,6 +92,8 @@ class NodeFacts:
     cluster_endpoint: str = ""  # https://VIP:6443
     cert_sans: tuple[str, ...] = ()
     admission_control: str = ""  # cluster.apiServer.admissionControl, JSON; for real API servers
+    storage: Mapping[str, int] = field(default_factory=dict)  # path of a file system: bytes
+    has_known_disks: bool = False  # else `storage` is a guess
     static_pods: tuple[StaticPod, ...] = ()  # of a control plane; empty: by kubelet_version
     manifests: TalosManifests = TalosManifests()  # of a control plane; frozen
 

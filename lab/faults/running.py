@@ -160,6 +160,21 @@ RUNNING_FAULTS = (
         (by_gate("layer-keeps-promises"), by_diagnosis("volume-unhealthy")),
     ),
     RunningFault(
+        PodFault.DISK_FULL.value,
+        Target.WORKER,
+        "The disks that Longhorn has on the machine are full but for 5 % by other data, so that no"
+        " more replicas are placed there: volumes are degraded, and where no other node takes a"
+        " replica they cannot be attached at all.",
+        "https://github.com/longhorn/longhorn/issues/9441",
+        _of_pods(PodFault.DISK_FULL),
+        (
+            by_gate("layer-keeps-promises"),
+            by_gate("layer-is-ready"),
+            by_diagnosis("volume-unhealthy"),
+            by_diagnosis("volume-unplaced"),
+        ),
+    ),
+    RunningFault(
         PodFault.RESTORE_EMPTY.value,
         Target.RESTORE,
         "ReplicationDestinations whose `namespace/name` begins with the target find no snapshot, as"

@@ -36,6 +36,8 @@ class PodFault(StrEnum):
     """Longhorn volumes of pods whose `namespace/name` begins with the target lack replicas."""
     RESTORE_EMPTY = "restore-empty"
     """ReplicationDestinations whose `namespace/name` begins with the target find no snapshot."""
+    DISK_FULL = "longhorn-disk-full"
+    """Longhorn's disks on a node are nearly full."""
     REQUEST_ABSENT = "csr-absent"
     """The kubelet of a node never asks for its serving certificate."""
     REQUEST_FOREIGN = "csr-foreign"
@@ -83,6 +85,7 @@ class Faults:
     webhooks: _Switched = field(default_factory=dict)
     volumes: _Switched = field(default_factory=dict)
     restores: _Switched = field(default_factory=dict)
+    disks: _Switched = field(default_factory=dict)
     requests: _Switched = field(default_factory=dict)
 
     def switch(self, fault: PodFault, target: str, *, on: bool) -> None:
@@ -95,6 +98,8 @@ class Faults:
             switched = self.volumes
         elif fault is PodFault.RESTORE_EMPTY:
             switched = self.restores
+        elif fault is PodFault.DISK_FULL:
+            switched = self.disks
         elif fault in {PodFault.REQUEST_ABSENT, PodFault.REQUEST_FOREIGN}:
             switched = self.requests
         else:
@@ -123,6 +128,10 @@ class Faults:
     def is_degraded(self, where: str) -> bool:
         """Tell whether volumes of a pod lack replicas, by its `namespace/name`."""
         return any(where.startswith(prefix) for _, prefix in self.volumes)
+
+    def is_full(self, node: str) -> bool:
+        """Tell whether Longhorn's disks on a node are nearly full."""
+        return any(name == node for _, name in self.disks)
 
     def is_empty(self, where: str) -> bool:
         """Tell whether a restore finds nothing, by its destination's `namespace/name`."""

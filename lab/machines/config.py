@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import yaml
 
@@ -18,6 +18,7 @@ from lab.machines.components import COMPONENTS, DEFAULT_KUBERNETES, Component
 from lab.machines.config_manifests import read_manifests
 from lab.machines.hardware import Disk, DiskSelector
 from lab.machines.images import read_tag
+from lab.machines.storage import UserVolume, read_user_volumes
 from lab.machines.yamltree import Tree
 from lab.ports import TalosManifests
 
@@ -67,6 +68,7 @@ class MachineConfig:
     node_labels: Mapping[str, str] = field(default_factory=dict)
     node_taints: tuple[tuple[str, str, str], ...] = ()
     manifests: TalosManifests = TalosManifests()  # frozen
+    user_volumes: tuple[UserVolume, ...] = ()
     documents: tuple[str, ...] = ()  # kinds of the documents beside v1alpha1
 
     @property
@@ -110,7 +112,8 @@ def parse_config(raw: bytes) -> MachineConfig:
             "did you mean to patch the machine config instead?"
         )
     _validate(main)
-    return _read(raw, main, others)
+    config = _read(raw, main, others)
+    return replace(config, user_volumes=read_user_volumes(documents))
 
 
 def _validate(main: Tree) -> None:

@@ -70,7 +70,11 @@ class Nic:
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """One machine's inventory; `memory` in bytes."""
+    """One machine's inventory; `memory` in bytes.
+
+    Attributes:
+        has_known_disks: Whether somebody said what disks it has; derived ones are a guess.
+    """
 
     uuid: str
     serial: str
@@ -80,6 +84,7 @@ class Hardware:
     cpus: int = 4
     manufacturer: str = "Lab"
     product: str = "Simulated"
+    has_known_disks: bool = False
 
     def wipe(self, paths: Collection[str]) -> Hardware:
         """Take what is on some disks off them, by device path."""

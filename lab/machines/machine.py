@@ -24,6 +24,7 @@ from lab.machines.hardware import Hardware
 from lab.machines.images import InstallerImage
 from lab.machines.services import ServiceTable
 from lab.machines.signal import Signal
+from lab.machines.storage import measure_storage
 from lab.network import LineFault
 from lab.ports import EtcdSeat, NodeFacts, StaticPod
 
@@ -244,6 +245,8 @@ class Machine:
             os_image=f"Talos ({self.boot.version})",
             rotates_server_certificates=config.rotates_server_certificates,
             has_external_cloud=config.has_external_cloud,
+            storage=self._measure_storage(config),
+            has_known_disks=self.hardware.has_known_disks,
             cluster_endpoint=config.endpoint,
             cert_sans=config.api_cert_sans,
             admission_control=config.admission_control,
@@ -252,6 +255,10 @@ class Machine:
             ),
             manifests=config.manifests,
         )
+
+    def _measure_storage(self, config: MachineConfig) -> Mapping[str, int]:
+        system = self.install.disk if self.install else ""
+        return measure_storage(self.hardware.disks, system, config.user_volumes)
 
     def describe_etcd_seat(self) -> EtcdSeat:
         """Tell where its member of etcd runs, and under which CA."""

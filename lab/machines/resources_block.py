@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lab.machines.hardware import Disk
 from lab.machines.machine import Machine
+from lab.machines.storage import SYSTEM_BYTES
 from lab.machines.table import MachineTable
 from lab.machines.values import Json, Value
 
@@ -114,7 +115,7 @@ def list_volumes(machine: Machine, _: MachineTable) -> Iterator[Value]:
     for name in VOLUMES:
         spec: dict[str, Json] = {"phase": "ready" if disk else "missing", "type": "partition"}
         if disk:
-            size = disk.size - 2_000_000_000 if name == "EPHEMERAL" else 100_000_000
+            size = disk.size - SYSTEM_BYTES if name == "EPHEMERAL" else 100_000_000
             spec |= {"location": disk.dev_path, "size": size, "prettySize": _prettify(size)}
         yield Value(name, spec)
 

@@ -14,24 +14,46 @@ from lifecycle.drivers.kubernetes import KubernetesObject
 __all__ = ["explain_claim", "explain_volume"]
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_FULL = "insufficient storage"  # of longhorn-manager's reasons
 # Parts of provisioners' names that say nothing about who provisions.
 _COMMON = {"csi", "driver", "k8s", "io", "com", "org", "net", "x-k8s", "sigs"}
 
 
 def explain_claim(scene: Scene, key: Key, item: KubernetesObject | None) -> Diagnosis | None:
     """Explain a claim: its class, who provisions for it, what it is to be filled from."""
-    if item is None or text_at(item.raw, "status", "phase") == "Bound":
+    if item is None:
         return None
+    if text_at(item.raw, "status", "phase") == "Bound":
+        return _explain_backing(scene, item)
     found = _explain_class(scene, item)
     found = found or _explain_events(scene, key) or _explain_populator(scene, item)
     found = found or scene.name_cause("claim-pending", reason=_describe(scene, item))
     return found.under(f"{key}: {_describe(scene, item)}")
 
 
+def _explain_backing(scene: Scene, item: KubernetesObject) -> Diagnosis | None:
+    """Explain the volume that a bound claim has, when it can be attached to nobody."""
+    name = text_at(item.raw, "spec", "volumeName")
+    for volume in scene.sight.of_kind("Volume"):
+        if volume.name == name and text_at(volume.raw, "status", "state") == "detached":
+            return scene.explain(key_of(volume))
+    return None
+
+
 def explain_volume(scene: Scene, key: Key, item: KubernetesObject | None) -> Diagnosis | None:
-    """Explain a Longhorn volume that is attached and not healthy."""
-    del key
-    if item is None or text_at(item.raw, "status", "state") != "attached":
+    """Explain a Longhorn volume that has no room for its replicas, or is attached and ill."""
+    if item is None:
+        return None
+    placed = item.condition("Scheduled")
+    is_attached = text_at(item.raw, "status", "state") == "attached"
+    if placed and not placed.is_true and (_FULL in placed.message or not is_attached):
+        claim = text_at(item.raw, "status", "kubernetesStatus", "pvcName")
+        size = _describe_size(text_at(item.raw, "spec", "size"))
+        found = scene.name_cause(
+            "volume-unplaced", claim=claim, size=size, reason=placed.message or placed.reason
+        )
+        return found.under(f"{key}: {placed.reason}: {placed.message}")
+    if not is_attached:
         return None
     robustness = text_at(item.raw, "status", "robustness")
     if robustness == "healthy":
@@ -39,6 +61,11 @@ def explain_volume(scene: Scene, key: Key, item: KubernetesObject | None) -> Dia
     said = [f"{c.reason}: {c.message}" for c in item.conditions() if c.message]
     reason = "; ".join(said) or "nothing says why"
     return scene.name_cause("volume-unhealthy", robustness=robustness or "unknown", reason=reason)
+
+
+def _describe_size(written: str) -> str:
+    """Return a number of bytes in GiB."""
+    return f"{int(written) / 2**30:.1f} GiB" if written.isdigit() else written
 
 
 def _explain_class(scene: Scene, item: KubernetesObject) -> Diagnosis | None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lab.kubernetes.values import Object, dig, grow, maps, name_of, text
 from lab.ports import NodeFacts, PodOnNode
 from tests.lab_kubernetes.lab_kubernetes_cluster import (
+    CONTROL_PLANE,
+    WORKER,
     Cluster,
     Watcher,
     condition,
@@ -14,10 +18,12 @@ from tests.lab_kubernetes.lab_kubernetes_cluster import (
 
 LONGHORN_API, LONGHORN_SPACE = "longhorn.io/v1beta2", "longhorn-system"
 THIRD = NodeFacts(name="worker-2", role="worker", address="10.42.0.22", loopback="127.42.0.22")
-_KINDS = ("Volume", "Node", "Replica", "InstanceManager", "Setting")
+_KINDS = ("Volume", "Node", "Replica", "InstanceManager", "ShareManager", "Setting")
 
 
-async def install_longhorn(cluster: Cluster, *, replicas: int = 2, settings: str = "") -> None:
+async def install_longhorn(
+    cluster: Cluster, *, replicas: int = 2, settings: str = "", locality: str = "disabled"
+) -> None:
     """Install Longhorn's kinds, manager, deployer, class and settings, cut down."""
     space: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LONGHORN_SPACE}}
     await cluster.client.apply(space, manager="m")
@@ -35,6 +41,7 @@ async def install_longhorn(cluster: Cluster, *, replicas: int = 2, settings: str
     storage = (
         "kind: StorageClass\napiVersion: storage.k8s.io/v1\nmetadata:\n  name: longhorn\n"
         f"provisioner: driver.longhorn.io\nparameters:\n  numberOfReplicas: '{replicas}'\n"
+        f"  dataLocality: {locality}\n"
     )
     for name, key, data in (
         ("longhorn-storageclass", "storageclass.yaml", storage),
@@ -45,7 +52,9 @@ async def install_longhorn(cluster: Cluster, *, replicas: int = 2, settings: str
         await cluster.client.apply(config, manager="m")
 
 
-async def run_database(cluster: Cluster, *, node: str = "", size: str = "1Gi") -> Watcher:
+async def run_database(
+    cluster: Cluster, *, node: str = "", size: str = "1Gi", mode: str = "ReadWriteOnce"
+) -> Watcher:
     """Run a database that claims a volume, on `node` if given; watches its claim."""
     database = deployment("db")
     database["kind"] = "StatefulSet"
@@ -57,7 +66,7 @@ async def run_database(cluster: Cluster, *, node: str = "", size: str = "1Gi") -
             "metadata": {"name": "data"},
             "spec": {
                 "storageClassName": "longhorn",
-                "accessModes": ["ReadWriteOnce"],
+                "accessModes": [mode],
                 "resources": {"requests": {"storage": size}},
             },
         }
@@ -130,9 +139,21 @@ async def cordon(cluster: Cluster, node: str) -> None:
 
 async def set_policy(cluster: Cluster, policy: str) -> None:
     """Set what drains are to wait for."""
-    setting: Object = {"apiVersion": LONGHORN_API, "kind": "Setting", "value": policy}
-    setting["metadata"] = {"name": "node-drain-policy", "namespace": LONGHORN_SPACE}
+    await change_setting(cluster, "node-drain-policy", policy)
+
+
+async def change_setting(cluster: Cluster, name: str, value: str) -> None:
+    """Set one of Longhorn's settings."""
+    setting: Object = {"apiVersion": LONGHORN_API, "kind": "Setting", "value": value}
+    setting["metadata"] = {"name": name, "namespace": LONGHORN_SPACE}
     await cluster.client.create(setting)
+
+
+async def give_disks(cluster: Cluster, size: int) -> None:
+    """Say how large the disks of both nodes are."""
+    for facts in (CONTROL_PLANE, WORKER):
+        known = replace(facts, storage={"/var": size}, has_known_disks=True)
+        await cluster.plane.start_kubelet(known)
 
 
 async def evict(cluster: Cluster, node: str, prefix: str) -> None:

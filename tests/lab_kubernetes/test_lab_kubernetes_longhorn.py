@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from lab.kubernetes.controllers.longhorn_replicas import read_size
 from lab.kubernetes.durations import REBUILD_BYTES_PER_S, REPLENISH_S
+from lab.kubernetes.quantities import read_quantity
 from lab.kubernetes.values import dig, maps, name_of, text
 from tests.lab_kubernetes.lab_kubernetes_cluster import CONTROL_PLANE, WORKER, Cluster
 from tests.lab_kubernetes.lab_kubernetes_longhorn import (
@@ -218,6 +218,6 @@ async def test_an_engine_rests_with_its_node(ready: Cluster) -> None:
 
 def test_sizes_are_read() -> None:
     """Sizes of claims count in bytes, whatever their unit."""
-    read = {written: read_size(written) for written in ("1Gi", "1.5Gi", "2G", "1024", "5x", "")}
+    read = {written: read_quantity(written) for written in ("1Gi", "1.5Gi", "2G", "1024", "5x", "")}
 
     assert {"1Gi": 2**30, "1.5Gi": 3 * 2**29, "2G": 2 * 10**9, "1024": 1024, "5x": 0, "": 0} == read

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lab.kubernetes.controllers import podstatus
+from lab.kubernetes.controllers.longhorn_access import explain_unattached
+from lab.kubernetes.controllers.longhorn_managers import VOLUMES
 from lab.kubernetes.controllers.scheduling import claims_of
 from lab.kubernetes.controllers.world import World
 from lab.kubernetes.durations import (
@@ -37,7 +39,9 @@ _ENDS = {PodFault.CRASHING: (1, "Error"), PodFault.OUT_OF_MEMORY: (137, "OOMKill
 class Kubelets:
     """The pods of every node whose kubelet runs."""
 
-    resources = frozenset({"pods", "configmaps", "secrets", "persistentvolumeclaims", "nodes"})
+    resources = frozenset(
+        {"pods", "configmaps", "secrets", "persistentvolumeclaims", "nodes", VOLUMES}
+    )
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -51,7 +55,7 @@ class Kubelets:
             yield change.place
             return
         for place in list(self._blocked):
-            if change.resource == "nodes" or place.namespace == change.place.namespace:
+            if change.resource in {"nodes", VOLUMES} or place.namespace == change.place.namespace:
                 yield place
 
     def reconcile(self, place: Place) -> None:
@@ -124,6 +128,10 @@ class Kubelets:
             return
         if claim := self._find_unbound(pod):
             self._block(place, pod, "ContainerCreating", f"claim {claim} is not bound")
+            return
+        if why := explain_unattached(self._world, pod, node):
+            self._world.tell(pod, "FailedAttachVolume", why)
+            self._block(place, pod, "ContainerCreating", "")
             return
         if missing := podstatus.find_missing(self._world.store, pod):
             reason = "ContainerCreating" if missing.is_volume else "CreateContainerConfigError"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import yaml
 
 from lab.kubernetes.controllers.children import is_ready
+from lab.kubernetes.controllers.longhorn_disks import keep_disks, make_disks
 from lab.kubernetes.controllers.longhorn_managers import (
     API,
     LONGHORN_NODES,
@@ -16,10 +17,13 @@ from lab.kubernetes.controllers.longhorn_managers import (
     is_cordoned,
     keep_budgets,
     keep_managers,
+    read_setting,
 )
-from lab.kubernetes.controllers.longhorn_replicas import Replicas
-from lab.kubernetes.controllers.world import World, set_condition
+from lab.kubernetes.controllers.longhorn_shares import SHARE_PREFIX
+from lab.kubernetes.controllers.longhorn_volumes import Volumes
+from lab.kubernetes.controllers.world import World, find_condition, set_condition
 from lab.kubernetes.durations import OPERATOR_START_S
+from lab.kubernetes.quantities import read_quantity
 from lab.kubernetes.store import Change, Place
 from lab.kubernetes.values import (
     Json,
@@ -28,17 +32,18 @@ from lab.kubernetes.values import (
     clone_map,
     dig,
     grow,
-    is_going,
     maps,
     name_of,
     namespace_of,
     number,
     text,
+    texts,
 )
 
 __all__ = ["LONGHORN", "Longhorn", "is_longhorn_ready", "judge_again", "plant_volume"]
 
 LONGHORN = "driver.longhorn.io"
+_ALIGNMENT = 2 * 2**20  # bytes that sizes are multiples of
 _BUDGETS, _SETTINGS = "poddisruptionbudgets.policy", "settings.longhorn.io"
 # How the names of what Longhorn runs begin.
 _OWN = ("longhorn-", "instance-manager-")
@@ -54,7 +59,7 @@ class Longhorn:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._replicas = Replicas(world, lambda place: world.queue(self, place))
+        self._volumes = Volumes(world, lambda place: world.queue(self, place))
 
     def places(self, change: Change) -> Iterable[Place]:
         """A volume; a namespace whose Longhorn changed; volumes of a pod that changed."""
@@ -64,10 +69,13 @@ class Longhorn:
         elif change.resource == REPLICAS:
             if change.type == "DELETED":
                 yield Place(VOLUMES, namespace_of(obj), text(obj, "spec", "volumeName"))
+                yield from self._unplaced(namespace_of(obj))
         elif change.resource == "nodes":
             yield from self._namespaces_of(change)
         elif change.resource == _BUDGETS and change.type != "DELETED":
             return
+        elif name_of(obj).startswith(SHARE_PREFIX):
+            yield Place(VOLUMES, namespace_of(obj), name_of(obj).removeprefix(SHARE_PREFIX))
         elif change.resource == _SETTINGS or name_of(obj).startswith(_OWN):
             yield Place("namespaces", "", namespace_of(obj))
         elif change.resource == "pods":
@@ -76,7 +84,7 @@ class Longhorn:
     def reconcile(self, place: Place) -> None:
         """Bring nodes, managers and drivers up, or judge one volume."""
         if place.resource == VOLUMES:
-            self._judge_volume(place, find_usable(self._world, place.namespace))
+            self._volumes.judge(place, find_usable(self._world, place.namespace))
             keep_budgets(self._world, place.namespace)
             return
         managers = {
@@ -97,7 +105,7 @@ class Longhorn:
                 self._plant_class(place.name)
         usable = find_usable(self._world, place.name)
         for volume in self._world.store.all(VOLUMES, place.name):
-            self._judge_volume(Place(VOLUMES, place.name, name_of(volume)), usable)
+            self._volumes.judge(Place(VOLUMES, place.name, name_of(volume)), usable)
         keep_budgets(self._world, place.name)
 
     def _namespaces_of(self, change: Change) -> Iterable[Place]:
@@ -106,6 +114,12 @@ class Longhorn:
             for node in self._world.store.all(LONGHORN_NODES):
                 if name_of(node) == name_of(change.object):
                     yield Place("namespaces", "", namespace_of(node))
+
+    def _unplaced(self, namespace: str) -> Iterable[Place]:
+        """Volumes whose replicas found no room; a disk has more now."""
+        for volume in self._world.store.all(VOLUMES, namespace):
+            if text(find_condition(volume, "Scheduled"), "status") == "False":
+                yield Place(VOLUMES, namespace, name_of(volume))
 
     def _volumes_of(self, pod: Object) -> Iterable[Place]:
         for volume in maps(pod, "spec", "volumes"):
@@ -129,7 +143,12 @@ class Longhorn:
                     "apiVersion": API,
                     "kind": "Node",
                     "metadata": {"name": place.name, "namespace": place.namespace},
-                    "spec": {"name": place.name, "allowScheduling": True, "disks": {}},
+                    "spec": {
+                        "name": place.name,
+                        "allowScheduling": True,
+                        "evictionRequested": False,
+                        "disks": make_disks(self._world, namespace, node),
+                    },
                 }
             )
         now, is_held = self._world.api.now(), is_cordoned(self._world, node)
@@ -141,6 +160,7 @@ class Longhorn:
             set_condition(status, "Schedulable", takes, why, "", now=now)
 
         self._world.edit(place, change)
+        keep_disks(self._world, namespace, node)
 
     def _deploy(self, namespace: str) -> None:
         self._world.plant(
@@ -165,49 +185,6 @@ class Longhorn:
         if isinstance(loaded, dict):
             self._world.plant(loaded)
 
-    def _judge_volume(self, place: Place, usable: frozenset[str]) -> None:
-        volume = self._world.find(place)
-        if volume is None or is_going(volume):
-            return
-        user = self._find_user(place.name)
-        node = text(user or {}, "spec", "nodeName")
-        # An engine that is down with its node uses no replica: none fails.
-        is_down = node not in usable and self._has_node(place.namespace, node)
-        good = self._replicas.keep(volume, usable, is_attached=bool(node) and not is_down)
-        wanted = number(volume, "spec", "numberOfReplicas", default=3)
-        judged = "healthy" if good >= wanted else "degraded" if good else "faulted"
-        if user and self._world.faults.is_degraded(f"{namespace_of(user)}/{name_of(user)}"):
-            judged = "degraded"
-
-        def change(obj: Object) -> None:
-            grow(obj, "spec")["nodeID"] = node
-            grow(obj, "status").update(
-                {
-                    "state": "attached" if node else "detached",
-                    "robustness": judged if node and not is_down else "unknown",
-                    "currentNodeID": node,
-                    "ownerID": node,
-                }
-            )
-
-        self._world.edit(place, change)
-
-    def _has_node(self, namespace: str, node: str) -> bool:
-        return self._world.store.get(LONGHORN_NODES, namespace, node) is not None
-
-    def _find_user(self, volume: str) -> Object | None:
-        """Find a pod on a node that mounts the volume's claim."""
-        backing = self._world.store.get("persistentvolumes", "", volume)
-        claim = at(backing, "spec", "claimRef")
-        for pod in self._world.store.all("pods", text(claim, "namespace")) if claim else ():
-            mounted = {
-                text(item, "persistentVolumeClaim", "claimName")
-                for item in maps(pod, "spec", "volumes")
-            }
-            if text(claim, "name") in mounted and dig(pod, "status", "phase") == "Running":
-                return pod
-        return None
-
 
 def _is_cordon(change: Change) -> bool:
     before = dig(change.before, "spec", "unschedulable") is True
@@ -215,7 +192,9 @@ def _is_cordon(change: Change) -> bool:
 
 
 def judge_again(world: World) -> None:
-    """Let every volume be judged anew: something else holds now."""
+    """Let every disk and volume be judged anew: something else holds now."""
+    for node in world.store.all(LONGHORN_NODES):
+        keep_disks(world, namespace_of(node), name_of(node))
     for volume in world.store.all(VOLUMES):
 
         def forget(obj: Object) -> None:
@@ -243,6 +222,11 @@ def plant_volume(world: World, claim: Object, storage: Object, name: str) -> Non
         return
     parameters = at(storage, "parameters")
     replicas = text(parameters, "numberOfReplicas")
+    locality = text(parameters, "dataLocality") or read_setting(
+        world, namespaces[0], "default-data-locality", "disabled"
+    )
+    modes = texts(claim, "spec", "accessModes")
+    size = read_quantity(text(claim, "spec", "resources", "requests", "storage"))
     labels: Object = {"longhornvolume": name}
     world.plant(
         {
@@ -250,9 +234,10 @@ def plant_volume(world: World, claim: Object, storage: Object, name: str) -> Non
             "kind": "Volume",
             "metadata": {"name": name, "namespace": namespaces[0], "labels": labels},
             "spec": {
-                "size": text(claim, "spec", "resources", "requests", "storage"),
+                "size": str(-(-size // _ALIGNMENT) * _ALIGNMENT),
                 "numberOfReplicas": int(replicas) if replicas.isdigit() else 3,
-                "accessMode": "rwo",
+                "accessMode": "rwx" if "ReadWriteMany" in modes else "rwo",
+                "dataLocality": locality,
                 "frontend": "blockdev",
             },
             "status": {

@@ -37,8 +37,10 @@ __all__ = [
     "find_usable",
     "is_cordoned",
     "is_good",
+    "is_protected",
     "keep_budgets",
     "keep_managers",
+    "read_policy",
     "read_setting",
 ]
 
@@ -59,6 +61,11 @@ def read_setting(world: World, namespace: str, name: str, default: str) -> str:
     return dict(_read_defaults(text(given or {}, "data", "default-setting.yaml"))).get(
         name, default
     )
+
+
+def read_policy(world: World, namespace: str) -> str:
+    """Read what a drain has to wait for."""
+    return read_setting(world, namespace, _POLICY, "block-if-contains-last-replica")
 
 
 @lru_cache(maxsize=16)
@@ -166,7 +173,7 @@ def _is_needed(world: World, namespace: str, node: str) -> bool:
         for volume in world.store.all(VOLUMES, namespace)
     ):
         return True
-    policy = read_setting(world, namespace, _POLICY, "block-if-contains-last-replica")
+    policy = read_policy(world, namespace)
     if policy == "always-allow":
         return False
     replicas = world.store.all(REPLICAS, namespace)
@@ -176,7 +183,7 @@ def _is_needed(world: World, namespace: str, node: str) -> bool:
     protected = {
         text(replica, "spec", "volumeName")
         for replica in replicas
-        if _is_protected(world, namespace, replica, node)
+        if is_protected(world, namespace, replica, node)
     }
     return any(
         text(replica, "spec", "volumeName") not in protected
@@ -190,7 +197,7 @@ def _is_needed(world: World, namespace: str, node: str) -> bool:
     )
 
 
-def _is_protected(world: World, namespace: str, replica: Object, but: str) -> bool:
+def is_protected(world: World, namespace: str, replica: Object, but: str) -> bool:
     """Tell whether a replica is good, on another node than `but`, and no drain takes it."""
     node = text(replica, "spec", "nodeID")
     return (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from lab.kubernetes.controllers.children import list_children
+from lab.kubernetes.controllers.longhorn_disks import Disk, find_disks, keep_disks, read_size
+from lab.kubernetes.controllers.longhorn_evictions import is_leaving, mark_evictions
 from lab.kubernetes.controllers.longhorn_managers import (
     API,
     REPLICAS,
@@ -22,6 +24,7 @@ from lab.kubernetes.durations import REBUILD_BYTES_PER_S, REPLENISH_S
 from lab.kubernetes.store import Place
 from lab.kubernetes.values import (
     Object,
+    dig,
     grow,
     name_of,
     namespace_of,
@@ -31,11 +34,22 @@ from lab.kubernetes.values import (
 )
 from lab.kubernetes.writing import random_suffix
 
-__all__ = ["Replicas", "read_size"]
+__all__ = ["Kept", "Replicas"]
 
-_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
-    f"{unit}i": 2 ** (10 * power) for power, unit in enumerate("KMGT", start=1)
-}
+_BEST_EFFORT, _STRICT_LOCAL = "best-effort", "strict-local"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How a volume's replicas stand.
+
+    Attributes:
+        good: How many hold the whole of it.
+        refusal: Why replicas that lack are not placed; empty when all are.
+    """
+
+    good: int = 0
+    refusal: str = ""
 
 
 class Replicas:
@@ -45,48 +59,58 @@ class Replicas:
         self._world = world
         self._again = again  # has a volume judged anew
 
-    def keep(self, volume: Object, usable: frozenset[str], *, is_attached: bool) -> int:
-        """Place, start, fail and rebuild replicas of a volume; returns how many are good.
+    def keep(self, volume: Object, usable: frozenset[str], node: str) -> Kept:
+        """Place, start, fail, rebuild and evict replicas of a volume that `node` uses, if any.
 
-        While nothing is attached, replicas rest: none fails, and none is rebuilt.
+        While nothing is attached, replicas rest: none fails, and none is rebuilt, but those that
+        Longhorn evicts, for which it attaches the volume itself.
         """
         if not self._world.api.serves(API, "Replica"):
-            return 0
-        self._place(volume, usable)
+            return Kept()
+        is_evicting = mark_evictions(self._world, volume, self._children(volume), usable)
+        refusal = self._place(volume, usable, node)
         replicas = self._children(volume)
-        if not is_attached:
+        if not node and not (is_evicting and not refusal):
             for replica in replicas:
                 self._world.forget(f"rebuild/{uid_of(replica)}")
                 self._change(replica, {}, state="stopped")
-            return 0
+            return Kept(refusal=refusal)
         if not any(is_good(replica) for replica in replicas):
             self._start_or_salvage(replicas, usable)
         self._fail(volume, usable)
-        return self._rebuild(volume, usable)
+        return Kept(self._rebuild(volume, usable, node), refusal)
 
     def _children(self, volume: Object) -> list[Object]:
         return list_children(self._world, volume, REPLICAS)
 
-    def _place(self, volume: Object, usable: frozenset[str]) -> None:
-        """Make the replicas that lack, on nodes without one unless soft anti-affinity is set."""
-        world, namespace = self._world, namespace_of(volume)
-        replicas = self._children(volume)
-        missing = _wanted(volume) - sum(self._may_return(item, usable) for item in replicas)
-        if missing <= 0:
-            return
+    def _place(self, volume: Object, usable: frozenset[str], node: str) -> str:
+        """Make the replicas that lack, where their disks take them; returns why one could not be.
+
+        With data locality the first one is for the node that uses the volume, and waits for that.
+        """
+        replicas, locality = self._children(volume), text(volume, "spec", "dataLocality")
+        if locality in {_BEST_EFFORT, _STRICT_LOCAL} and not node and not replicas:
+            return ""
+        counted = [r for r in replicas if self._may_return(r, usable) and not is_leaving(r)]
+        missing = _wanted(volume) - len(counted)
         taken = Counter(text(replica, "spec", "nodeID") for replica in replicas)
-        is_soft = read_setting(world, namespace, "replica-soft-anti-affinity", "false") == "true"
-        free = [node for node in sorted(usable) if not is_cordoned(world, node)]
-        every = world.store.all(REPLICAS, namespace)
-        load = Counter(text(replica, "spec", "nodeID") for replica in every)
-        for _ in range(missing):
-            fitting = [node for node in free if is_soft or not taken[node]]
-            if not fitting:
-                return
-            node = min(fitting, key=lambda name: (taken[name], load[name], name))
-            taken[node] += 1
-            load[node] += 1
-            world.plant(_make_replica(volume, node))
+        is_alone = locality == _BEST_EFFORT and bool(node) and not taken[node]
+        namespace = namespace_of(volume)
+        is_soft = read_setting(self._world, namespace, "replica-soft-anti-affinity", "false")
+        for _ in range(max(missing, int(is_alone))):
+            occupied = () if is_soft == "true" else +taken
+            disks, reason = find_disks(self._world, volume, usable, occupied)
+            local = [disk for disk in disks if disk.node == node]
+            if locality == _STRICT_LOCAL or (is_alone and (local or missing <= 0)):
+                disks = local
+            if not disks:
+                return reason if missing > 0 else ""
+            disk = min(disks, key=lambda d: (taken[d.node], d.scheduled - d.available, d.node))
+            taken[disk.node] += 1
+            is_alone = is_alone and not taken[node]
+            self._world.plant(_make_replica(volume, disk))
+            keep_disks(self._world, namespace, disk.node)
+        return ""
 
     def _may_return(self, replica: Object, usable: frozenset[str]) -> bool:
         """Tell whether a replica counts still: good, or failed too lately to be replaced."""
@@ -138,22 +162,45 @@ class Replicas:
             last = max(whole, key=lambda item: text(item, "spec", "failedAt"))
             self._change(last, {"failedAt": ""})
 
-    def _rebuild(self, volume: Object, usable: frozenset[str]) -> int:
+    def _rebuild(self, volume: Object, usable: frozenset[str], node: str) -> int:
         """Rebuild what is not good as long as something is; count what is good."""
         replicas = self._children(volume)
         good = [replica for replica in replicas if is_good(replica)]
+        staying = [replica for replica in good if not is_leaving(replica)]
         others = [replica for replica in replicas if not is_good(replica)]
-        if len(good) >= _wanted(volume):
-            for replica in others:
-                self._world.forget(f"rebuild/{uid_of(replica)}")
-                self._world.delete(Place(REPLICAS, namespace_of(replica), name_of(replica)))
-        elif good:
-            here = [replica for replica in others if text(replica, "spec", "nodeID") in usable]
-            for replica in here[: _wanted(volume) - len(good)]:
-                self._begin_rebuild(volume, replica)
+        here = [replica for replica in others if text(replica, "spec", "nodeID") in usable]
+        if text(volume, "spec", "dataLocality") == _BEST_EFFORT:
+            here.sort(key=lambda replica: text(replica, "spec", "nodeID") != node)
+        else:
+            node = ""  # no node is better than others
+        has_local = any(text(replica, "spec", "nodeID") == node for replica in staying)
+        lacking = _wanted(volume) - len(staying)
+        for replica in here[: max(lacking, int(bool(node) and not has_local))] if good else ():
+            self._begin_rebuild(volume, replica)
+        if lacking <= 0:
+            self._clean_up(volume, replicas, staying, node)
         for replica in good:
             self._change(replica, {}, state="running")
         return len(good)
+
+    def _clean_up(
+        self, volume: Object, replicas: Sequence[Object], staying: Sequence[Object], node: str
+    ) -> None:
+        """Delete what a volume has no use for: failed ones, evicted ones, and one too many."""
+        has_local = any(text(replica, "spec", "nodeID") == node for replica in staying)
+        for replica in replicas:
+            is_coming = text(replica, "spec", "nodeID") == node and not has_local
+            if is_leaving(replica) or not (is_good(replica) or is_coming):
+                self._delete(replica)
+        if len(staying) > _wanted(volume):
+            spare = [item for item in staying if text(item, "spec", "nodeID") != node or not node]
+            cordoned = [i for i in spare if is_cordoned(self._world, text(i, "spec", "nodeID"))]
+            self._delete(min(cordoned or spare, key=name_of))
+
+    def _delete(self, replica: Object) -> None:
+        self._world.forget(f"rebuild/{uid_of(replica)}")
+        self._world.delete(Place(REPLICAS, namespace_of(replica), name_of(replica)))
+        keep_disks(self._world, namespace_of(replica), text(replica, "spec", "nodeID"))
 
     def _begin_rebuild(self, volume: Object, replica: Object) -> None:
         self._change(replica, {"healthyAt": "", "failedAt": ""})
@@ -168,7 +215,7 @@ class Replicas:
 
         self._world.later(
             f"rebuild/{uid_of(replica)}",
-            read_size(text(volume, "spec", "size")) / REBUILD_BYTES_PER_S,
+            _count_bytes(volume) / REBUILD_BYTES_PER_S,
             f"replica {place.name} rebuilt",
             finish,
         )
@@ -183,25 +230,26 @@ class Replicas:
         self._world.edit(place, change)
 
 
-def read_size(written: str) -> int:
-    """Read a size of a claim, such as `10Gi`, in bytes; 0 for what is none."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kMGT]|[KMGT]i)?", written)
-    return int(float(found[1]) * _UNITS[found[2] or ""]) if found else 0
+def _count_bytes(volume: Object) -> int:
+    """Return what a rebuild copies: what is in a volume, and all of it where nobody tells."""
+    return number(volume, "status", "actualSize") or read_size(dig(volume, "spec", "size"))
 
 
 def _wanted(volume: Object) -> int:
     return number(volume, "spec", "numberOfReplicas", default=3)
 
 
-def _make_replica(volume: Object, node: str) -> Object:
+def _make_replica(volume: Object, disk: Disk) -> Object:
     name = name_of(volume)
-    labels: Object = {"longhornvolume": name, "longhornnode": node}
+    labels: Object = {"longhornvolume": name, "longhornnode": disk.node}
     return {
         **describe("Replica", f"{name}-r-{random_suffix()}", labels, volume),
         "spec": {
             "volumeName": name,
             "volumeSize": text(volume, "spec", "size"),
-            "nodeID": node,
+            "nodeID": disk.node,
+            "diskID": disk.uuid,
+            "diskPath": disk.path,
             "healthyAt": "",
             "failedAt": "",
         },
