@@ -37,6 +37,17 @@ def _request(fault: PodFault, does: str, origin: str) -> RunningFault:
     return RunningFault(fault.value, Target.WORKER, does, origin, _of_pods(fault), answers)
 
 
+def _restore(fault: PodFault, does: str, origin: str) -> RunningFault:
+    """Make one of the repository that is restored from: what waits for it is named."""
+    answers = (
+        by_gate("layer-is-ready"),
+        by_gate("layer-keeps-promises"),
+        by_diagnosis(fault.value),
+        by_diagnosis("restore-failing"),
+    )
+    return RunningFault(fault.value, Target.RESTORE, does, origin, _of_pods(fault), answers)
+
+
 def _strike_sources(fault: SourceFault) -> Strike:
     def strike(hands: Hands, target: str, on: bool) -> None:  # noqa: FBT001 (a `Strike`)
         hands.sources.set_fault(target, fault, on=on)
@@ -182,6 +193,20 @@ RUNNING_FAULTS = (
         " so a run ends well; its checks of what layers promise and of the whole say which did so.",
         "https://github.com/backube/volsync/blob/main/mover-restic/entry.sh",
         _of_pods(PodFault.RESTORE_EMPTY),
+    ),
+    _restore(
+        PodFault.RESTORE_LOCKED,
+        "The repository of ReplicationDestinations whose `namespace/name` begins with the target is"
+        " locked by a restic that ended without unlocking it: movers fail again and again, and"
+        " claims that wait for them stay pending.",
+        "https://github.com/backube/volsync/issues/1429",
+    ),
+    _restore(
+        PodFault.RESTORE_PASSWORD,
+        "The repository of ReplicationDestinations whose `namespace/name` begins with the target"
+        " has another password than their Secret: movers fail again and again, and claims that"
+        " wait for them stay pending.",
+        "https://github.com/backube/volsync/blob/main/mover-restic/entry.sh",
     ),
     _request(
         PodFault.REQUEST_ABSENT,

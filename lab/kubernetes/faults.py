@@ -36,6 +36,10 @@ class PodFault(StrEnum):
     """Longhorn volumes of pods whose `namespace/name` begins with the target lack replicas."""
     RESTORE_EMPTY = "restore-empty"
     """ReplicationDestinations whose `namespace/name` begins with the target find no snapshot."""
+    RESTORE_LOCKED = "restore-locked"
+    """The repository of ReplicationDestinations beginning with the target is locked."""
+    RESTORE_PASSWORD = "restore-password"  # noqa: S105  a name
+    """The repository of ReplicationDestinations beginning with the target has another password."""
     DISK_FULL = "longhorn-disk-full"
     """Longhorn's disks on a node are nearly full."""
     REQUEST_ABSENT = "csr-absent"
@@ -73,6 +77,8 @@ WEBHOOK_FAULTS: Mapping[PodFault, str] = {
     PodFault.WEBHOOK_DENIES: "",
 }
 
+_OF_RESTORES = {PodFault.RESTORE_EMPTY, PodFault.RESTORE_LOCKED, PodFault.RESTORE_PASSWORD}
+
 _Switched = dict[tuple[PodFault, str], None]  # a fault and its target, in the order of switching
 
 
@@ -96,7 +102,7 @@ class Faults:
             switched = self.webhooks
         elif fault is PodFault.VOLUMES_DEGRADED:
             switched = self.volumes
-        elif fault is PodFault.RESTORE_EMPTY:
+        elif fault in _OF_RESTORES:
             switched = self.restores
         elif fault is PodFault.DISK_FULL:
             switched = self.disks
@@ -135,4 +141,9 @@ class Faults:
 
     def is_empty(self, where: str) -> bool:
         """Tell whether a restore finds nothing, by its destination's `namespace/name`."""
-        return any(where.startswith(prefix) for _, prefix in self.restores)
+        return self.of_restore(where) is PodFault.RESTORE_EMPTY
+
+    def of_restore(self, where: str) -> PodFault | None:
+        """Return what is wrong with a restore, by its destination's `namespace/name`."""
+        found = (fault for fault, prefix in self.restores if where.startswith(prefix))
+        return next(found, None)

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from lifecycle.diagnosis.catalogue import match_message
 from lifecycle.diagnosis.scene import Scene
 from lifecycle.diagnosis.values import Diagnosis, Key, key_of
-from lifecycle.drivers.documents import text_at
+from lifecycle.drivers.documents import number_at, text_at
 from lifecycle.drivers.kubernetes import KubernetesObject
 
 __all__ = ["explain_claim", "explain_volume"]
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_TELLING = re.compile(r"(?i)\b(error|fatal|failed)\b")
 _FULL = "insufficient storage"  # of longhorn-manager's reasons
 # Parts of provisioners' names that say nothing about who provisions.
 _COMMON = {"csi", "driver", "k8s", "io", "com", "org", "net", "x-k8s", "sigs"}
@@ -127,11 +128,29 @@ def _explain_populator(scene: Scene, item: KubernetesObject) -> Diagnosis | None
     name = text_at(item.raw, "spec", "dataSourceRef", "name")
     source = f"{kind} {name}"
     restore = scene.sight.find(Key(kind, item.namespace, name))
-    if restore is not None:
-        said = [c.message for c in restore.conditions() if c.reason == "Error"]
-        if said:
-            return scene.name_cause("restore-failing", source=source, reason=said[0])
+    if restore is not None and (said := _explain_restore(scene, restore)):
+        return scene.blame(said, "restore-failing", source=source)
     return scene.name_cause("populator-absent", source=source)
+
+
+def _explain_restore(scene: Scene, restore: KubernetesObject) -> str:
+    """Say why a restore fails; empty when it only takes its time.
+
+    What its mover says is there once VolSync has given up its Job, after eight pods in about 20
+    minutes; until then only the Job counts the failures (backube/volsync, mover/restic/mover.go).
+    """
+    for condition in restore.conditions():
+        if condition.reason == "Error":
+            return condition.message
+    if text_at(restore.raw, "status", "latestMoverStatus", "result") == "Failed":
+        logs = text_at(restore.raw, "status", "latestMoverStatus", "logs").splitlines()
+        telling = [line for line in logs if _TELLING.search(line)] or logs
+        return f"its mover fails: {telling[-1] if telling else 'it says nothing'}"
+    for job in scene.sight.owned_by(restore, "Job"):
+        if tries := number_at(job.raw, "status", "failed"):
+            words = f"kubectl -n {job.namespace} logs job/{job.name} says why"
+            return f"its mover failed {tries} time(s), and is tried again; {words}"
+    return ""
 
 
 def _find_release(scene: Scene, word: str) -> Key | None:

@@ -98,6 +98,7 @@ class Snapshot:
         """
         return tuple(
             f"claim {item.namespace}/{item.name} is {text_at(item.raw, 'status', 'phase') or 'new'}"
+            f"{self._tell_restore(item)}"
             for item in self.claims
             if text_at(item.raw, "status", "phase") != "Bound"
             and all(
@@ -105,6 +106,17 @@ class Snapshot:
                 for owner in list_at(item.raw, "metadata", "ownerReferences")
             )
         )
+
+    def _tell_restore(self, claim: KubernetesObject) -> str:
+        """Say that the restore which a claim waits for fails; empty when it does not."""
+        source = text_at(claim.raw, "spec", "dataSourceRef", "name")
+        for item in self.restores:
+            if (item.namespace, item.name) != (claim.namespace, source):
+                continue
+            if text_at(item.raw, "status", "latestMoverStatus", "result") == "Failed":
+                logs = text_at(item.raw, "status", "latestMoverStatus", "logs").splitlines()
+                return f", its restore fails: {logs[-1] if logs else 'its mover says nothing'}"
+        return ""
 
     def tell_empty_restores(self) -> str:
         """Name VolSync's destinations that took an empty repository for a success, if any.

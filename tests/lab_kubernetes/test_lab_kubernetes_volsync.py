@@ -7,105 +7,31 @@ from datetime import UTC, datetime
 import pytest
 
 from inventory.cron import ScheduleError
-from lab.charts.crds import make_crd
-from lab.charts.known_crds import SNAPSHOT, VOLSYNC
 from lab.clock import LabClock
 from lab.kubernetes.schedules import find_next_time
-from lab.kubernetes.values import Object, at, dig, maps, text
+from lab.kubernetes.values import Object, at, dig, text
 from lab.ledger import Ledger
 from lab.operating import Operator
-from tests.lab_kubernetes.lab_kubernetes_cluster import Cluster, Watcher, condition, deployment
-
-API, CLAIM = "volsync.backube/v1alpha1", ("v1", "PersistentVolumeClaim")
-RESTIC: Object = {
-    "repository": "web-restic",
-    "copyMethod": "Snapshot",
-    "accessModes": ["ReadWriteOnce"],
-    "capacity": "5Gi",
-}
-SECRET: Object = {
-    "apiVersion": "v1",
-    "kind": "Secret",
-    "metadata": {"name": "web-restic", "namespace": "default"},
-    "stringData": {"RESTIC_REPOSITORY": "s3:x", "RESTIC_PASSWORD": "x"},
-}
-
-
-async def _install(cluster: Cluster, *objects: Object) -> None:
-    """Install VolSync with what it needs: snapshots' kinds and a class that provisions."""
-    kinds = [make_crd(kind) for kind in (*VOLSYNC, *SNAPSHOT)]
-    for definition in kinds:
-        await cluster.client.apply(definition, manager="m")
-        name = text(definition, "metadata", "name")
-        established = cluster.see("apiextensions.k8s.io/v1", "CustomResourceDefinition", name)
-        await established.until(lambda obj: condition(obj, "Established") == "True")
-    storage: Object = {
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {
-            "name": "disks",
-            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-        },
-        "provisioner": "disks.csi.k8s.io",
-    }
-    volsync = deployment("volsync", image="quay.io/backube/volsync:0.15.0")
-    for obj in (storage, deployment("disks"), volsync, *objects):
-        await cluster.client.apply(obj, manager="m")
-
-
-def _destination(name: str = "web", restic: Object = RESTIC, manual: str = "once") -> Object:
-    return {
-        "apiVersion": API,
-        "kind": "ReplicationDestination",
-        "metadata": {"name": name, "namespace": "default"},
-        "spec": {"trigger": {"manual": manual}, "restic": dict(restic)},
-    }
-
-
-def _source(schedule: str, method: str = "Snapshot") -> Object:
-    return {
-        "apiVersion": API,
-        "kind": "ReplicationSource",
-        "metadata": {"name": "web", "namespace": "default"},
-        "spec": {
-            "sourcePVC": "web",
-            "trigger": {"schedule": schedule},
-            "restic": {"repository": "web-restic", "copyMethod": method},
-        },
-    }
-
-
-def _claim(origin: str = "") -> Object:
-    spec: Object = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": "5Gi"}},
-    }
-    if origin:
-        group, _, _ = API.partition("/")
-        source: Object = {"apiGroup": group, "kind": "ReplicationDestination", "name": origin}
-        spec["dataSourceRef"] = source
-    metadata: Object = {"name": "web", "namespace": "default"}
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
-
-
-def _see(cluster: Cluster, kind: str = "ReplicationDestination") -> Watcher:
-    return cluster.see(API, kind, "web", "default")
-
-
-def _says(obj: Object, reason: str) -> bool:
-    return any(text(item, "reason") == reason for item in maps(obj, "status", "conditions"))
-
-
-def _message(obj: Object) -> str:
-    return text(maps(obj, "status", "conditions")[0], "message")
+from tests.lab_kubernetes.lab_kubernetes_cluster import Cluster, condition
+from tests.lab_kubernetes.lab_kubernetes_volsync import (
+    CLAIM,
+    SECRET,
+    install_volsync,
+    make_claim,
+    make_destination,
+    make_source,
+    says,
+    see_replication,
+    tell_condition,
+)
 
 
 async def test_destination_is_restored_once(ready: Cluster) -> None:
     """By a Job of the mover, whose claim becomes a snapshot; the Job goes, the claims stay."""
-    await _install(ready, SECRET, _destination())
+    await install_volsync(ready, SECRET, make_destination())
     job = ready.see("batch/v1", "Job", "volsync-dst-web", "default")
     made = await job.until(lambda _: True)
-    found = await _see(ready).until(lambda obj: _says(obj, "WaitingForManual"))
+    found = await see_replication(ready).until(lambda obj: says(obj, "WaitingForManual"))
     await job.until_gone()
     status = at(found, "status")
     image = text(status, "latestImage", "name")
@@ -123,17 +49,17 @@ async def test_destination_is_restored_once(ready: Cluster) -> None:
     assert "restoring snapshot" in text(status, "latestMoverStatus", "logs")
     assert "lastSyncStartTime" not in status
     assert condition(found, "Synchronizing") == "False"
-    assert "Waiting for manual trigger" == _message(found)
+    assert "Waiting for manual trigger" == tell_condition(found)
 
 
 async def test_another_tag_restores_again(ready: Cluster) -> None:
     """A changed `trigger.manual` begins anew; the snapshot before goes."""
-    await _install(ready, SECRET, _destination())
-    first = await _see(ready).until(lambda obj: _says(obj, "WaitingForManual"))
-    await ready.client.apply(_destination(manual="twice"), manager="m")
-    second = await _see(ready).until(
+    await install_volsync(ready, SECRET, make_destination())
+    first = await see_replication(ready).until(lambda obj: says(obj, "WaitingForManual"))
+    await ready.client.apply(make_destination(manual="twice"), manager="m")
+    second = await see_replication(ready).until(
         lambda obj: (
-            text(obj, "status", "lastManualSync") == "twice" and _says(obj, "WaitingForManual")
+            text(obj, "status", "lastManualSync") == "twice" and says(obj, "WaitingForManual")
         )
     )
     kind = ("snapshot.storage.k8s.io/v1", "VolumeSnapshot")
@@ -145,14 +71,14 @@ async def test_another_tag_restores_again(ready: Cluster) -> None:
 
 async def test_paused_restore_runs_no_pod(ready: Cluster) -> None:
     """Its Job is there and starts nothing until `paused` is taken away."""
-    paused = _destination()
+    paused = make_destination()
     paused["spec"] = {**at(paused, "spec"), "paused": True}
-    await _install(ready, SECRET, paused)
+    await install_volsync(ready, SECRET, paused)
     job = ready.see("batch/v1", "Job", "volsync-dst-web", "default")
     idle = await job.until(lambda obj: "startTime" in at(obj, "status"))
     pods = await ready.client.list("v1", "Pod", "default")
-    await ready.client.apply(_destination(), manager="m")
-    await _see(ready).until(lambda obj: _says(obj, "WaitingForManual"))
+    await ready.client.apply(make_destination(), manager="m")
+    await see_replication(ready).until(lambda obj: says(obj, "WaitingForManual"))
 
     assert 0 == dig(idle, "status", "active")
     assert not any("volsync-dst" in text(pod, "metadata", "name") for pod in pods)
@@ -161,8 +87,8 @@ async def test_paused_restore_runs_no_pod(ready: Cluster) -> None:
 async def test_empty_repository_counts_as_success(ready: Cluster) -> None:
     """The fault that operators suffer: nothing is restored, the result is Successful."""
     ready.plane.set_fault("default/web", "restore-empty")
-    await _install(ready, SECRET, _destination())
-    found = await _see(ready).until(lambda obj: _says(obj, "WaitingForManual"))
+    await install_volsync(ready, SECRET, make_destination())
+    found = await see_replication(ready).until(lambda obj: says(obj, "WaitingForManual"))
     suggested = await Operator(ready.client, LabClock(Ledger())).suggest_targets()
     logs = text(found, "status", "latestMoverStatus", "logs").splitlines()
 
@@ -174,16 +100,16 @@ async def test_empty_repository_counts_as_success(ready: Cluster) -> None:
 
 async def test_missing_secret_is_said_until_it_comes(ready: Cluster) -> None:
     """The condition tells of an error in the API's words, and the restore goes on with it."""
-    await _install(ready, _destination())
-    failed = await _see(ready).until(lambda obj: _says(obj, "Error"))
+    await install_volsync(ready, make_destination())
+    failed = await see_replication(ready).until(lambda obj: says(obj, "Error"))
     await ready.client.apply({**SECRET, "stringData": {"RESTIC_PASSWORD": "x"}}, manager="m")
-    lacking = await _see(ready).until(lambda obj: "secret should" in _message(obj))
+    lacking = await see_replication(ready).until(lambda obj: "secret should" in tell_condition(obj))
     await ready.client.apply(SECRET, manager="m")
-    await _see(ready).until(lambda obj: _says(obj, "WaitingForManual"))
+    await see_replication(ready).until(lambda obj: says(obj, "WaitingForManual"))
 
-    assert 'Secret "web-restic" not found' == _message(failed)
+    assert 'Secret "web-restic" not found' == tell_condition(failed)
     wanted = "secret should have fields: [RESTIC_REPOSITORY RESTIC_PASSWORD]"
-    assert wanted == _message(lacking)
+    assert wanted == tell_condition(lacking)
 
 
 @pytest.mark.parametrize(
@@ -202,24 +128,24 @@ async def test_missing_secret_is_said_until_it_comes(ready: Cluster) -> None:
 )
 async def test_destinations_that_cannot_be_say_why(ready: Cluster, spec: Object, said: str) -> None:
     """What the object lacks stands in its condition."""
-    destination: Object = {**_destination(), "spec": {"trigger": {"manual": "once"}, **spec}}
-    await _install(ready, SECRET, destination)
-    failed = await _see(ready).until(lambda obj: _says(obj, "Error"))
+    destination: Object = {**make_destination(), "spec": {"trigger": {"manual": "once"}, **spec}}
+    await install_volsync(ready, SECRET, destination)
+    failed = await see_replication(ready).until(lambda obj: says(obj, "Error"))
 
-    assert _message(failed).startswith(said)
+    assert tell_condition(failed).startswith(said)
 
 
 async def test_source_is_saved_at_once_and_by_schedule(ready: Cluster) -> None:
     """A new source is saved without waiting for its schedule; then the next time is set."""
-    await _install(ready, SECRET, _source("0 3 * * *"), _claim())
-    found = await _see(ready, "ReplicationSource").until(
-        lambda obj: _says(obj, "WaitingForSchedule")
+    await install_volsync(ready, SECRET, make_source("0 3 * * *"), make_claim())
+    found = await see_replication(ready, "ReplicationSource").until(
+        lambda obj: says(obj, "WaitingForSchedule")
     )
     copy = ready.see(*CLAIM, "volsync-web-src", "default")
     await copy.until_gone()
-    await ready.client.apply(_source("* * * * *"), manager="m")
+    await ready.client.apply(make_source("* * * * *"), manager="m")
     last = text(found, "status", "lastSyncTime")
-    await _see(ready, "ReplicationSource").until(
+    await see_replication(ready, "ReplicationSource").until(
         lambda obj: text(obj, "status", "lastSyncTime") != last
     )
 
@@ -229,15 +155,15 @@ async def test_source_is_saved_at_once_and_by_schedule(ready: Cluster) -> None:
 
 async def test_schedule_of_six_fields_is_saved_once_and_never_again(ready: Cluster) -> None:
     """The CRD lets it pass; the first backup is made, then its condition tells of an error."""
-    await _install(ready, SECRET, _source("0 5 0 * * *"), _claim())
-    found = await _see(ready, "ReplicationSource").until(lambda obj: _says(obj, "Error"))
+    await install_volsync(ready, SECRET, make_source("0 5 0 * * *"), make_claim())
+    found = await see_replication(ready, "ReplicationSource").until(lambda obj: says(obj, "Error"))
     job = await ready.client.get("batch/v1", "Job", "volsync-src-web", "default")
-    await ready.client.apply(_source("0 5 * * *"), manager="m")
-    mended = await _see(ready, "ReplicationSource").until(
-        lambda obj: _says(obj, "WaitingForSchedule")
+    await ready.client.apply(make_source("0 5 * * *"), manager="m")
+    mended = await see_replication(ready, "ReplicationSource").until(
+        lambda obj: says(obj, "WaitingForSchedule")
     )
 
-    assert "expected exactly 5 fields, found 6: [0 5 0 * * *]" == _message(found)
+    assert "expected exactly 5 fields, found 6: [0 5 0 * * *]" == tell_condition(found)
     assert text(found, "status", "lastSyncTime")
     assert text(found, "status", "lastSyncStartTime")
     assert "nextSyncTime" not in at(found, "status")
@@ -247,15 +173,15 @@ async def test_schedule_of_six_fields_is_saved_once_and_never_again(ready: Clust
 
 async def test_claim_is_filled_when_its_restore_is_done(ready: Cluster) -> None:
     """A claim that names a destination waits for its image, and says so."""
-    await _install(ready, _claim("web"))
+    await install_volsync(ready, make_claim("web"))
     claim = ready.see(*CLAIM, "web", "default")
     reasons: set[str] = set()
     while "VolSyncPopulatorReplicationDestinationMissing" not in reasons:
         events = await ready.client.list("v1", "Event", "default")
         reasons = {text(event, "reason") for event in events}
         await LabClock(Ledger(), speed=1000.0).pause(1.0)
-    await ready.client.apply(_destination(), manager="m")
-    await _see(ready).until(lambda obj: _says(obj, "Error"))
+    await ready.client.apply(make_destination(), manager="m")
+    await see_replication(ready).until(lambda obj: says(obj, "Error"))
     waiting = await claim.until(lambda _: True)
     await ready.client.apply(SECRET, manager="m")
     await claim.until(lambda obj: dig(obj, "status", "phase") == "Bound")

@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from lab.kubernetes.controllers.children import list_children, make_pod, owner_places, plant_pod
 from lab.kubernetes.controllers.world import World, is_true, set_condition
 from lab.kubernetes.store import Change, Place
-from lab.kubernetes.values import Object, dig, grow, is_going, name_of, number, text
+from lab.kubernetes.values import Object, dig, grow, is_going, name_of, number, text, uid_of
 
 __all__ = ["Jobs"]
+
+# Before a failed pod has a successor: kube-controller-manager's default, doubled each time.
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 10.0, 360.0
 
 
 class Jobs:
@@ -19,6 +22,7 @@ class Jobs:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._due: set[str] = set()  # uid and number of failures after which it was waited
 
     def places(self, change: Change) -> Iterable[Place]:
         """A Job, or the one that owns a changed pod."""
@@ -27,10 +31,11 @@ class Jobs:
     def reconcile(self, place: Place) -> None:
         """Start pods until enough succeeded, and count them."""
         job = self._world.find(place)
-        if job is None or is_going(job) or is_true(job, "Complete") or dig(job, "spec", "suspend"):
+        if job is None or is_going(job) or _is_over(job) or dig(job, "spec", "suspend"):
             return
         pods = list_children(self._world, job, "pods")
         succeeded = sum(1 for pod in pods if text(pod, "status", "phase") == "Succeeded")
+        failed = sum(1 for pod in pods if text(pod, "status", "phase") == "Failed")
         active = [
             pod
             for pod in pods
@@ -38,6 +43,8 @@ class Jobs:
         ]
         wanted = number(job, "spec", "completions", default=1)
         parallelism = number(job, "spec", "parallelism", default=1)
+        if failed and self._is_held(place, job, failed, has_active=bool(active)):
+            return
         for _ in range(min(parallelism, wanted - succeeded) - len(active)):
             labels = {"job-name": name_of(job), "batch.kubernetes.io/job-name": name_of(job)}
             plant_pod(
@@ -52,6 +59,8 @@ class Jobs:
         def change(obj: Object) -> None:
             status = grow(obj, "status")
             status.update({"active": running, "succeeded": succeeded, "ready": 0})
+            if failed:
+                status["failed"] = failed
             status.setdefault("startTime", now)
             if succeeded >= wanted:
                 reason = "CompletionsReached"
@@ -61,3 +70,35 @@ class Jobs:
                 status.update({"active": 0, "completionTime": now})
 
         self._world.edit(place, change)
+
+    def _is_held(self, place: Place, job: Object, failed: int, *, has_active: bool) -> bool:
+        """Tell whether a Job that failed starts no pod now: it has failed for good, or waits."""
+        now, limit = self._world.api.now(), number(job, "spec", "backoffLimit", default=6)
+        is_new = number(job, "status", "failed") < failed
+
+        def count(obj: Object) -> None:
+            status = grow(obj, "status")
+            status.update({"failed": failed, "active": int(has_active)})
+            if failed > limit:
+                said = "Job has reached the specified backoff limit"
+                for kind in ("FailureTarget", "Failed"):
+                    set_condition(status, kind, "True", "BackoffLimitExceeded", said, now=now)
+
+        self._world.edit(place, count)
+        if failed > limit:
+            return True
+        if not is_new and not has_active:
+            return f"{uid_of(job)}/{failed}" not in self._due
+        key = f"job/{uid_of(job)}/{failed}"
+        wait_s = min(_FIRST_WAIT_S * 2 ** (failed - 1), _LONGEST_WAIT_S)
+        if not has_active:
+            self._world.expire(key, wait_s, lambda: self._go_on(place, f"{uid_of(job)}/{failed}"))
+        return not has_active
+
+    def _go_on(self, place: Place, due: str) -> None:
+        self._due.add(due)
+        self._world.queue(self, place)
+
+
+def _is_over(job: Object) -> bool:
+    return is_true(job, "Complete") or is_true(job, "Failed")

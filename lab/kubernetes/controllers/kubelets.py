@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from lab.kubernetes.controllers import podstatus
 from lab.kubernetes.controllers.longhorn_access import explain_unattached
 from lab.kubernetes.controllers.longhorn_managers import VOLUMES
+from lab.kubernetes.controllers.movers import find_exit_code
 from lab.kubernetes.controllers.scheduling import claims_of
 from lab.kubernetes.controllers.world import World
 from lab.kubernetes.durations import (
@@ -177,7 +178,7 @@ class Kubelets:
             )
             self._world.tell(pod, "BackOff", "Back-off restarting failed container")
             return
-        ends = text(pod, "spec", "restartPolicy") != "Always"
+        ends = text(pod, "spec", "restartPolicy") != "Always" and not podstatus.listens(pod)
         self._world.later(
             f"pod/{uid}",
             JOB_RUN_S if ends else POD_READY_S,
@@ -195,7 +196,10 @@ class Kubelets:
         pod = self._world.find(place)
         if pod is not None and uid_of(pod) == uid:
             now = self._world.api.now()
-            self._world.edit(place, lambda obj: podstatus.mark_succeeded(obj, now=now))
+            if code := find_exit_code(self._world, pod):
+                self._world.edit(place, lambda obj: podstatus.mark_failed(obj, code=code, now=now))
+            else:
+                self._world.edit(place, lambda obj: podstatus.mark_succeeded(obj, now=now))
 
     def _stop(self, place: Place, pod: Object) -> None:
         self._blocked.pop(place, None)

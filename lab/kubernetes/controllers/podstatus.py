@@ -16,6 +16,7 @@ from lab.kubernetes.values import (
     namespace_of,
     number,
     text,
+    texts,
     uid_of,
 )
 
@@ -26,7 +27,9 @@ __all__ = [
     "has_network",
     "is_cni_pod",
     "is_crashing",
+    "listens",
     "mark_crashing",
+    "mark_failed",
     "mark_ready",
     "mark_restarted",
     "mark_started",
@@ -221,6 +224,25 @@ def mark_succeeded(pod: Object, *, now: str) -> None:
         ended: Object = {"exitCode": 0, "reason": "Completed", "finishedAt": now}
         container.update({"state": {"terminated": ended}, "ready": False})
     set_condition(status, "Ready", "False", "PodCompleted", "", now=now)
+
+
+def mark_failed(pod: Object, *, code: int, now: str) -> None:
+    """Every container ended with an error, and none is started again."""
+    status = grow(pod, "status")
+    status["phase"] = "Failed"
+    for container in maps(status, "containerStatuses"):
+        ended: Object = {"exitCode": code, "reason": "Error", "finishedAt": now}
+        container.update({"state": {"terminated": ended}, "ready": False})
+    set_condition(status, "Ready", "False", "PodFailed", "", now=now)
+
+
+def listens(pod: Object) -> bool:
+    """Tell whether a pod waits for whoever connects, so that it never ends by itself."""
+    return any(
+        word.endswith("/server.sh")
+        for container in maps(pod, "spec", "containers")
+        for word in texts(container, "command")
+    )
 
 
 def restart(pod: Object) -> None:

@@ -1,21 +1,26 @@
-"""VolSync: ReplicationSources and ReplicationDestinations that use restic, once it runs.
+"""VolSync: ReplicationSources and ReplicationDestinations, once it runs.
 
-Follows backube/volsync, `internal/controller/statemachine`. Objects that use another mover are
-left alone. VolSync watches VolumeSnapshots: where their kind is not served it does nothing at all.
+Follows backube/volsync, `internal/controller/statemachine`. VolSync watches VolumeSnapshots: where
+their kind is not served it does nothing at all.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from inventory.cron import ScheduleError, parse_schedule
 from lab.kubernetes.controllers.children import owner_places, place_of
-from lab.kubernetes.controllers.movers import CLAIMS, DESTINATIONS, SNAPSHOT_API, Mover, MoverError
+from lab.kubernetes.controllers.mover_methods import METHODS, Method
+from lab.kubernetes.controllers.mover_volumes import CLAIMS, SNAPSHOT_API, MoverError
+from lab.kubernetes.controllers.movers import DESTINATIONS, Mover, Progress
 from lab.kubernetes.controllers.world import World, set_condition
 from lab.kubernetes.schedules import find_next_time
 from lab.kubernetes.store import Change, Place
 from lab.kubernetes.values import (
+    Json,
     Object,
     at,
     clone_map,
@@ -29,6 +34,7 @@ from lab.kubernetes.values import (
 
 __all__ = ["Replications"]
 
+_API, _FORK = "volsync.backube/v1alpha1", "perfectra1n"
 _SOURCES = "replicationsources.volsync.backube"
 _KINDS = (("ReplicationDestination", DESTINATIONS), ("ReplicationSource", _SOURCES))
 # By the condition's reason: its status and message.
@@ -65,16 +71,18 @@ class Replications:
     def reconcile(self, place: Place) -> None:
         """Move one on, from one state to the next at most: each change brings it here again."""
         found = self._world.find(place)
-        if found is None or is_going(found):
-            return
+        if found is None or is_going(found) or "rsync" in at(found, "spec"):
+            return  # rsync over SSH is not played
         image = self._find_image()
         if not image or not self._world.api.serves(SNAPSHOT_API, "VolumeSnapshot"):
             return
         status = clone_map(at(found, "status"))
         try:
-            if not self._has_mover(found):
-                return
-            self._move(place, found, status, Mover(self._world, found, image))
+            method = self._find_method(found, image)
+            if method is None:
+                self._keep_syncthing(found, status)
+            else:
+                self._move(place, found, status, Mover(self._world, found, image, method))
         except (MoverError, ScheduleError) as error:
             self._say(status, "Error", "False", str(error))
         self._world.edit(place, lambda obj: obj.update({"status": status}))
@@ -92,24 +100,53 @@ class Replications:
                 return text(containers[0], "image") if containers else ""
         return ""
 
-    def _has_mover(self, found: Object) -> bool:
+    def _find_method(self, found: Object, image: str) -> Method | None:
+        """Find how an object's data are moved; None for syncthing, which runs for ever.
+
+        Raises:
+            MoverError: it says no way that this VolSync has, or more than one.
+        """
+        is_fork = _FORK in image or self._world.api.serves(_API, "KopiaMaintenance")
+        known = [method for method in METHODS if is_fork or method.name != "kopia"]
         spec = at(found, "spec")
-        if set(spec) <= {"trigger", "sourcePVC", "paused"}:
-            message = (
-                "a replication method must be specified"
-                " - enabled movers: [rclone restic rsync rsync-tls syncthing]"
-            )
+        if sum(method.field in spec for method in known) + ("syncthing" in spec) > 1:
+            message = "only one replication method can be supplied"
             raise MoverError(message)
-        return "restic" in spec
+        for method in known:
+            if method.field in spec:
+                return method
+        if "syncthing" in spec:
+            return None
+        names = sorted([*(method.name for method in known), "rsync", "syncthing"])
+        message = "a replication method must be specified - enabled movers: "
+        raise MoverError(f"{message}[{' '.join(names)}]")
+
+    def _keep_syncthing(self, found: Object, status: Object) -> None:
+        """Say what Syncthing tells of itself: it synchronizes for ever, here with nobody."""
+        digest = base64.b32encode(hashlib.sha256(uid_of(found).encode()).digest()).decode()
+        digest += digest[:4]  # four check digits in life
+        groups = [digest[start : start + 7] for start in range(0, 56, 7)]
+        peers: list[Json] = [
+            {"ID": text(peer, "ID"), "address": text(peer, "address"), "connected": False}
+            for peer in maps(found, "spec", "syncthing", "peers")
+        ]
+        status["syncthing"] = {"ID": "-".join(groups), "peers": peers}
+        if not text(status, "lastSyncStartTime"):
+            self._begin(status)
 
     def _move(self, place: Place, found: Object, status: Object, mover: Mover) -> None:
         if text(status, "lastSyncTime"):
             self._read_schedule(found)  # as long as it cannot be read nothing goes on
         if text(status, "lastSyncStartTime"):
-            if not mover.advance():
-                self._say(status, "SyncInProgress")
+            status.update(mover.publish())
+            progress = mover.advance()
+            if progress is Progress.DONE:
+                self._complete(found, status, mover)
                 return
-            self._complete(found, status, mover)
+            if progress is Progress.FAILED:
+                status["latestMoverStatus"] = {"result": "Failed", "logs": mover.tell_failure()}
+                mover.delete_job()
+            self._say(status, "SyncInProgress")
         elif not text(status, "lastSyncTime"):
             self._begin(status)
         else:
@@ -123,9 +160,9 @@ class Replications:
         """Note that the mover's Job is done."""
         outdated = text(status, "latestImage", "name")
         if text(found, "kind") == "ReplicationDestination":
-            status["latestImage"] = mover.make_image()
+            status["latestImage"] = mover.volumes.make_image()
         if text(status, "latestImage", "name") != outdated:
-            mover.delete_snapshot(outdated)
+            mover.volumes.delete_snapshot(outdated)
         status["latestMoverStatus"] = {"result": "Successful", "logs": mover.tell_log()}
         begun = datetime.fromisoformat(text(status, "lastSyncStartTime"))
         lasted_s = (self._world.clock.now() - begun).total_seconds()
