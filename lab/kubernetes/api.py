@@ -6,26 +6,23 @@ Synchronous on purpose: nothing here waits, so each call is atomic.
 from __future__ import annotations
 
 from collections.abc import Callable
-from weakref import WeakSet
 
 from lab.kubernetes.components import ComponentWriter, DirectWriter
 from lab.kubernetes.errors import (
     AlreadyExistsError,
     BadRequestError,
     NotFoundError,
-    UnavailableError,
 )
 from lab.kubernetes.lists import list_rule
 from lab.kubernetes.merging import Owner, apply_fields, note_update
 from lab.kubernetes.patching import patch_merge
 from lab.kubernetes.preconditions import check_identity, check_same
+from lab.kubernetes.reading import ApiReader
 from lab.kubernetes.registry import Registry, Served
 from lab.kubernetes.rules import check_rules
-from lab.kubernetes.selectors import make_filter
 from lab.kubernetes.store import Store
 from lab.kubernetes.users import ADMIN, User
 from lab.kubernetes.values import Object, clone_map, name_of, namespace_of, text
-from lab.kubernetes.watching import Watch
 from lab.kubernetes.writing import Writer
 
 __all__ = ["Admission", "Api"]
@@ -34,16 +31,13 @@ __all__ = ["Admission", "Api"]
 Admission = Callable[[Served, str, Object], None]
 
 
-class Api:
+class Api(ApiReader):
     """Reads and writes objects under the rules of Kubernetes."""
 
     def __init__(self, now: Callable[[], str]) -> None:
+        super().__init__()
         self.now = now
-        self.store = Store()
-        self.registry = Registry()
         self.admission: list[Admission] = []
-        self.is_available = False  # whether any API server listens
-        self._watches: WeakSet[Watch] = WeakSet()
         self.writer = Writer(self.store, now)
         self.check_components: Callable[[], None] = lambda: None  # raises: they cannot write now
         self.components: ComponentWriter = self._make_components()
@@ -61,83 +55,6 @@ class Api:
 
     def _check_components(self) -> None:
         self.check_components()
-
-    def interrupt(self) -> None:
-        """End every watch: the last API server stopped."""
-        for watch in tuple(self._watches):
-            watch.fail(UnavailableError("the API server stopped"))
-
-    def check_available(self) -> None:
-        """Refuse when no API server listens.
-
-        Raises:
-            UnavailableError: none does.
-        """
-        if not self.is_available:
-            raise UnavailableError("connection refused: no API server is listening")
-
-    def serves(self, api_version: str, kind: str) -> bool:
-        """Tell whether a kind is served."""
-        return self.registry.find(api_version, kind) is not None
-
-    def kind(self, api_version: str, kind: str) -> Served:
-        """Find a kind by what manifests say.
-
-        Raises:
-            NotFoundError: it is not served.
-        """
-        found = self.registry.find(api_version, kind)
-        if found is None:
-            raise NotFoundError.of_kind()
-        return found
-
-    def get(self, served: Served, name: str, namespace: str) -> Object:
-        """Read one object, as a copy.
-
-        Raises:
-            NotFoundError: there is none.
-        """
-        return served.show(clone_map(self._live(served, name, namespace)))
-
-    def list(
-        self,
-        served: Served,
-        namespace: str,
-        *,
-        labels: str = "",
-        fields: str = "",
-        version: int | None = None,
-    ) -> tuple[list[Object], str]:
-        """Read all objects, not to be changed, and the resourceVersion of the list.
-
-        With a version, as they were then.
-
-        Raises:
-            GoneError: that is too long ago.
-        """
-        accepts, resource = make_filter(labels, fields), served.kind.resource
-        found = (
-            self.store.all(resource, namespace)
-            if version is None
-            else self.store.all_at(resource, namespace, version)
-        )
-        objects = [served.show(obj) for obj in found if accepts(obj)]
-        return objects, str(self.store.version if version is None else version)
-
-    def watch(
-        self, served: Served, namespace: str, *, labels: str = "", fields: str = "", since: str = ""
-    ) -> Watch:
-        """Follow changes; see `Watch`."""
-        watch = Watch(
-            self.store,
-            served.kind.resource,
-            namespace,
-            accepts=make_filter(labels, fields),
-            show=served.show,
-        )
-        watch.begin(since)
-        self._watches.add(watch)
-        return watch
 
     def create(
         self, obj: Object, *, manager: str = "", user: User = ADMIN, dry_run: bool = False
@@ -211,7 +128,7 @@ class Api:
         """
         served, obj = self._receive(obj)
         kind = served.kind
-        live = self._live(served, name_of(obj), namespace_of(obj))
+        live = self.find_live(served, name_of(obj), namespace_of(obj))
         check_same(kind, obj, live)
         revised = self.writer.revise(kind, live, obj, subresource)
         if manager:
@@ -240,7 +157,7 @@ class Api:
                 f"the name of the object ({name_of(changed)}) does not match the name on the URL "
                 f"({name})"
             )
-        check_identity(served.kind, changed, self._live(served, name, namespace))
+        check_identity(served.kind, changed, self.find_live(served, name, namespace))
         return self.update(changed, subresource=subresource, manager=manager, dry_run=dry_run)
 
     def merge(
@@ -280,7 +197,7 @@ class Api:
         Raises:
             NotFoundError: there is no such object.
         """
-        live = self._live(served, name, namespace)
+        live = self.find_live(served, name, namespace)
         if not dry_run:
             live = self.writer.delete(served.kind, live, propagation, grace_s)
         return served.show(clone_map(live))
@@ -290,13 +207,6 @@ class Api:
         obj = clone_map(obj)
         obj["apiVersion"] = served.kind.api_version()
         return served, self.writer.place(served.kind, obj)
-
-    def _live(self, served: Served, name: str, namespace: str) -> Object:
-        kind = served.kind
-        live = self.store.get(kind.resource, namespace if kind.namespaced else "", name)
-        if live is None:
-            raise NotFoundError.of(kind.plural, kind.group, name)
-        return live
 
     def _admit(self, served: Served, operation: str, obj: Object) -> None:
         for admission in self.admission:

@@ -1,6 +1,6 @@
 """What a machine is made of, and which of its disks an install selector means.
 
-Sources: `machine.install` of Talos v1.13.9 (`DiskMatchExpression` and its tests), Disks.block and
+Sources: `machine.install` of Talos v1.13.9 (`DiskMatchExpression`, its tests), Disks.block and
 LinkStatuses.net as `talosctl get` prints them.
 """
 
@@ -17,10 +17,8 @@ __all__ = ["Disk", "DiskSelector", "Hardware", "Nic", "derive_hardware", "parse_
 _UNITS: Mapping[str, int] = {
     "": 1,
     "b": 1,
-    **{f"{unit}b": 1000 ** (power + 1) for power, unit in enumerate("kmgtp")},
-    **{unit: 1000 ** (power + 1) for power, unit in enumerate("kmgtp")},
-    **{f"{unit}ib": 1024 ** (power + 1) for power, unit in enumerate("kmgtp")},
-    **{f"{unit}i": 1024 ** (power + 1) for power, unit in enumerate("kmgtp")},
+    **{f"{unit}{end}": 1000**power for power, unit in enumerate("kmgtp", 1) for end in ("", "b")},
+    **{f"{unit}i{end}": 1024**power for power, unit in enumerate("kmgtp", 1) for end in ("", "b")},
 }
 # cel-go breaks the line after an operator that would end at this column or later, counting the
 # operator as it names it, `_&&_` (parser/unparser.go).
@@ -70,11 +68,7 @@ class Nic:
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """One machine's inventory; `memory` in bytes.
-
-    Attributes:
-        has_known_disks: Whether somebody said what disks it has; derived ones are a guess.
-    """
+    """One machine's inventory; `memory` in bytes."""
 
     uuid: str
     serial: str
@@ -84,7 +78,7 @@ class Hardware:
     cpus: int = 4
     manufacturer: str = "Lab"
     product: str = "Simulated"
-    has_known_disks: bool = False
+    has_known_disks: bool = False  # else they are a guess
 
     def wipe(self, paths: Collection[str]) -> Hardware:
         """Take what is on some disks off them, by device path."""

@@ -66,7 +66,7 @@ class RealApi(Api):
     ) -> Object:
         """Replace an object, or what its subresource covers; see `Api`."""
         served, obj = self._receive(obj)
-        live = self._live(served, name_of(obj), namespace_of(obj))
+        live = self.find_live(served, name_of(obj), namespace_of(obj))
         # Custom resources are replaced with a version only.
         grow(obj, "metadata").setdefault(
             "resourceVersion", text(live, "metadata", "resourceVersion")
@@ -102,7 +102,7 @@ class RealApi(Api):
         dry_run: bool = False,
     ) -> Object:
         """Delete an object; see `Api`."""
-        live = self._live(served, name, namespace)
+        live = self.find_live(served, name, namespace)
         options: Object = {"propagationPolicy": propagation or "Background"}
         if grace_s is not None:
             options["gracePeriodSeconds"] = grace_s
