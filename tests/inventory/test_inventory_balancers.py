@@ -2,83 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-
 import pytest
 
-from inventory import Finding, read_repository
+from inventory import read_repository
+from tests.inventory.inventory_balancers import (
+    ANNOUNCED,
+    BLOCK,
+    CILIUM_POOL,
+    IPS,
+    METALLB_POOL,
+    SELECTED,
+    Write,
+    ids,
+    pool,
+    release,
+    service,
+)
 from tests.inventory.inventory_files import base, kustomization
 
-Write = Callable[[Mapping[str, str]], Path]
-
 GATEWAY = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g}\n"
-CILIUM_POOL = """\
-apiVersion: cilium.io/v2
-kind: CiliumLoadBalancerIPPool
-metadata: {name: pool}
-spec: SPEC
-"""
-ANNOUNCED = """\
----
-apiVersion: cilium.io/v2alpha1
-kind: CiliumL2AnnouncementPolicy
-metadata: {name: policy}
-spec: {loadBalancerIPs: FLAG}
-"""
-METALLB_POOL = """\
-apiVersion: metallb.io/v1beta1
-kind: IPAddressPool
-metadata: {name: main, namespace: metallb}
-spec: {addresses: [10.0.2.0/28, "${METALLB_RANGE}"]}
-"""
-
-
-def pool(spec: str) -> str:
-    """Write a pool of Cilium's, and that its addresses are announced."""
-    return CILIUM_POOL.replace("SPEC", spec) + ANNOUNCED.replace("FLAG", "true")
-
-
-def service(annotations: str, name: str = "s", more: str = "") -> str:
-    """Write a Service of a load balancer."""
-    return (
-        "apiVersion: v1\nkind: Service\n"
-        f"metadata: {{name: {name}, namespace: default, annotations: {{{annotations}}}}}\n"
-        f"spec: {{type: LoadBalancer, ports: [{{port: 80}}]{more}}}\n"
-    )
-
-
-def ids(write: Write, *manifests: str) -> list[str]:
-    """Return the findings about addresses of a cluster that holds these manifests."""
-    found = [finding.id for finding in read(write, *manifests)]
-    return [name for name in found if name.startswith("address-")]
-
-
-def read(write: Write, *manifests: str) -> tuple[Finding, ...]:
-    """Return the findings of a cluster that holds these manifests."""
-    names = [f"m{number}.yaml" for number in range(len(manifests))]
-    files = base(
-        **{
-            "kustomization.yaml": kustomization("flux-entry.yaml", "source.yaml", *names),
-            **dict(zip(names, manifests, strict=True)),
-        }
-    )
-    files["clusters/main/clusterenv.yaml"] = "METALLB_RANGE: 10.0.0.130-10.0.0.250\n"
-    return read_repository(write(files), "main").findings
-
-
-def release(chart: str, values: str) -> str:
-    """Write a HelmRelease."""
-    return (
-        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n"
-        f"metadata: {{name: {chart}, namespace: default}}\nspec:\n"
-        f"  chart: {{spec: {{chart: {chart}, version: 1.0.0}}}}\n  values: {values}\n"
-    )
-
-
-IPS = "lbipam.cilium.io/ips"
-SELECTED = "{{blocks: [{{cidr: 10.0.1.0/24}}], serviceSelector: {{{}}}}}"
-BLOCK = "{blocks: [{cidr: 10.0.1.0/24}]}"
 
 
 @pytest.mark.parametrize(
@@ -273,90 +215,3 @@ def test_vip_in_a_pool_of_cilium_is_found(write: Write) -> None:
     findings = read_repository(write(files), "main").findings
 
     assert {"vip-in-pool", "node-in-pool"} == {f.id for f in findings if "-in-pool" in f.id}
-
-
-NOTE = "metallb.io/loadBalancerIPs: 10.0.0.140"
-FREE = "service: {main: {type: LoadBalancer}}"
-
-
-@pytest.mark.parametrize(
-    ("manifests", "count"),
-    [
-        ((METALLB_POOL, service(NOTE), service("", "free")), 1),
-        ((METALLB_POOL, service(NOTE), release("plex", f"{{{FREE}}}")), 1),
-        ((METALLB_POOL, service("", "free")), 0),
-        ((METALLB_POOL, service(NOTE), service("metallb.io/address-pool: x", "free")), 0),
-        ((METALLB_POOL, service(NOTE), service("", "free", ", loadBalancerClass: x")), 0),
-        ((METALLB_POOL.replace("]}", "], autoAssign: false}"), service(NOTE), service("", "f")), 0),
-        (
-            (
-                METALLB_POOL,
-                service(NOTE),
-                release(
-                    "traefik", "{service: {type: LoadBalancer, spec: {loadBalancerIP: 10.0.0.141}}}"
-                ),
-            ),
-            0,
-        ),
-        (
-            (
-                METALLB_POOL,
-                service(NOTE),
-                release(
-                    "pg",
-                    "{template: {metadata: {annotations: {metallb.io/loadBalancerIPs: 10.0.0.142}},"
-                    " spec: {type: LoadBalancer}}}",
-                ),
-            ),
-            0,
-        ),
-        (
-            (
-                pool("{blocks: [{cidr: 10.0.1.0/24}]}"),
-                service(f"{IPS}: 10.0.1.9"),
-                service("", "f"),
-            ),
-            1,
-        ),
-        ((pool(SELECTED.format("matchLabels: {a: b}")), service(f"{IPS}: 10.0.1.9")), 0),
-    ],
-)
-def test_service_that_may_take_the_address_of_another_is_found(
-    write: Write, manifests: tuple[str, ...], count: int
-) -> None:
-    """Only where a pool serves whoever comes, and the service leaves the choice to it."""
-    assert count == ids(write, *manifests).count("address-not-reserved")
-
-
-RESERVED = METALLB_POOL.replace("]}", "], autoAssign: false}")
-
-
-@pytest.mark.parametrize(
-    ("manifests", "severities"),
-    [
-        ((RESERVED, service("", "f")), ["error"]),
-        ((RESERVED, release("plex", f"{{{FREE}}}")), ["warning"]),
-        ((RESERVED, service(NOTE)), []),
-        ((RESERVED, service("metallb.io/address-pool: main", "f")), []),
-        ((RESERVED, service("", "f", ", loadBalancerClass: x")), []),
-        ((RESERVED, METALLB_POOL.replace("main", "more"), service("", "f")), []),
-        ((RESERVED, pool(BLOCK), service("", "f")), []),
-        ((METALLB_POOL, service("", "f")), []),
-        ((service("", "f"),), []),
-        (
-            (
-                release("metallb-config", "{ipAddressPools: [{name: main, autoAssign: false}]}"),
-                service("", "f"),
-            ),
-            ["error"],
-        ),
-    ],
-)
-def test_service_that_no_pool_serves_is_found(
-    write: Write, manifests: tuple[str, ...], severities: list[str]
-) -> None:
-    """For certain where it is a manifest; nothing where anybody might give it an address."""
-    findings = read(write, *manifests)
-    found = [f.severity.value for f in findings if f.id == "address-not-assigned"]
-
-    assert severities == found
