@@ -113,9 +113,12 @@ class Snapshot:
         for item in self.restores:
             if (item.namespace, item.name) != (claim.namespace, source):
                 continue
+            said = [c.message for c in item.conditions() if c.reason == "Error"]
             if text_at(item.raw, "status", "latestMoverStatus", "result") == "Failed":
                 logs = text_at(item.raw, "status", "latestMoverStatus", "logs").splitlines()
-                return f", its restore fails: {logs[-1] if logs else 'its mover says nothing'}"
+                said.append(logs[-1] if logs else "its mover says nothing")
+            if said:
+                return f", its restore fails: {said[0]}"
         return ""
 
     def tell_empty_restores(self) -> str:

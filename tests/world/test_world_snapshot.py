@@ -245,6 +245,36 @@ def test_claims_of_backups_are_not_waited_for() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (
+            {"latestMoverStatus": {"result": "Failed", "logs": "a\nERROR: failure locking"}},
+            ", its restore fails: ERROR: failure locking",
+        ),
+        (
+            {"latestMoverStatus": {"result": "Failed"}},
+            ", its restore fails: its mover says nothing",
+        ),
+        (
+            {"conditions": [{**_READY, "reason": "Error", "message": "no Secret"}]},
+            ", its restore fails: no Secret",
+        ),
+        ({"latestMoverStatus": {"result": "Successful", "logs": "done"}}, ""),
+    ],
+)
+def test_claims_say_that_their_restore_fails(status: JsonObject, said: str) -> None:
+    """What a gate waits for is told with why it does not come."""
+    source: JsonObject = {"kind": "ReplicationDestination", "name": "data"}
+    waiting = live_object("v1", "PersistentVolumeClaim", "data", spec={"dataSourceRef": source})
+    destination = live_object(
+        "volsync.backube/v1alpha1", "ReplicationDestination", "data", status=status
+    )
+    snapshot = replace(make_snapshot(restores=[destination]), claims=(waiting,))
+
+    assert (f"claim flux-system/data is new{said}",) == snapshot.tell_pending_claims()
+
+
 def test_restores_of_nothing_are_named() -> None:
     """VolSync calls it a success; its mover's log tells, and only of the one that found nothing."""
 
