@@ -74,7 +74,6 @@ class Jobs:
     def _is_held(self, place: Place, job: Object, failed: int, *, has_active: bool) -> bool:
         """Tell whether a Job that failed starts no pod now: it has failed for good, or waits."""
         now, limit = self._world.api.now(), number(job, "spec", "backoffLimit", default=6)
-        is_new = number(job, "status", "failed") < failed
 
         def count(obj: Object) -> None:
             status = grow(obj, "status")
@@ -87,13 +86,12 @@ class Jobs:
         self._world.edit(place, count)
         if failed > limit:
             return True
-        if not is_new and not has_active:
-            return f"{uid_of(job)}/{failed}" not in self._due
-        key = f"job/{uid_of(job)}/{failed}"
+        due = f"{uid_of(job)}/{failed}"
+        if has_active or due in self._due:
+            return False
         wait_s = min(_FIRST_WAIT_S * 2 ** (failed - 1), _LONGEST_WAIT_S)
-        if not has_active:
-            self._world.expire(key, wait_s, lambda: self._go_on(place, f"{uid_of(job)}/{failed}"))
-        return not has_active
+        self._world.expire(f"job/{due}", wait_s, lambda: self._go_on(place, due))
+        return True
 
     def _go_on(self, place: Place, due: str) -> None:
         self._due.add(due)
