@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from lifecycle.diagnosis.asking import Room, Subject
+from lifecycle.diagnosis.databases import explain_database
 from lifecycle.diagnosis.facts import Facts
 from lifecycle.diagnosis.flux import explain_kustomization, explain_source
 from lifecycle.diagnosis.follow import FOLLOWERS
@@ -40,6 +41,7 @@ _EXPLAINERS: Final[Mapping[str, Explainer]] = {
     "Pod": explain_pod,
     "PersistentVolumeClaim": explain_claim,
     "Volume": explain_volume,
+    "Cluster": explain_database,
     "Service": explain_service,
     "Node": explain_node,
     **dict.fromkeys(("Certificate", "Issuer", "ClusterIssuer"), explain_certificate),
@@ -119,7 +121,9 @@ def _explain_promises(sight: Sight, facts: Facts) -> tuple[Diagnosis, ...]:
     scene = Scene(sight, facts, _EXPLAINERS, FOLLOWERS)
     claims = [key_of(item) for item in sight.of_kind("PersistentVolumeClaim")]
     volumes = [key_of(item) for item in sight.of_kind("Volume")]
-    found = explain_objects(sight, facts, [*list_silent_webhooks(scene), *claims, *volumes])
+    databases = [key_of(item) for item in sight.of_kind("Cluster")]
+    stored = [*claims, *volumes, *databases]
+    found = explain_objects(sight, facts, [*list_silent_webhooks(scene), *stored])
     services = (
         explain_addressless(replace(scene, path=(key_of(item),)), item)
         for item in sight.of_kind("Service")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lifecycle.diagnosis.catalogue import match_message
+from lifecycle.diagnosis.databases import find_awaited_database
 from lifecycle.diagnosis.scene import Scene
 from lifecycle.diagnosis.values import Diagnosis, Key
 from lifecycle.drivers.documents import Json, list_at, number_at, object_at, text_at
@@ -24,6 +25,7 @@ def explain_pod(scene: Scene, key: Key, item: KubernetesObject | None) -> Diagno
         return None
     node = text_at(item.raw, "spec", "nodeName")
     found = _explain_node(scene, node) if node else _explain_placing(scene, item)
+    found = found or find_awaited_database(scene, item)
     found = found or _explain_containers(scene, item) or _explain_claims(scene, item)
     # An event may be there before the status that says which container it is about.
     fields = {

@@ -26,7 +26,7 @@ _VAGUE = frozenset(
         *("health-says-failed", "expression-without-value"),
     }
 )
-_WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "Pod")
+_WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "Pod", "Cluster")
 
 
 def explain_release(scene: Scene, key: Key, item: KubernetesObject | None) -> Diagnosis | None:

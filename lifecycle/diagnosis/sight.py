@@ -44,6 +44,7 @@ _KINDS: Final = (
     ("cilium.io/v2alpha1", "CiliumLoadBalancerIPPool"),
     ("longhorn.io/v1beta2", "Volume"),
     ("volsync.backube/v1alpha1", "ReplicationDestination"),
+    ("postgresql.cnpg.io/v1", "Cluster"),
     ("cert-manager.io/v1", "Certificate"),
     ("cert-manager.io/v1", "Issuer"),
     ("cert-manager.io/v1", "ClusterIssuer"),

@@ -52,6 +52,8 @@ class ClusterIsHealthy:
         if waiting:
             good = len(judged) - len(waiting)
             return Needed(f"{good} of {len(judged)} ready; {'; '.join(waiting[:_SHOWN])}")
+        if unready := snapshot.list_unready_databases():
+            return Needed(f"{len(judged)} components ready; {'; '.join(unready[:_SHOWN])}")
         told = f"{len(judged)} components ready{snapshot.tell_empty_restores()}"
         return Satisfied(f"{nodes.evidence}; {told}")
 

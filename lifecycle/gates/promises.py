@@ -1,4 +1,4 @@
-"""Gate: a layer keeps its promises: webhooks answer, claims are bound, volumes are healthy."""
+"""Gate: a layer keeps its promises: webhooks answer, claims are bound, databases are up."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class LayerKeepsPromises:
 
     Asked after each layer: admission webhooks of what is installed have endpoints (but of what is
     left for a later layer), cert-manager takes an Issuer in a dry run, claims are bound, Longhorn's
-    attached volumes are healthy, and LoadBalancer services of the awaited components have an
-    address once there are pools.
+    attached volumes are healthy, CloudNativePG's databases have all of their instances, and
+    LoadBalancer services of the awaited components have an address once there are pools.
     """
 
     world: World
@@ -58,6 +58,7 @@ class LayerKeepsPromises:
             *await _ask_cert_manager(api, snapshot),
             *snapshot.tell_pending_claims(),
             *_find_unhealthy_volumes(snapshot),
+            *snapshot.list_unready_databases(),
             *self._find_addressless(snapshot),
         ]
         if broken:
@@ -159,7 +160,8 @@ def _describe(snapshot: Snapshot) -> str:
     addressed = sum(
         bool(list_at(item.raw, "status", "loadBalancer", "ingress")) for item in snapshot.services
     )
+    databases = f"{len(snapshot.databases)} databases up, " if snapshot.databases else ""
     return (
-        f"{len(snapshot.claims)} claims bound, {len(snapshot.volumes)} volumes healthy, "
+        f"{len(snapshot.claims)} claims bound, {len(snapshot.volumes)} volumes healthy, {databases}"
         f"{addressed} services with an address{snapshot.tell_empty_restores()}"
     )

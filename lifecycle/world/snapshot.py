@@ -10,6 +10,7 @@ from itertools import chain
 from inventory import Component, Release
 from lifecycle.drivers.documents import list_at, number_at, text_at
 from lifecycle.drivers.kubernetes import KubernetesObject
+from lifecycle.world.databases import describe_unready
 from lifecycle.world.flux_status import Readiness, State, read_kustomization, read_release
 from lifecycle.world.mirror import Mirror
 
@@ -43,6 +44,7 @@ class Snapshot:
     has_address_pools: bool
     makers: tuple[KubernetesObject, ...] = ()
     restores: tuple[KubernetesObject, ...] = ()
+    databases: tuple[KubernetesObject, ...] = ()
 
     def judge(self, component: Component, *, commit: str) -> Readiness:
         """Judge a component: its Kustomization, then its releases, then their workloads.
@@ -121,6 +123,14 @@ class Snapshot:
                 return f", its restore fails: {said[0]}"
         return ""
 
+    def list_unready_databases(self) -> tuple[str, ...]:
+        """Say of CloudNativePG's Clusters that lack instances how they are."""
+        return tuple(
+            f"database {item.namespace}/{item.name}: {how}"
+            for item in self.databases
+            if (how := describe_unready(item))
+        )
+
     def tell_empty_restores(self) -> str:
         """Name VolSync's destinations that took an empty repository for a success, if any.
 
@@ -147,12 +157,13 @@ async def take_snapshot(mirror: Mirror) -> Snapshot:
         ("v1", "PersistentVolumeClaim"),
         ("longhorn.io/v1beta2", "Volume"),
         ("volsync.backube/v1alpha1", "ReplicationDestination"),
+        ("postgresql.cnpg.io/v1", "Cluster"),
     ]
     kinds = (selections, _WORKLOADS, _POOLS, _MAKERS)
     found = await asyncio.gather(
         *(asyncio.gather(*(mirror.list(*kind) for kind in part)) for part in kinds)
     )
-    kustomizations, releases, services, claims, volumes, restores = found[0]
+    kustomizations, releases, services, claims, volumes, restores, databases = found[0]
     workloads, pools, makers = (tuple(chain.from_iterable(part)) for part in found[1:])
     return Snapshot(
         _by_name(kustomizations),
@@ -164,6 +175,7 @@ async def take_snapshot(mirror: Mirror) -> Snapshot:
         bool(pools),
         makers,
         restores,
+        databases,
     )
 
 

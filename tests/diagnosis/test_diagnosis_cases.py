@@ -41,7 +41,7 @@ _KNOWN_EVERYWHERE = {
 _GIVEN_BY_WALKS = {
     *("missing", "user", "similar", "chain", "applier", "provider", "accepted", "crd", "version"),
     *("class", "container", "image", "pulled", "ended", "node", "source", "robustness", "address"),
-    *("state", "stage", "condition", "service", "claim", "size"),
+    *("state", "stage", "condition", "service", "claim", "size", "job", "tries"),
 }
 
 

@@ -61,6 +61,7 @@ def make_snapshot(
     has_pools: bool = False,
     makers: Sequence[KubernetesObject] = (),
     restores: Sequence[KubernetesObject] = (),
+    databases: Sequence[KubernetesObject] = (),
 ) -> Snapshot:
     """A look at a cluster that holds this."""
     return Snapshot(
@@ -73,6 +74,7 @@ def make_snapshot(
         has_pools,
         tuple(makers),
         tuple(restores),
+        tuple(databases),
     )
 
 
@@ -298,3 +300,33 @@ def test_restores_of_nothing_are_named() -> None:
 
     assert not make_snapshot().tell_empty_restores()
     assert many.tell_empty_restores().endswith("flux-system/2 and 2 more")
+
+
+def test_databases_that_lack_instances_are_named() -> None:
+    """What counts is instances that are ready: a phase stays healthy when the only one is gone."""
+
+    def database(name: str, phase: str, ready: int, *true: str) -> KubernetesObject:
+        said: JsonObject = {
+            "phase": phase,
+            "readyInstances": ready,
+            "conditions": [{"type": kind, "status": "True"} for kind in true],
+        }
+        made = live_object("postgresql.cnpg.io/v1", "Cluster", name, status=said)
+        return KubernetesObject({**made.raw, "spec": {"instances": 2}})
+
+    healthy = "Cluster in healthy state"
+    snapshot = make_snapshot(
+        databases=[
+            database("good", healthy, 2, "Ready"),
+            database("asleep", healthy, 0, "Ready", "cnpg.io/hibernation"),
+            database("gone", healthy, 1, "Ready"),
+            database("moving", "Switchover in progress", 2),
+            live_object("postgresql.cnpg.io/v1", "Cluster", "new"),
+        ]
+    )
+
+    assert (
+        f"database flux-system/gone: {healthy}, 1 of 2 instances ready",
+        "database flux-system/moving: Switchover in progress, 2 of 2 instances ready",
+        "database flux-system/new: not taken up by CloudNativePG, 0 of 1 instances ready",
+    ) == snapshot.list_unready_databases()
