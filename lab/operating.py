@@ -12,7 +12,7 @@ from lab.flux.queue import REQUESTED_AT
 from lab.kubernetes import KubernetesClient
 from lab.kubernetes.controllers.requests import NODE_USER, is_pending, read_request
 from lab.kubernetes.errors import UnavailableError
-from lab.kubernetes.values import Object, maps, name_of, text
+from lab.kubernetes.values import Object, dig, maps, name_of, text
 
 __all__ = ["Operator"]
 
@@ -22,6 +22,7 @@ _RELEASE = "helm.toolkit.fluxcd.io/v2"
 _REQUEST = ("certificates.k8s.io/v1", "CertificateSigningRequest")
 _WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 # Webhooks that judge what other components apply, the best known first.
+_DATABASE = ("postgresql.cnpg.io/v1", "Cluster")
 _RESTORE = ("volsync.backube/v1alpha1", "ReplicationDestination")
 _JUDGES = ("cert-manager", "metallb")
 
@@ -51,6 +52,12 @@ class Operator:
             restores = await client.list(*_RESTORE)
             if spaces := [text(one, "metadata", "namespace") for one in restores]:
                 found[Target.RESTORE] = f"{spaces[-1]}/"
+        if await client.serves(*_DATABASE):
+            databases = await client.list(*_DATABASE)
+            recovered = [one for one in databases if _is_recovered(one)]
+            for target, ones in ((Target.DATABASE, databases), (Target.RECOVERY, recovered)):
+                if ones:
+                    found[target] = f"{text(ones[-1], 'metadata', 'namespace')}/"
         services = [where for kind in _WEBHOOKS for where in await _list_services(client, kind)]
         services.sort(key=lambda where: (not where.startswith(_JUDGES), where))
         if services:
@@ -106,6 +113,10 @@ def _is_fit(pod: Object) -> bool:
 def _is_foreign(request: Object) -> bool:
     asked = read_request(request) if is_pending(request) else None
     return asked is not None and bool({*asked.names} - {asked.user.removeprefix(NODE_USER)})
+
+
+def _is_recovered(cluster: Object) -> bool:
+    return dig(cluster, "spec", "bootstrap", "recovery", "source") is not None
 
 
 def _has_claim(pod: Object) -> bool:

@@ -172,5 +172,7 @@ _DESCRIBED = {
     Target.POD: "`namespace/prefix` of pods",
     Target.VOLUME: "`namespace/prefix` of the pods that use volumes",
     Target.RESTORE: "`namespace/prefix` of VolSync's ReplicationDestinations",
+    Target.RECOVERY: "`namespace/prefix` of CloudNativePG's Clusters that are recovered",
+    Target.DATABASE: "`namespace/prefix` of CloudNativePG's Clusters",
     Target.WEBHOOK: "`namespace/prefix` of the Service that serves webhooks",
 }

@@ -208,6 +208,27 @@ RUNNING_FAULTS = (
         " wait for them stay pending.",
         "https://github.com/backube/volsync/blob/main/mover-restic/entry.sh",
     ),
+    RunningFault(
+        PodFault.RECOVERY_ABSENT.value,
+        Target.RECOVERY,
+        "CloudNativePG's Clusters whose `namespace/name` begins with the target find no base backup"
+        " to be recovered from: the Job that should do it fails until it is given up.",
+        "https://github.com/ionfury/homelab/blob/main/.taskfiles/dr/RECOVERY.md",
+        _of_pods(PodFault.RECOVERY_ABSENT),
+        (
+            *map(by_gate, ("layer-is-ready", "layer-keeps-promises")),
+            by_diagnosis("recovery-failing"),
+        ),
+    ),
+    RunningFault(
+        PodFault.DATABASE_FULL.value,
+        Target.DATABASE,
+        "CloudNativePG's Clusters whose `namespace/name` begins with the target have no room for"
+        " WAL, and PostgreSQL does not start.",
+        "https://github.com/cloudnative-pg/cloudnative-pg/blob/main/docs/src/instance_manager.md",
+        _of_pods(PodFault.DATABASE_FULL),
+        (*map(by_gate, ("layer-is-ready", "layer-keeps-promises")), by_diagnosis("database-full")),
+    ),
     _request(
         PodFault.REQUEST_ABSENT,
         "The machine's kubelet never asks for its serving certificate.",

@@ -15,6 +15,7 @@ __all__ = [
     "CSR_KEPT_S",
     "CSR_LONGEST_RETRY_S",
     "CSR_SIGN_S",
+    "DATABASE_PROMOTE_S",
     "IMAGE_PULL_S",
     "IN_CLUSTER_APPROVAL_S",
     "JOB_RUN_S",
@@ -91,3 +92,7 @@ REBUILD_BYTES_PER_S = 60 * 2**20
 # Longhorn's setting replica-replenishment-wait-interval, as it is unless set: how long a failed
 # replica may come back before another one is made elsewhere.
 REPLENISH_S = 600.0
+# From the choice of another primary of a PostgreSQL database to its promotion. CloudNativePG waits
+# until no replica receives any more, which takes its wal_receiver_timeout of 5 s where the old
+# primary is gone; a shutdown in order takes about as long. Estimate.
+DATABASE_PROMOTE_S = 5.0

@@ -42,6 +42,10 @@ class PodFault(StrEnum):
     """The repository of ReplicationDestinations beginning with the target has another password."""
     DISK_FULL = "longhorn-disk-full"
     """Longhorn's disks on a node are nearly full."""
+    RECOVERY_ABSENT = "recovery-absent"
+    """CloudNativePG's Clusters whose `namespace/name` begins with the target find no backup."""
+    DATABASE_FULL = "database-full"
+    """CloudNativePG's Clusters whose `namespace/name` begins with the target lack disk space."""
     REQUEST_ABSENT = "csr-absent"
     """The kubelet of a node never asks for its serving certificate."""
     REQUEST_FOREIGN = "csr-foreign"
@@ -92,6 +96,7 @@ class Faults:
     volumes: _Switched = field(default_factory=dict)
     restores: _Switched = field(default_factory=dict)
     disks: _Switched = field(default_factory=dict)
+    databases: _Switched = field(default_factory=dict)
     requests: _Switched = field(default_factory=dict)
 
     def switch(self, fault: PodFault, target: str, *, on: bool) -> None:
@@ -106,6 +111,8 @@ class Faults:
             switched = self.restores
         elif fault is PodFault.DISK_FULL:
             switched = self.disks
+        elif fault in {PodFault.RECOVERY_ABSENT, PodFault.DATABASE_FULL}:
+            switched = self.databases
         elif fault in {PodFault.REQUEST_ABSENT, PodFault.REQUEST_FOREIGN}:
             switched = self.requests
         else:
@@ -122,6 +129,10 @@ class Faults:
     def of_pod(self, where: str) -> PodFault | None:
         """Return why containers of a pod end, by its `namespace/name`."""
         return next((fault for fault, prefix in self.pods if where.startswith(prefix)), None)
+
+    def of_database(self, where: str) -> frozenset[PodFault]:
+        """Return what is wrong with a Cluster of CloudNativePG, by its `namespace/name`."""
+        return frozenset(fault for fault, prefix in self.databases if where.startswith(prefix))
 
     def of_request(self, node: str) -> PodFault | None:
         """Return what is wrong with a node's requests for serving certificates."""

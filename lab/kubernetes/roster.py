@@ -9,6 +9,9 @@ from lab.kubernetes.controllers.balancers import LoadBalancers
 from lab.kubernetes.controllers.budgets import Budgets
 from lab.kubernetes.controllers.certificates import CertManager
 from lab.kubernetes.controllers.claims import Claims
+from lab.kubernetes.controllers.cnpg import Databases
+from lab.kubernetes.controllers.cnpg_backups import Backups
+from lab.kubernetes.controllers.cnpg_poolers import Poolers
 from lab.kubernetes.controllers.csrs import CertificateSigner
 from lab.kubernetes.controllers.deployments import Deployments, ReplicaSets
 from lab.kubernetes.controllers.housekeeping import CrdController, GarbageController
@@ -19,7 +22,7 @@ from lab.kubernetes.controllers.longhorn import Longhorn
 from lab.kubernetes.controllers.manifests import BootstrapManifests
 from lab.kubernetes.controllers.namespaces import NamespaceController
 from lab.kubernetes.controllers.nodes import Nodes
-from lab.kubernetes.controllers.operators import Databases, KindBringers, Secretaries, TalosAccounts
+from lab.kubernetes.controllers.operators import KindBringers, Secretaries, TalosAccounts
 from lab.kubernetes.controllers.scheduling import Scheduler
 from lab.kubernetes.controllers.services import Services
 from lab.kubernetes.controllers.sets import DaemonSets, StatefulSets
@@ -45,6 +48,8 @@ _RUN_BY: Mapping[type, Insider] = {
             Secretaries,
             KindBringers,
             Databases,
+            Poolers,
+            Backups,
             Replications,
         ),
         Insider.WORKLOAD,
@@ -86,5 +91,7 @@ def make_controllers(
         KindBringers(world),
         TalosAccounts(world),
         Databases(world),
+        Poolers(world),
+        Backups(world),
         Replications(world),
     )

@@ -11,13 +11,17 @@ __all__ = ["find_next_time"]
 _YEARS = 5  # after which a schedule that never comes is given up, as robfig/cron does
 
 
-def find_next_time(schedule: str, after: datetime) -> datetime | None:
+def find_next_time(
+    schedule: str, after: datetime, *, with_seconds: bool = False
+) -> datetime | None:
     """Return the first time after another that a schedule names; None for one that never comes.
+
+    Seconds are read `with_seconds`, as CloudNativePG has them first, and are left out of account.
 
     Raises:
         ScheduleError: the schedule cannot be read.
     """
-    read = parse_schedule(schedule)
+    read = parse_schedule(schedule, with_seconds=with_seconds)
     if not read.fields:
         return None  # an interval, which VolSync's definitions do not let pass
     _, minutes, hours, days, months, weekdays = read.fields

@@ -213,3 +213,39 @@ def test_applications_bring_what_volsync_needs(cache: Mapping[ChartWanted, Path]
     assert {"RESTIC_PASSWORD", "RESTIC_REPOSITORY"} == set(at(made["Secret"], "stringData"))
     assert ("7Gi", ["ReadWriteOnce"]) == (restic["capacity"], restic["accessModes"])
     assert restic == at(made["ReplicationSource"], "spec", "restic")
+
+
+@pytest.mark.parametrize(
+    ("values", "path", "wanted"),
+    [
+        ("mode=standalone", ("bootstrap", "initdb"), {"database": "app", "owner": "app"}),
+        ("mode=recovery", ("bootstrap", "recovery"), {"source": "origin"}),
+        (
+            "mode=recovery,cnpg.main.recovery.method=backup,cnpg.main.recovery.backupName=old",
+            ("bootstrap", "recovery"),
+            {"backup": {"name": "old"}},
+        ),
+        (
+            "cluster.singleNode=true",
+            ("nodeMaintenanceWindow",),
+            {"inProgress": True, "reusePVC": True},
+        ),
+        (
+            "cluster.walStorage.size=7Gi",
+            ("walStorage", "pvcTemplate", "resources", "requests"),
+            {"storage": "7Gi"},
+        ),
+    ],
+)
+def test_applications_bring_their_database(
+    cache: Mapping[ChartWanted, Path], values: str, path: tuple[str, ...], wanted: Object
+) -> None:
+    """A Cluster as TrueCharts' library makes it, and a container that waits for it."""
+    chart = cache[ChartWanted("some-application", "1.2.3")]
+    rendered = _render(chart, "--set", f"cnpg.main.enabled=true,cnpg.main.{values}")
+    made = {item["kind"]: item for item in rendered}
+    waits = maps(made["Deployment"], "spec", "template", "spec", "initContainers")
+
+    assert wanted == at(made["Cluster"], "spec", *path)
+    assert 2 == at(made["Cluster"], "spec")["instances"]
+    assert "pg_isready -h it-some-application-cnpg-main-rw;" in texts(waits[0], "command")[-1]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lab.kubernetes.controllers import podstatus
+from lab.kubernetes.controllers.cnpg_instances import find_end
 from lab.kubernetes.controllers.longhorn_access import explain_unattached
 from lab.kubernetes.controllers.longhorn_managers import VOLUMES
 from lab.kubernetes.controllers.movers import find_exit_code
 from lab.kubernetes.controllers.scheduling import claims_of
+from lab.kubernetes.controllers.services import find_awaited
 from lab.kubernetes.controllers.world import World
 from lab.kubernetes.durations import (
     IMAGE_PULL_S,
@@ -34,14 +36,23 @@ from lab.kubernetes.values import (
 __all__ = ["Kubelets"]
 
 # How containers end by faults: exit code and reason.
-_ENDS = {PodFault.CRASHING: (1, "Error"), PodFault.OUT_OF_MEMORY: (137, "OOMKilled")}
+_ENDS = {
+    PodFault.CRASHING: (1, "Error"),
+    PodFault.OUT_OF_MEMORY: (137, "OOMKilled"),
+    PodFault.RECOVERY_ABSENT: (1, "Error"),
+    # What an instance's manager of CloudNativePG ends with when there is no room for WAL.
+    PodFault.DATABASE_FULL: (4, "Error"),
+}
 
 
 class Kubelets:
     """The pods of every node whose kubelet runs."""
 
     resources = frozenset(
-        {"pods", "configmaps", "secrets", "persistentvolumeclaims", "nodes", VOLUMES}
+        {
+            *("pods", "configmaps", "secrets", "persistentvolumeclaims", "nodes"),
+            *(VOLUMES, "endpointslices.discovery.k8s.io"),
+        }
     )
 
     def __init__(self, world: World) -> None:
@@ -149,6 +160,9 @@ class Kubelets:
             message = f'Back-off pulling image "{image}": ErrImagePull: {why}'
             self._block(place, pod, "ImagePullBackOff", message)
             return
+        if awaited := find_awaited(self._world, pod):
+            self._hold(place, pod, node, awaited)
+            return
         self._blocked.pop(place, None)
         self._begun.add(uid_of(pod))
         images = {text(container, "image") for container in _containers(pod)}
@@ -171,12 +185,10 @@ class Kubelets:
         now = self._world.api.now()
         host = self._world.nodes[node].address
         self._world.edit(place, lambda obj: podstatus.mark_started(obj, address, host, now=now))
-        if fault := self._world.faults.of_pod(f"{place.namespace}/{place.name}"):
-            code, why = _ENDS[fault]
-            self._world.edit(
-                place, lambda obj: podstatus.mark_crashing(obj, code=code, why=why, now=now)
-            )
-            self._world.tell(pod, "BackOff", "Back-off restarting failed container")
+        faults = self._world.faults
+        fault = faults.of_pod(f"{place.namespace}/{place.name}") or find_end(faults, pod)
+        if fault is not None:
+            self._end(place, pod, fault)
             return
         ends = text(pod, "spec", "restartPolicy") != "Always" and not podstatus.listens(pod)
         self._world.later(
@@ -185,6 +197,19 @@ class Kubelets:
             f"pod {place.namespace}/{place.name} {'finished' if ends else 'ready'}",
             lambda: self._finished(place, uid) if ends else self._ready(place, uid),
         )
+
+    def _end(self, place: Place, pod: Object, fault: PodFault) -> None:
+        """Let the containers end by a fault: for good, or to be started again and again."""
+        (code, why), now = _ENDS[fault], self._world.api.now()
+        if text(pod, "spec", "restartPolicy") == "Never":
+            self._world.edit(
+                place, lambda obj: podstatus.mark_failed(obj, code=code, why=why, now=now)
+            )
+            return
+        self._world.edit(
+            place, lambda obj: podstatus.mark_crashing(obj, code=code, why=why, now=now)
+        )
+        self._world.tell(pod, "BackOff", "Back-off restarting failed container")
 
     def _ready(self, place: Place, uid: str) -> None:
         pod = self._world.find(place)
@@ -219,6 +244,18 @@ class Kubelets:
         del pod
         self._blocked[place] = None
         self._world.edit(place, lambda obj: podstatus.mark_waiting(obj, reason, message))
+
+    def _hold(self, place: Place, pod: Object, node: str, container: str) -> None:
+        """Let a pod's first container wait for a database; its image is there meanwhile."""
+        self._blocked[place] = None
+        self._pulled.update(
+            (node, text(item, "image")) for item in maps(pod, "spec", "initContainers")
+        )
+        now = self._world.api.now()
+        if not maps(pod, "status", "initContainerStatuses"):
+            self._world.edit(
+                place, lambda obj: podstatus.mark_initializing(obj, container, now=now)
+            )
 
     def _find_unbound(self, pod: Object) -> str:
         for claim in claims_of(pod):

@@ -7,26 +7,20 @@ import secrets
 from collections.abc import Iterable
 
 from lab.kubernetes.controllers.bootstrap import make_open_crd
-from lab.kubernetes.controllers.world import World, set_condition
-from lab.kubernetes.durations import OPERATOR_START_S
+from lab.kubernetes.controllers.world import World
 from lab.kubernetes.store import Change, Place
 from lab.kubernetes.values import (
     Object,
-    grow,
     maps,
-    name_of,
-    namespace_of,
     number,
     reference_of,
     text,
     texts,
-    uid_of,
 )
 
-__all__ = ["Databases", "KindBringers", "Secretaries", "TalosAccounts"]
+__all__ = ["KindBringers", "Secretaries", "TalosAccounts"]
 
 _ACCOUNTS = "serviceaccounts.talos.dev"
-_CLUSTERS = "clusters.postgresql.cnpg.io"
 # By a part of the image: group, versions, and kinds with their plurals, cluster-scoped or not.
 _BROUGHT_KINDS = (
     ("system-upgrade-controller", "upgrade.cattle.io", ("v1",), "Namespaced", "Plan/plans"),
@@ -156,63 +150,3 @@ class TalosAccounts:
                 "data": {"config": base64.b64encode(b"context: lab\n").decode()},
             }
         )
-
-
-class Databases:
-    """CloudNativePG: a Cluster is healthy, with its application Secret, once the operator runs."""
-
-    resources = frozenset({_CLUSTERS, "deployments.apps"})
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def places(self, change: Change) -> Iterable[Place]:
-        """A Cluster; all of them when the operator changed."""
-        if change.resource == _CLUSTERS:
-            yield change.place
-        elif "cloudnative-pg" in name_of(change.object) or "cnpg" in name_of(change.object):
-            for cluster in self._world.store.all(_CLUSTERS):
-                yield Place(_CLUSTERS, namespace_of(cluster), name_of(cluster))
-
-    def reconcile(self, place: Place) -> None:
-        """Bring one Cluster up, in a while."""
-        cluster = self._world.find(place)
-        if cluster is None or text(cluster, "status", "phase") or not self._runs():
-            return
-        self._world.later(
-            f"cnpg/{uid_of(cluster)}",
-            OPERATOR_START_S,
-            f"database {place.namespace}/{place.name} healthy",
-            lambda: self._finish(place),
-        )
-
-    def _runs(self) -> bool:
-        return any(
-            ("cloudnative-pg" in name_of(deployment) or "cnpg" in name_of(deployment))
-            and number(deployment, "status", "readyReplicas")
-            for deployment in self._world.store.all("deployments.apps")
-        )
-
-    def _finish(self, place: Place) -> None:
-        for suffix in ("app", "superuser"):
-            secret = base64.b64encode(secrets.token_hex(16).encode()).decode()
-            host = base64.b64encode(f"{place.name}-rw".encode()).decode()
-            self._world.plant(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Secret",
-                    "metadata": {"name": f"{place.name}-{suffix}", "namespace": place.namespace},
-                    "data": {"password": secret, "host": host},
-                }
-            )
-        now = self._world.api.now()
-
-        def change(obj: Object) -> None:
-            instances = number(obj, "spec", "instances", default=1)
-            status = grow(obj, "status")
-            status.update({"phase": "Cluster in healthy state", "readyInstances": instances})
-            status["instances"] = instances
-            message = "Cluster is Ready"
-            set_condition(status, "Ready", "True", "ClusterIsReady", message, now=now)
-
-        self._world.edit(place, change)

@@ -30,6 +30,7 @@ __all__ = [
     "listens",
     "mark_crashing",
     "mark_failed",
+    "mark_initializing",
     "mark_ready",
     "mark_restarted",
     "mark_started",
@@ -154,9 +155,24 @@ def mark_waiting(pod: Object, reason: str, message: str) -> None:
     ]
 
 
+def mark_initializing(pod: Object, name: str, *, now: str) -> None:
+    """An init container runs, and the others wait for its end."""
+    mark_waiting(pod, "PodInitializing", "")
+    status = grow(pod, "status")
+    status["initContainerStatuses"] = [
+        _container(pod, item, {"running": {"startedAt": now}}, ready=False)
+        for item in maps(pod, "spec", "initContainers")
+        if text(item, "name") == name
+    ]
+    set_condition(status, "Initialized", "False", "ContainersNotInitialized", "", now=now)
+
+
 def mark_started(pod: Object, address: str, host: str, *, now: str) -> None:
     """Containers run and are not Ready yet; `host` is the node's address."""
     status = grow(pod, "status")
+    for container in maps(status, "initContainerStatuses"):
+        container.update({"state": {"terminated": {"exitCode": 0, "reason": "Completed"}}})
+        container["ready"] = True
     status.update({"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]})
     status.update({"hostIP": host, "hostIPs": [{"ip": host}]})
     status["startTime"] = now
@@ -226,12 +242,12 @@ def mark_succeeded(pod: Object, *, now: str) -> None:
     set_condition(status, "Ready", "False", "PodCompleted", "", now=now)
 
 
-def mark_failed(pod: Object, *, code: int, now: str) -> None:
+def mark_failed(pod: Object, *, code: int, why: str = "Error", now: str) -> None:
     """Every container ended with an error, and none is started again."""
     status = grow(pod, "status")
     status["phase"] = "Failed"
     for container in maps(status, "containerStatuses"):
-        ended: Object = {"exitCode": code, "reason": "Error", "finishedAt": now}
+        ended: Object = {"exitCode": code, "reason": why, "finishedAt": now}
         container.update({"state": {"terminated": ended}, "ready": False})
     set_condition(status, "Ready", "False", "PodFailed", "", now=now)
 

@@ -19,12 +19,14 @@ from lab.kubernetes.values import (
     maps,
     name_of,
     namespace_of,
+    number,
     text,
     texts,
 )
 
 __all__ = ["Scheduler", "fits_selector", "tolerates"]
 
+_APART = ("spec", "affinity", "podAntiAffinity")
 _OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
 
 
@@ -102,7 +104,8 @@ class Scheduler:
             node for node in self._world.store.all("nodes") if not self._objection(pod, node)
         ]
         load = Counter(text(other, "spec", "nodeName") for other in self._world.store.all("pods"))
-        fitting.sort(key=lambda node: (load[name_of(node)], name_of(node)))
+        avoided = self._count_avoided(pod)
+        fitting.sort(key=lambda node: (avoided[name_of(node)], load[name_of(node)], name_of(node)))
         return name_of(fitting[0]) if fitting else ""
 
     def _objection(self, pod: Object, node: Object) -> str:
@@ -117,14 +120,23 @@ class Scheduler:
             return "node(s) didn't match pod anti-affinity rules"
         return ""
 
+    def _count_avoided(self, pod: Object) -> Counter[str]:
+        """By node, how much a pod would rather not run beside what runs there."""
+        rules = maps(pod, *_APART, "preferredDuringSchedulingIgnoredDuringExecution")
+        weighed = [
+            (number(rule, "weight", default=1), at(rule, "podAffinityTerm"))
+            for rule in rules
+            if text(rule, "podAffinityTerm", "topologyKey") == "kubernetes.io/hostname"
+        ]
+        avoided: Counter[str] = Counter()
+        for other in self._world.store.all("pods", namespace_of(pod)) if weighed else ():
+            for weight, term in weighed:
+                if selects(term.get("labelSelector"), labels_of(other)):
+                    avoided[text(other, "spec", "nodeName")] += weight
+        return avoided
+
     def _repelled(self, pod: Object, node: str) -> bool:
-        rules = maps(
-            pod,
-            "spec",
-            "affinity",
-            "podAntiAffinity",
-            "requiredDuringSchedulingIgnoredDuringExecution",
-        )
+        rules = maps(pod, *_APART, "requiredDuringSchedulingIgnoredDuringExecution")
         rules = [rule for rule in rules if text(rule, "topologyKey") == "kubernetes.io/hostname"]
         if not rules:
             return False

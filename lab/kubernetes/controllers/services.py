@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 
 from lab.kubernetes.controllers.children import is_ready
@@ -20,15 +21,17 @@ from lab.kubernetes.values import (
     namespace_of,
     reference_of,
     text,
+    texts,
     uid_of,
 )
 
-__all__ = ["Services", "has_endpoints"]
+__all__ = ["Services", "find_awaited", "has_endpoints"]
 
 _SLICES = "endpointslices.discovery.k8s.io"
 _NAME_LABEL = "kubernetes.io/service-name"
 # Talos' default service subnet.
 _SUBNET = ipaddress.ip_network("10.96.0.0/12")
+_ASKED_HOST = re.compile(r"\bpg_isready\b[^;\n]*?\s-h\s+([\w.-]+)")
 _FIRST_FREE = 100  # below are the API's and DNS' own
 
 
@@ -92,6 +95,21 @@ def has_endpoints(world: World, namespace: str, name: str) -> list[Object]:
         for pod in world.store.all("pods", namespace)
         if _selects(service, labels_of(pod)) and is_ready(pod)
     ]
+
+
+def find_awaited(world: World, pod: Object) -> str:
+    """Return the init container that asks for a database which does not answer; "" for none.
+
+    Charts have such a container loop over `pg_isready` (of TrueCharts' library: `cnpg-wait`).
+    """
+    for container in maps(pod, "spec", "initContainers"):
+        said = " ".join((*texts(container, "command"), *texts(container, "args")))
+        for host in _ASKED_HOST.findall(said):
+            name, _, space = host.partition(".")
+            namespace = space.partition(".")[0] or namespace_of(pod)
+            if not has_endpoints(world, namespace, name):
+                return text(container, "name")
+    return ""
 
 
 def _selects(service: Object, labels: dict[str, str]) -> bool:
