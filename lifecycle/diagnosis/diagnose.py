@@ -63,9 +63,20 @@ async def diagnose(world: World, step_name: str, seen: str = "") -> tuple[Diagno
         notes.limits.append(f"it took longer than {_BOUND_S:.0f} s")
     except Exception as error:  # noqa: BLE001 (a diagnosis never makes a failure worse)
         notes.limits.append(f"{type(error).__name__}: {error}")
-    if not notes.found:
-        notes.found += _explain_words(seen)
+    words = _explain_words(world, seen)
+    if not notes.found or (_is_mute(words) and not _is_unreached(notes.found)):
+        notes.found[:0] = words
     return _close(notes)
+
+
+def _is_mute(words: list[Diagnosis]) -> bool:
+    """Tell whether an API server took a connection and gave no answer: machines tell less."""
+    return any(d.signature == "api-hanging" for d in words)
+
+
+def _is_unreached(found: list[Diagnosis]) -> bool:
+    """Tell whether a machine gives no answer either: then it is not its API server alone."""
+    return any(d.signature == "machine-unreachable" for d in found)
 
 
 async def _look(world: World, subject: Subject, notes: _Notes) -> None:
@@ -153,12 +164,14 @@ def _explain_api(world: World, seen: str) -> list[Diagnosis]:
     return [scene.name_cause(match.signature.id, reason=seen, address=address)]
 
 
-def _explain_words(seen: str) -> list[Diagnosis]:
-    """Explain by the words of the error alone."""
+def _explain_words(world: World, seen: str) -> list[Diagnosis]:
+    """Explain by the words of the error alone, of the control plane that it names, or the first."""
     if not seen or match_message(seen) is None:
         return []
     scene = Scene(make_sight(()), Facts(), path=(Key("", "", ""),))
-    return [scene.blame(seen, "release-failing").under(seen)]
+    named = [node for node in world.talos.control_planes if f"{node.hostname}: " in seen]
+    address = (named or [world.first_control_plane])[0].address
+    return [scene.blame(seen, "release-failing", address=address).under(seen)]
 
 
 def _close(notes: _Notes) -> tuple[Diagnosis, ...]:

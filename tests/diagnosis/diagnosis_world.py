@@ -79,6 +79,12 @@ class _Plane:
 
 
 @dataclass(frozen=True, slots=True)
+class _Talos:
+    nodes: tuple[_Plane, ...] = (_Plane(),)
+    control_planes: tuple[_Plane, ...] = (_Plane(),)
+
+
+@dataclass(frozen=True, slots=True)
 class _Declared:
     """The parts of a `World` that a diagnosis of the cluster uses."""
 
@@ -87,6 +93,7 @@ class _Declared:
     access: _Access
     charts: _Charts
     first_control_plane: _Plane = _Plane()
+    talos: _Talos = _Talos()
 
 
 @dataclass(frozen=True, slots=True)
