@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from lab.kubernetes.values import Object, dig, number, text
 from lab.ports import PodOnNode
 from tests.lab_kubernetes.lab_kubernetes_cluster import Cluster
+from tests.lab_kubernetes.lab_kubernetes_longhorn import (
+    LONGHORN_SPACE,
+    cordon,
+    find_manager,
+    install_longhorn,
+    set_policy,
+    use_volume,
+)
 
-__all__ = ["Drained", "drain_node"]
+__all__ = ["Drained", "drain_longhorn", "drain_node"]
 
 _BUDGET: Object = {
     "apiVersion": "policy/v1",
@@ -46,6 +54,26 @@ async def drain_node(cluster: Cluster, node: str, pod: Object) -> Drained:
     is_gone = await _wait_gone(cluster, found)
     await keeper.uncordon(node)
     return Drained(cordoned, held, evicted, is_gone, await _look(cluster, node))
+
+
+async def drain_longhorn(cluster: Cluster, node: str) -> tuple[bool, bool]:
+    """Evict Longhorn's instance manager from beside the last replica, and once it may go."""
+    client, keeper = cluster.client, cluster.plane.keeper
+    tainted: Object = {"spec": {"taints": None}}
+    await client.patch("v1", "Node", node, body=tainted)
+    await install_longhorn(cluster, replicas=1)
+    await use_volume(cluster)
+    await cordon(cluster, node)
+    manager = await find_manager(cluster, node)
+    held = await keeper.evict(manager)
+    await set_policy(cluster, "always-allow")
+    await client.delete("apps/v1", "StatefulSet", "db", "default")
+    await cluster.see("v1", "Pod", "db-0", "default").until_gone()
+    budget = cluster.see("policy/v1", "PodDisruptionBudget", manager.name, LONGHORN_SPACE)
+    await budget.until_gone()
+    evicted = await keeper.evict(manager)
+    await keeper.uncordon(node)
+    return held, evicted
 
 
 async def _look(cluster: Cluster, node: str) -> tuple[object, str]:

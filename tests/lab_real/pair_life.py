@@ -30,7 +30,7 @@ from tests.lab_kubernetes.lab_kubernetes_cluster import (
     make_pki,
 )
 from tests.lab_real.pair_admission import ask_webhook, be_forbidden, be_refused, settings
-from tests.lab_real.pair_draining import Drained, drain_node
+from tests.lab_real.pair_draining import Drained, drain_longhorn, drain_node
 from tests.lab_real.real_processes import crash_programs
 
 __all__ = ["NODE", "Tale", "tell"]
@@ -71,6 +71,7 @@ class Tale:
     kubelet: Sequence[str]  # what comes of a wish for logs, without and with a certificate
     guarded: Sequence[str]  # what came of objects that a webhook judges
     drained: Drained  # a node, by the machine itself
+    longhorn: tuple[bool, bool]  # what came of the eviction of its instance manager, twice
     outsider: Object  # what somebody changed who is no part of the lab, as controllers see it
     thing: Object  # a custom resource with the status that it was given
     left: Sequence[str]  # pods after their Deployment went, pods being deleted left out
@@ -128,6 +129,7 @@ async def use(cluster: Cluster, etcd: RealEtcd, seat: EtcdSeat) -> Tale:
     forbidden = await be_forbidden(cluster)
     guarded = await ask_webhook(cluster)
     drained = await drain_node(cluster, NODE.name, pod)
+    longhorn = await drain_longhorn(cluster, NODE.name)
     pod = await find_ready_pod(cluster)
     outsider = await let_outsider_write(cluster)
     thing = await make_thing(cluster)
@@ -160,6 +162,7 @@ async def use(cluster: Cluster, etcd: RealEtcd, seat: EtcdSeat) -> Tale:
         kubelet=kubelet,
         guarded=guarded,
         drained=drained,
+        longhorn=longhorn,
         outsider=outsider,
         thing=thing,
         left=left,

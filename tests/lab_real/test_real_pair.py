@@ -65,6 +65,11 @@ def test_a_machine_drains_its_node(tale: Tale) -> None:
     assert (False, True, True) == (drained.held, drained.evicted, drained.is_gone)
 
 
+def test_longhorn_blocks_a_drain(tale: Tale) -> None:
+    """The server refuses by Longhorn's budget while the node has the last replica, then obeys."""
+    assert (False, True) == tale.longhorn
+
+
 def test_pods_are_let_in_by_the_servers_own_rules(tale: Tale) -> None:
     """Pod Security as the machine config has it, and accounts that must exist, are told of."""
     privileged, stranger = tale.forbidden
