@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from lab.kubernetes.backend import Backend
 from lab.kubernetes.client import KubernetesClient
 from lab.kubernetes.errors import ApiError, NotFoundError, TooManyRequestsError
+from lab.kubernetes.inside import Inside, Insider, Verb
 from lab.kubernetes.store import Place
 from lab.kubernetes.values import (
     Object,
@@ -36,9 +37,10 @@ _GRACE_S = 60
 class Keeper:
     """Cordons, evicts and uncordons in one cluster."""
 
-    def __init__(self, backend: Backend, client: KubernetesClient) -> None:
+    def __init__(self, backend: Backend, client: KubernetesClient, inside: Inside) -> None:
         self._backend = backend
         self._client = client
+        self._inside = inside
 
     def is_cordoned(self, name: str) -> bool:
         """Tell whether the node takes no pods, as last heard."""
@@ -48,12 +50,14 @@ class Keeper:
     async def cordon(self, name: str) -> None:
         """Cordon a node, and mark it as cordoned by Talos unless somebody else was first."""
         with _told():
+            await self._inside.meet_on(name, Verb.CHANGE)
             await self._client.get("v1", "Node", name)
             self._edit(name, _cordon)
 
     async def uncordon(self, name: str) -> bool:
         """Uncordon a node that Talos cordoned; tell whether there is such a node at all."""
         with _told():
+            await self._inside.meet_on(name, Verb.CHANGE)
             if await self._client.find("v1", "Node", name) is None:
                 return False
             self._edit(name, _uncordon)
@@ -62,6 +66,7 @@ class Keeper:
     async def list_evictable(self, name: str) -> Sequence[PodOnNode]:
         """List the pods that a drain evicts: none of a DaemonSet's, none that nobody owns."""
         with _told():
+            await self._inside.meet_on(name, Verb.READ)
             pods = await self._client.peek("v1", "Pod", fields=f"spec.nodeName={name}")
             return [
                 PodOnNode(namespace_of(pod), name_of(pod), uid_of(pod))
@@ -72,6 +77,7 @@ class Keeper:
     async def evict(self, pod: PodOnNode) -> bool:
         """Evict a pod; False when its disruption budget forbids it now."""
         with _told():
+            await self._inside.meet(Insider.KUBELET, Verb.CREATE)
             self._backend.api.check_available()
             try:
                 self._backend.evict(Place("pods", pod.namespace, pod.name), _GRACE_S)
@@ -84,6 +90,7 @@ class Keeper:
     async def has_pod(self, pod: PodOnNode) -> bool:
         """Tell whether a pod is still there, and no other of its name."""
         with _told():
+            await self._inside.meet(Insider.KUBELET, Verb.READ)
             found = await self._client.peek_one("v1", "Pod", pod.name, pod.namespace)
             return found is not None and uid_of(found) == pod.uid
 

@@ -135,6 +135,17 @@ class Inside:
                 raise SufferedError(refusal)
             await self._clock.pause(refusal.retry_after_s)
 
+    async def meet_on(self, name: str, verb: Verb) -> None:
+        """Let a request of a machine's own wait, which a control plane sends to its own server.
+
+        Raises:
+            SufferedError: the last answer is a refusal, or there is none.
+        """
+        if name in self.deaf:
+            await self._clock.pause(refusals.HANGING.after_s)
+            raise SufferedError(refusals.HANGING)
+        await self.meet(Insider.KUBELET, verb)
+
     async def wait_for_sight(self) -> None:
         """Wait until informers hear of changes."""
         while not self.sees:

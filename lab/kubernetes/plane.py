@@ -71,7 +71,7 @@ class Kubernetes:
         self._returned: set[str] = set()  # nodes that were lost, and whose pods go on
         self.client = KubernetesClient(self._api)
         self.inner = InsideClient(self._api, inside)  # Flux' own
-        self.keeper = Keeper(self._backend, self.client)
+        self.keeper = Keeper(self._backend, self.client, inside)
 
     @property
     def faults(self) -> Faults:

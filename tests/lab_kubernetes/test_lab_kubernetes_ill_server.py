@@ -14,7 +14,7 @@ from lab.kubernetes.controllers.nodes import find_stay
 from lab.kubernetes.unheard import Unheard
 from lab.kubernetes.values import Object, at, dig, is_going, name_of, text
 from lab.ledger import Ledger
-from lab.ports import NodeFacts
+from lab.ports import NodeFacts, NodeKeeperError
 from tests.lab_kubernetes.lab_kubernetes_cluster import (
     CONTROL_PLANE,
     PORT,
@@ -111,6 +111,24 @@ async def test_a_leader_leaves_its_ill_server(ready: Cluster) -> None:
     )
 
     assert 1 == manager.ended
+
+
+async def test_talos_asks_the_server_of_its_own_machine(ready: Cluster) -> None:
+    """So a control plane with an ill one cannot cordon its node; nobody can when all are ill."""
+    await add_second(ready)
+    keeper, late = ready.plane.keeper, "context deadline exceeded"
+    ready.plane.set_fault(SECOND.name, ApiFault.HANGING)
+    with pytest.raises(NodeKeeperError, match=late):
+        await keeper.cordon(SECOND.name)
+    await keeper.cordon("worker-1")
+    ready.plane.set_fault("", ApiFault.HANGING)
+    with pytest.raises(NodeKeeperError, match=late):
+        await keeper.list_evictable("worker-1")
+    for name in ("", SECOND.name):
+        ready.plane.set_fault(name, ApiFault.HANGING, on=False)
+
+    assert (True, False) == (keeper.is_cordoned("worker-1"), keeper.is_cordoned(SECOND.name))
+    assert await keeper.uncordon("worker-1")
 
 
 async def test_an_ill_server_answers_nothing(ready: Cluster) -> None:
