@@ -84,7 +84,7 @@ def _check_static_pods(machine: Machine) -> str:
 
 
 def _check_node(machine: Machine, plane: KubernetesPlane) -> str:
-    if machine.is_isolated:
+    if machine.is_isolated or (machine.config and machine.config.skips_node_registration):
         return ""
     name = machine.hostname
     if machine.boot.node_told is None:

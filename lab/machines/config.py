@@ -65,6 +65,7 @@ class MachineConfig:
     components: tuple[Component, ...] = ()  # of the control plane; empty on workers
     rotates_server_certificates: bool = False
     has_external_cloud: bool = False
+    skips_node_registration: bool = False  # the kubelet registers no node
     node_labels: Mapping[str, str] = field(default_factory=dict)
     node_taints: tuple[tuple[str, str, str], ...] = ()
     manifests: TalosManifests = TalosManifests()  # frozen
@@ -184,6 +185,7 @@ def _read(raw: bytes, main: Tree, others: Mapping[str, Tree]) -> MachineConfig:
         or kubelet.at("extraConfig", "serverTLSBootstrap").flag(),
         has_external_cloud=cluster.at("externalCloudProvider", "enabled").flag()
         or kubelet.at("extraArgs", "cloud-provider").text() == "external",
+        skips_node_registration=kubelet.at("skipNodeRegistration").flag(),
         node_labels=machine.at("nodeLabels").mapping(),
         node_taints=_read_taints(machine, cluster),
         manifests=read_manifests(machine, cluster),

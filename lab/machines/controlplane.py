@@ -269,6 +269,8 @@ async def _restart_kubelet(machine: Machine) -> None:
 
 async def _tend_kubelet(machine: Machine, table: MachineTable) -> None:
     await _restart_kubelet(machine)
+    if machine.config is not None and machine.config.skips_node_registration:
+        return  # it only runs static pods
     facts = machine.describe_node()
     if not machine.boot.services.is_up("kubelet") or not table.has_apiserver(machine):
         return

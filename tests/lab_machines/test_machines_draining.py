@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+import yaml
 
 from lab.machines import Stage
 from lab.machines.boot import PowerRequest, Verb
@@ -247,3 +248,24 @@ def test_phases_are_those_of_talos(request_: PowerRequest, wanted: str) -> None:
     phases = list_phases(request_, is_control_plane=True)
 
     assert wanted == " ".join(phase.name for phase in phases)
+
+
+async def test_a_kubelet_may_register_no_node(make_world: MakeWorld) -> None:
+    """With `skipNodeRegistration` the machine waits for no node, and stops without a drain."""
+    world = make_world(["cp1", "w1"])
+    await world.machines.start()
+    await world.configure("cp1")
+    document = yaml.safe_load(world.cluster.write_config("w1"))
+    document["machine"]["kubelet"]["skipNodeRegistration"] = True
+    request = machine_pb2.ApplyConfigurationRequest(
+        data=yaml.safe_dump(document).encode(), mode="AUTO"
+    )
+    await MachineServiceStub(world.connect_insecure("w1")).ApplyConfiguration(request)
+    await world.bootstrap()
+    await world.until(lambda: world.machines["w1"].boot.ready)
+    await world.wait_configured("w1")
+
+    await _shut_down(world)
+
+    assert set(world.plane.nodes) == {"cp1"}
+    assert world.plane.keeper.cordoned == set()
