@@ -42,7 +42,8 @@ class Tale:
     thawed: int  # code of a creation afterwards
     stale: str  # the group in the discovery of an API server that cannot ask for it
     space: Object  # a namespace that is deleted meanwhile
-    partitioned: str  # how a connection fails
+    struck: dict[ApiFault, set[str]]
+    lined: dict[LineFault, str]  # how a connection fails
     restarted: tuple[int, int]  # code of a creation after a restart, and how many processes ran
 
 
@@ -92,6 +93,7 @@ async def suffer(cluster: Cluster, lines: Lines) -> Tale:
         async with web.stream("GET", _PODS, params={"watch": "1"}) as answer:
             watched = [line async for line in answer.aiter_lines()]
         switch("", ApiFault.WATCH_GONE, on=False)
+    struck = await strike(cluster)
     switch("", ApiFault.SLOW)
     async with ask(cluster, "somebody", "visitors") as web:
         forbidden = await web.get(_PODS)
@@ -107,13 +109,12 @@ async def suffer(cluster: Cluster, lines: Lines) -> Tale:
         switch("", ApiFault.AGGREGATED_DOWN, on=False)
         await ask_until(web, "/apis", lambda text: "metrics.k8s.io" not in text)
         await cluster.see("v1", "Namespace", "brief").until_gone()
-    lines[NODE.loopback].set_fault(LineFault.PARTITIONED)
-    async with ask(cluster) as web:
-        try:
-            partitioned = str((await web.get(_PODS, timeout=1.0)).status_code)
-        except httpx2.TimeoutException as error:
-            partitioned = type(error).__name__
-    lines[NODE.loopback].set_fault(LineFault.PARTITIONED, on=False)
+    lined = {}
+    for fault in (LineFault.PARTITIONED, LineFault.CUT, LineFault.SLOWED):
+        lines[NODE.loopback].set_fault(fault)
+        async with ask(cluster) as web:
+            lined[fault] = await look(web)
+        lines[NODE.loopback].set_fault(fault, on=False)
     return Tale(
         throttled=(throttled.status_code, throttled.text),
         forbidden=(forbidden.status_code, forbidden.text),
@@ -122,9 +123,34 @@ async def suffer(cluster: Cluster, lines: Lines) -> Tale:
         thawed=thawed.status_code,
         stale=stale,
         space=space,
-        partitioned=partitioned,
+        struck=struck,
+        lined=lined,
         restarted=await restart(cluster),
     )
+
+
+async def strike(cluster: Cluster) -> dict[ApiFault, set[str]]:
+    """Switch on what breaks answers, and note what twenty requests come to, or a watch."""
+    struck = {}
+    for fault in (ApiFault.CACHE_COLD, ApiFault.RESET, ApiFault.HANGING):
+        cluster.plane.set_fault("", fault)
+        asked = 1 if fault is ApiFault.HANGING else 20
+        async with ask(cluster) as web:
+            struck[fault] = {await look(web) for _ in range(asked)}
+        cluster.plane.set_fault("", fault, on=False)
+    cluster.plane.set_fault("", ApiFault.WATCH_CUT)
+    async with ask(cluster) as web:
+        struck[ApiFault.WATCH_CUT] = {await look(web, watch="1")}
+    cluster.plane.set_fault("", ApiFault.WATCH_CUT, on=False)
+    return struck
+
+
+async def look(web: httpx2.AsyncClient, **query: str) -> str:
+    """List pods, or watch them to the end; the code of the answer, or how it broke."""
+    try:
+        return str((await web.get(_PODS, params=query, timeout=2.0)).status_code)
+    except httpx2.TransportError as error:
+        return type(error).__name__
 
 
 async def ask_until(web: httpx2.AsyncClient, path: str, wanted: Callable[[str], bool]) -> str:
@@ -190,9 +216,23 @@ def test_discovery_is_incomplete(tale: Tale) -> None:
     assert "DiscoveryFailed" == text(tale.space, "reason")
 
 
-def test_partition_silences_the_real_server(tale: Tale) -> None:
+def test_connections_break_in_front_of_the_real_server(tale: Tale) -> None:
+    """Lists are refused, requests and watches reset, or nothing is said."""
+    assert {
+        ApiFault.CACHE_COLD: {"429"},
+        ApiFault.RESET: {"200", "ReadError"},
+        ApiFault.HANGING: {"ReadTimeout"},
+        ApiFault.WATCH_CUT: {"ReadError"},
+    } == tale.struck
+
+
+def test_lines_strike_the_real_server(tale: Tale) -> None:
     """At the VIP, too, which is as good as the line of its holder."""
-    assert "ConnectTimeout" == tale.partitioned
+    assert {
+        LineFault.PARTITIONED: "ConnectTimeout",
+        LineFault.CUT: "ConnectError",
+        LineFault.SLOWED: "200",
+    } == tale.lined
 
 
 def test_process_is_another_one_after_a_restart(tale: Tale) -> None:
