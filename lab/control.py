@@ -101,7 +101,9 @@ class Control:
                 return {**await self._operator.suggest_targets()}
             case "retry":
                 denied = await self._operator.deny_requests()
-                return {"retried": await self._operator.retry_releases(), "denied": denied}
+                deleted = await self._operator.delete_unrecovered()
+                retried = await self._operator.retry_releases()
+                return {"retried": retried, "denied": denied, "deleted": deleted}
             case _:
                 return {"is_old": await self._follower.follow()}
 

@@ -1,4 +1,4 @@
-"""What an operator does by hand in a running cluster: look, deny, tell Flux to try again."""
+"""What an operator does by hand in a running cluster: look, deny, delete, tell Flux again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lab.flux.conditions import is_ready
 from lab.flux.objects import FORCE_AT, RESET_AT
 from lab.flux.queue import REQUESTED_AT
 from lab.kubernetes import KubernetesClient
+from lab.kubernetes.controllers.cnpg_look import UNRECOVERABLE
 from lab.kubernetes.controllers.requests import NODE_USER, is_pending, read_request
 from lab.kubernetes.errors import UnavailableError
 from lab.kubernetes.values import Object, dig, maps, name_of, text
@@ -21,9 +22,9 @@ _LEFT_OUT = frozenset({"kube-system", "flux-system", "kube-public", "default"})
 _RELEASE = "helm.toolkit.fluxcd.io/v2"
 _REQUEST = ("certificates.k8s.io/v1", "CertificateSigningRequest")
 _WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
-# Webhooks that judge what other components apply, the best known first.
 _DATABASE = ("postgresql.cnpg.io/v1", "Cluster")
 _RESTORE = ("volsync.backube/v1alpha1", "ReplicationDestination")
+# Webhooks that judge what other components apply, the best known first.
 _JUDGES = ("cert-manager", "metallb")
 
 
@@ -103,6 +104,22 @@ class Operator:
             await client.patch(*_REQUEST, name_of(one), body=body, subresource="approval")
         return len(asked)
 
+    async def delete_unrecovered(self) -> int:
+        """Do as `kubectl delete` does with databases that could not be recovered, and hold nothing.
+
+        CloudNativePG gives the Job up that should do it, and looks at its backup never again.
+        """
+        client = self._client
+        try:
+            if not await client.serves(*_DATABASE):
+                return 0
+            lost = [one for one in await client.list(*_DATABASE) if _is_unrecovered(one)]
+        except UnavailableError:
+            return 0
+        for one in lost:
+            await client.delete(*_DATABASE, name_of(one), text(one, "metadata", "namespace"))
+        return len(lost)
+
 
 def _is_fit(pod: Object) -> bool:
     owners = {text(owner, "kind") for owner in maps(pod, "metadata", "ownerReferences")}
@@ -113,6 +130,11 @@ def _is_fit(pod: Object) -> bool:
 def _is_foreign(request: Object) -> bool:
     asked = read_request(request) if is_pending(request) else None
     return asked is not None and bool({*asked.names} - {asked.user.removeprefix(NODE_USER)})
+
+
+def _is_unrecovered(cluster: Object) -> bool:
+    is_new = not text(cluster, "status", "currentPrimary")
+    return is_new and text(cluster, "status", "phase") == UNRECOVERABLE
 
 
 def _is_recovered(cluster: Object) -> bool:

@@ -7,7 +7,10 @@ import base64
 import pytest
 from cryptography import x509
 
+from lab.clock import LabClock
 from lab.kubernetes.values import Json, Object, at, dig, grow, maps, name_of, text
+from lab.ledger import Ledger
+from lab.operating import Operator
 from tests.lab_kubernetes.lab_kubernetes_cluster import Cluster, deployment
 from tests.lab_kubernetes.lab_kubernetes_cnpg import (
     API,
@@ -245,12 +248,23 @@ async def test_replica_takes_over_from_a_lost_node(ready: Cluster) -> None:
 
 
 async def test_recovery_without_a_backup_is_given_up(ready: Cluster) -> None:
-    """The Job fails until its limit, with growing waits, and the Cluster is unrecoverable."""
+    """The Job fails until its limit, and the Cluster is unrecoverable until it is made anew."""
     ready.plane.set_fault("default/db", "recovery-absent")
     await install(ready, database(bootstrap={"recovery": {"source": "old"}}))
     lost = await until_phase(ready, _UNRECOVERABLE)
     job = await ready.client.get("batch/v1", "Job", "db-1-full-recovery", "default")
+    operator = Operator(ready.client, LabClock(Ledger()))
+    targets = await operator.suggest_targets()
+    deleted = [await operator.delete_unrecovered() for _ in range(2)]
+    ready.plane.set_fault("default/db", "recovery-absent", on=False)
+    await ready.see("batch/v1", "Job", "db-1-full-recovery", "default").until_gone()
+    await ready.client.apply(database(bootstrap={"recovery": {"source": "old"}}), manager="m")
+    await until_healthy(ready)
 
+    assert {"recovery": "default/", "database": "default/"} == {
+        name: targets[name] for name in ("recovery", "database")
+    }
+    assert [1, 0] == deleted
     assert "following jobs: db-1-full-recovery." in text(lost, "status", "phaseReason")
     assert 7 == dig(job, "status", "failed")
     assert "BackoffLimitExceeded" == text(maps(job, "status", "conditions")[-1], "reason")
