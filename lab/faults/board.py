@@ -13,7 +13,7 @@ from lab.faults.request import FaultRequest
 from lab.faults.schedule import make_schedule
 from lab.faults.values import FaultError, Hands, RunningFault, Target, list_machines, refuse_unknown
 
-__all__ = ["FaultBoard"]
+__all__ = ["DESCRIBED", "FaultBoard"]
 
 
 class FaultBoard:
@@ -153,7 +153,7 @@ class FaultBoard:
             return ""  # wherever they are
         raise FaultError(
             f"fault needs a target: `{fault.name}`",
-            hint=f"write {fault.name}:TARGET, where the target is {_DESCRIBED[fault.target]}",
+            hint=f"write {fault.name}:TARGET, where the target is {DESCRIBED[fault.target]}",
         )
 
 
@@ -167,7 +167,7 @@ def _find_running(name: str) -> RunningFault:
     return fault
 
 
-_DESCRIBED = {
+DESCRIBED = {
     Target.IMAGE: "a part of the images of pods",
     Target.POD: "`namespace/prefix` of pods",
     Target.VOLUME: "`namespace/prefix` of the pods that use volumes",

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from lab.faults.board import DESCRIBED
 from lifecycle.cli.options import Arguments
+from lifecycle.cli.rehearsing.command import NEEDS_TARGET
 from lifecycle.cli.rehearsing.planning import make_schedule
 from lifecycle.cli.rehearsing.record import open_record
 from lifecycle.cli.rehearsing.report import describe_rows, draw_report, sum_up
@@ -25,6 +27,11 @@ HELD = Row(Part.PLAIN, "plain", Verdict.HELD, "60 of 60 done", 14.0, 2)
 FAILED = Row(Part.FAULTS, "silent", Verdict.FAILED, "nothing answered", 61.0, 1, "/logs/silent.log")
 ABSENT = Row(Part.FAULTS, "vip-of-node", Verdict.DOES_NOT_APPLY, "no node declares one")
 IDENTITY = {"commit": "abc", "version": "1"}
+
+
+def test_targets_that_must_be_given_are_looked_for() -> None:
+    """A rehearsal finds one for each fault that the lab refuses without."""
+    assert {target.value for target in DESCRIBED} == NEEDS_TARGET
 
 
 def test_everything_is_tried_unless_parts_are_named() -> None:

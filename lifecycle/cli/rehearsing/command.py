@@ -28,14 +28,15 @@ from lifecycle.secrets import Redactor
 from lifecycle.store import FileLock
 from lifecycle.store.paths import find_state_home
 
-__all__ = ["rehearse"]
+__all__ = ["NEEDS_TARGET", "rehearse"]
 
 # As fast as real tools keep up with on two cores: at twice this speed, waits that are bounded in
 # simulated time end before helm and kustomize do.
 _SPEED = "40"
 _DID_NOT_HOLD = 1
 _FOLDER = "rehearsals"
-_NEEDS_TARGET = frozenset({"image", "pods", "volume", "webhook"})
+# Faults of these strike nothing by themselves.
+NEEDS_TARGET = frozenset({"database", "image", "pods", "recovery", "restore", "volume", "webhook"})
 
 
 def rehearse(arguments: RehearseArguments, environ: Mapping[str, str]) -> int:
@@ -160,7 +161,7 @@ class _Rehearsal:
 
     def _strike(self, known: Known, plain: Plain) -> Row:
         request = known.name
-        if known.target in _NEEDS_TARGET:
+        if known.target in NEEDS_TARGET:
             target = plain.targets.get(known.target, "")
             if not target:
                 why = f"the cluster has no {known.target} that it could strike"
