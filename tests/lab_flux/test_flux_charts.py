@@ -201,18 +201,26 @@ def test_charts_render_with_the_values_of_a_tree(tree: str, tmp_path: Path) -> N
 
 
 def test_applications_bring_what_volsync_needs(cache: Mapping[ChartWanted, Path]) -> None:
-    """The Secret of the repository, and a size and modes as the application's own claim has."""
+    """The Secret of the repository, a size and modes as the application's own claim has.
+
+    That claim is filled by what is restored, as TrueCharts' common library has it.
+    """
     data = "persistence.data.volsync[0]"
     values = [f"{data}.name=s3", f"{data}.dest.enabled=true", f"{data}.src.enabled=true"]
     values += ["persistence.data.enabled=true", "persistence.data.size=7Gi"]
     chart = cache[ChartWanted("some-application", "1.2.3")]
     made = {item["kind"]: item for item in _render(chart, "--set", ",".join(values))}
     restic = at(made["ReplicationDestination"], "spec", "restic")
+    claim = made["PersistentVolumeClaim"]
 
     assert text(made["Secret"], "metadata", "name") == restic["repository"]
     assert {"RESTIC_PASSWORD", "RESTIC_REPOSITORY"} == set(at(made["Secret"], "stringData"))
     assert ("7Gi", ["ReadWriteOnce"]) == (restic["capacity"], restic["accessModes"])
     assert restic == at(made["ReplicationSource"], "spec", "restic")
+    assert "ReplicationDestination" == text(claim, "spec", "dataSourceRef", "kind")
+    assert text(made["ReplicationDestination"], "metadata", "name") == text(
+        claim, "spec", "dataSourceRef", "name"
+    )
 
 
 @pytest.mark.parametrize(
