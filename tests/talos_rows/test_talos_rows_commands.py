@@ -90,8 +90,9 @@ async def test_get(make_world: MakeWorld, talosctl: Talosctl) -> None:
 
     table = await talosctl.run("get", "disks", *one)
     as_json = await talosctl.run("get", "machinestatus", "-o", "json", *one)
-    as_yaml = await talosctl.run("get", "ms", "-o", "yaml", *one)
-    stage = await talosctl.run("get", "ms", "-o", "jsonpath={.spec.stage}", *one)
+    as_yaml = await talosctl.run("get", "machinestatuses", "-o", "yaml", *one)
+    stage = await talosctl.run("get", "MachineStatus", "-o", "jsonpath={.spec.stage}", *one)
+    ambiguous = await talosctl.run("get", "ms", *one)
     unknown = await talosctl.run("get", "nosuch", *one)
     absent = await talosctl.run("get", "disks", "nope", *one)
 
@@ -104,6 +105,11 @@ async def test_get(make_world: MakeWorld, talosctl: Talosctl) -> None:
     assert (unknown.code, unknown.error) == (
         1,
         'rpc error: code = NotFound desc = resource "nosuch" is not registered',
+    )
+    both = "machinestatuses.runtime.talos.dev manifeststatuses.kubernetes.talos.dev"
+    assert (ambiguous.code, ambiguous.error) == (
+        1,
+        f'rpc error: code = InvalidArgument desc = resource type "ms" is ambiguous: [{both}]',
     )
     assert absent.code == 1
     asked = (
