@@ -106,11 +106,16 @@ class Rehearsal:
 
     @classmethod
     def begin(
-        cls, folder: Path, words: tuple[str, ...] = (), inputs: tuple[str, ...] = ()
+        cls,
+        folder: Path,
+        words: tuple[str, ...] = (),
+        inputs: tuple[str, ...] = (),
+        *,
+        speed: str = SPEED,
     ) -> Rehearsal:
         """Start the lab; the test is skipped where the tools for it are missing."""
         rehearsal = cls(Place(folder), words, inputs)
-        said = finish(rehearsal.place.start("lab.up", "--speed", SPEED, *words, *inputs))
+        said = finish(rehearsal.place.start("lab.up", "--speed", speed, *words, *inputs))
         if "tool is missing" in said.stderr:
             pytest.skip(said.stderr.strip())
 
