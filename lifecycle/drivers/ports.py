@@ -9,7 +9,7 @@ from enum import Enum
 
 __all__ = ["Signature", "is_listening", "read_certificate_begin", "read_signature"]
 
-_SIGNING_S = 10.0  # seconds; a control plane that just starts is slow to shake hands
+_SIGNING_S = 5.0  # seconds; a control plane that just starts is slow to shake hands
 
 
 class Signature(Enum):
@@ -17,7 +17,7 @@ class Signature(Enum):
 
     OURS = "signed by the CA that was asked for"
     OTHER = "signed by another, or no TLS at all"
-    UNSEEN = "did not come to the certificate"
+    UNSEEN = "the connection ended before it was shown"
 
 
 async def is_listening(address: str, port: int, *, timeout_s: float = 2.0) -> bool:
@@ -33,7 +33,7 @@ async def read_signature(
 ) -> Signature:
     """Tell whether a TLS server's certificate is signed by a CA (PEM); its name is not checked.
 
-    A server that is silent, or ends the connection, has not said whose it is.
+    One that ends the connection, as while it starts, has not said whose it is; silence is no TLS.
     """
     try:
         context = ssl.create_default_context(cadata=ca.decode("ascii"))
@@ -45,12 +45,10 @@ async def read_signature(
     try:
         async with asyncio.timeout(timeout_s):
             _, writer = await asyncio.open_connection(address, port, ssl=context)
-    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
         return Signature.UNSEEN
-    except ssl.SSLError:
+    except OSError:  # TimeoutError and ssl.SSLError are ones
         return Signature.OTHER
-    except OSError:  # TimeoutError is one
-        return Signature.UNSEEN
     writer.transport.abort()
     return Signature.OURS
 

@@ -21,7 +21,7 @@ class VipIsFree:
     after: tuple[str, ...] = ()
     name: str = "vip-is-free"
     title: str = "Check that the VIP is free"
-    # Our own API server may be late while it starts; of another's nothing more will be seen.
+    # Our own servers end connections while they start; of others nothing more will be seen.
     patience: Patience = Patience(stall=timedelta(minutes=1), deadline=timedelta(minutes=1))
 
     async def probe(self) -> Answer:
@@ -45,7 +45,7 @@ class VipIsFree:
             return Satisfied(f"{vip} is held by this cluster")
         if Signature.UNSEEN in signatures:
             port = open_ports[signatures.index(Signature.UNSEEN)]
-            return Unknown(f"`{vip}:{port}` answers, but shows no certificate")
+            return Unknown(f"`{vip}:{port}` ends connections before it shows a certificate")
         return Blocked(
             f"VIP is taken: something that is not this cluster answers on `{vip}:{open_ports[0]}`",
             f"turn it off, or choose another VIP in {self.world.inventory.variables.path}",
