@@ -121,15 +121,15 @@ def start_lab(
 
 def tell_end(state: ClusterState) -> str:
     """Return what a lab said last that is gone; "" while it stands."""
+    if find_lab(state):
+        return ""
     log = find_lab_folder(state) / _LOG
-    said = _read_tail(log).splitlines()[-1] if log.exists() else "it was taken down"
-    return "" if find_lab(state) else said
+    return _read_tail(log).splitlines()[-1] if log.exists() else "it was taken down"
 
 
 def stop_lab(state: ClusterState) -> bool:
     """End the lab and forget its world; returns whether one was standing."""
-    lab = find_lab(state)
-    if lab:
+    if lab := find_lab(state):
         _end(lab.pid)
     _end_remains(find_lab_folder(state))
     clear_state(state)
