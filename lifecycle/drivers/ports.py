@@ -43,8 +43,7 @@ async def read_signature(
     # Talos' CAs carry no Authority Key Identifier, which Python 3.13 and newer insist on.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     try:
-        async with asyncio.timeout(timeout_s):
-            _, writer = await asyncio.open_connection(address, port, ssl=context)
+        writer = await _open(address, port, timeout_s, context)
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError):
         return Signature.UNSEEN
     except OSError:  # TimeoutError and ssl.SSLError are ones
@@ -76,17 +75,24 @@ async def read_certificate_begin(
 async def _connect(
     address: str, port: int, timeout_s: float, context: ssl.SSLContext | None = None
 ) -> asyncio.StreamWriter | None:
-    """Connect, over TLS with a context; None where that does not come about in time.
+    """Connect as `_open` does; None where that does not come about in time."""
+    try:
+        return await _open(address, port, timeout_s, context)
+    except OSError:  # TimeoutError and ssl.SSLError are ones
+        return None
+
+
+async def _open(
+    address: str, port: int, timeout_s: float, context: ssl.SSLContext | None
+) -> asyncio.StreamWriter:
+    """Connect, over TLS with a context.
 
     Whoever looks over TLS aborts the connection: a server that wants a certificate sends an alert,
     which OpenSSL would leave in its queue of errors for another connection to find.
     """
-    try:
-        async with asyncio.timeout(timeout_s):
-            _, writer = await asyncio.open_connection(address, port, ssl=context)
-    except OSError:  # TimeoutError and ssl.SSLError are ones
-        return None
-    return writer
+    async with asyncio.timeout(timeout_s):
+        _, writer = await asyncio.open_connection(address, port, ssl=context)
+        return writer
 
 
 def _parse_begin(der: bytes) -> datetime:

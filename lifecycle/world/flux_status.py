@@ -15,8 +15,8 @@ __all__ = ["Readiness", "State", "read_kustomization", "read_release", "read_sou
 _MESSAGE_CHARS = 200  # enough for a cause; Flux repeats whole dry-run errors
 _PARTS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")  # of a Go duration, as Flux' CRDs allow it
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-# An attempt begins an interval after the last one, 5 % earlier or later, and may stand in a queue.
 _LOOKING = ("Unknown", "Progressing")
+# An attempt begins an interval after the last one, 5 % earlier or later, and may stand in a queue.
 _JITTER, _QUEUE = 1.1, timedelta(minutes=1)
 
 
