@@ -10,6 +10,7 @@ from lifecycle.diagnosis.scene import Scene
 from lifecycle.diagnosis.values import Diagnosis, Key, key_of
 from lifecycle.drivers.documents import number_at, text_at
 from lifecycle.drivers.kubernetes import KubernetesObject
+from lifecycle.world.restores import list_errors, read_failed_log
 
 __all__ = ["explain_claim", "explain_volume"]
 
@@ -139,12 +140,10 @@ def _explain_restore(scene: Scene, restore: KubernetesObject) -> str:
     What its mover says is there once VolSync has given up its Job, after eight pods in about 20
     minutes; until then only the Job counts the failures (backube/volsync, mover/restic/mover.go).
     """
-    for condition in restore.conditions():
-        if condition.reason == "Error":
-            return condition.message
-    if text_at(restore.raw, "status", "latestMoverStatus", "result") == "Failed":
-        logs = text_at(restore.raw, "status", "latestMoverStatus", "logs").splitlines()
-        telling = [line for line in logs if _TELLING.search(line)] or logs
+    if said := list_errors(restore):
+        return said[0]
+    if (log := read_failed_log(restore)) is not None:
+        telling = [line for line in log if _TELLING.search(line)] or log
         return f"its mover fails: {telling[-1] if telling else 'it says nothing'}"
     for job in scene.sight.owned_by(restore, "Job"):
         if tries := number_at(job.raw, "status", "failed"):

@@ -13,6 +13,7 @@ from lifecycle.drivers.kubernetes import KubernetesObject
 from lifecycle.world.databases import describe_unready
 from lifecycle.world.flux_status import Readiness, State, read_kustomization, read_release
 from lifecycle.world.mirror import Mirror
+from lifecycle.world.restores import list_errors, read_failed_log
 
 __all__ = ["Snapshot", "describe_workload", "is_of", "is_workload_ready", "take_snapshot"]
 
@@ -115,12 +116,11 @@ class Snapshot:
         for item in self.restores:
             if (item.namespace, item.name) != (claim.namespace, source):
                 continue
-            said = [c.message for c in item.conditions() if c.reason == "Error"]
-            if text_at(item.raw, "status", "latestMoverStatus", "result") == "Failed":
-                logs = text_at(item.raw, "status", "latestMoverStatus", "logs").splitlines()
-                said.append(logs[-1] if logs else "its mover says nothing")
+            said, log = list_errors(item), read_failed_log(item)
             if said:
                 return f", its restore fails: {said[0]}"
+            if log is not None:
+                return f", its restore fails: {log[-1] if log else 'its mover says nothing'}"
         return ""
 
     def list_unready_databases(self) -> tuple[str, ...]:
