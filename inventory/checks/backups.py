@@ -11,16 +11,12 @@ from inventory.rules import make_finding
 
 _Keys = tuple[str | int, ...]
 _KEY = "volsync"
-# Sources of charts that are built on TrueCharts' common library.
-_SOURCES = ("truecharts", "trueforge")
 
 
 def check_backups(facts: Facts) -> Iterator[Finding]:
     """Yield VolSync settings where TrueCharts' common library does not look."""
-    urls = {source.key: source.url.lower() for source in facts.inventory.sources}
     for release in facts.inventory.releases:
-        url = urls.get(release.source, "")
-        if _KEY in release.chart or not any(name in url for name in _SOURCES):
+        if _KEY in release.chart or not facts.is_of_truecharts(release):
             continue
         if not facts.tree.mentions(release.position.path, _KEY):
             continue

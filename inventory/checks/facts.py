@@ -9,8 +9,10 @@ from inventory.discovery import Found
 from inventory.documents import Document
 from inventory.envsubst import expand_known
 from inventory.flux import is_source
-from inventory.model import Inventory, ObjectRef, Position, Rendered
+from inventory.model import Inventory, ObjectRef, Position, Release, Rendered, SourceKey
 from inventory.tree import Tree
+
+_TRUECHARTS = ("truecharts", "trueforge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Facts:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
+    _urls: dict[SourceKey, str] = field(default_factory=dict, init=False, repr=False, compare=False)
     _values: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -44,6 +47,13 @@ class Facts:
             for owner, item in self.inventory.objects():
                 self._kinds.setdefault(item.kind, []).append((owner, item))
         return self._kinds.get(kind, ())
+
+    def is_of_truecharts(self, release: Release) -> bool:
+        """Tell by its source whether a chart is built on TrueCharts' common library."""
+        if not self._urls:
+            self._urls.update((source.key, source.url.lower()) for source in self.inventory.sources)
+        url = self._urls.get(release.source, "")
+        return any(name in url for name in _TRUECHARTS)
 
     def locate(self, position: Position, *keys: str | int) -> Position:
         """Return the place of a value in the document that starts at `position`."""

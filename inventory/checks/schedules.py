@@ -74,7 +74,6 @@ _TRUECHARTS: Final = (
     _Value(_CNPG, ("cnpg", _ANY, *_BACKUPS), 3, ("enabled", True)),
     _Value(_KUBERNETES, ("workload", _ANY, "schedule"), 2, ("type", "CronJob")),
 )
-_TRUECHARTS_SOURCES: Final = ("truecharts", "trueforge")
 # https://github.com/bjw-s-labs/helm-charts and https://github.com/vmware-tanzu/helm-charts
 _CHARTS: Final[Mapping[str, tuple[_Value, ...]]] = {
     "app-template": (
@@ -144,13 +143,10 @@ def _of_objects(facts: Facts) -> Iterator[_Schedule]:
 
 
 def _of_releases(facts: Facts) -> Iterator[_Schedule]:
-    urls = {source.key: source.url.lower() for source in facts.inventory.sources}
     for release in facts.inventory.releases:
-        url = urls.get(release.source, "")
         if facts.tree.mentions(release.position.path, "schedule"):
-            is_truecharts = any(name in url for name in _TRUECHARTS_SOURCES)
-            known = _TRUECHARTS if is_truecharts else _CHARTS.get(release.chart, ())
-            for value in known:
+            is_truecharts = facts.is_of_truecharts(release)
+            for value in _TRUECHARTS if is_truecharts else _CHARTS.get(release.chart, ()):
                 yield from _of_value(release, value)
 
 
