@@ -9,7 +9,17 @@ from lab.flux.conditions import Conditions
 from lab.flux.queue import REQUESTED_AT
 from lab.kubernetes.client import KubernetesClient
 from lab.kubernetes.errors import NotFoundError
-from lab.kubernetes.values import Object, at, dig, grow, name_of, namespace_of, text, texts
+from lab.kubernetes.values import (
+    Object,
+    at,
+    dig,
+    grow,
+    name_of,
+    namespace_of,
+    text,
+    texts,
+    write_time,
+)
 
 __all__ = [
     "FORCE_AT",
@@ -36,7 +46,7 @@ class Context:
 
     def now(self) -> str:
         """The simulated time as Kubernetes writes it."""
-        return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        return write_time(self.clock.now())
 
     def conditions(self, obj: Object) -> Conditions:
         """The conditions of `obj`, to be changed in place."""

@@ -18,6 +18,7 @@ from lab.kubernetes.http.routes import Routes
 from lab.kubernetes.http.server import ApiServer
 from lab.kubernetes.pki import make_server_context, server_names
 from lab.kubernetes.store import Place
+from lab.kubernetes.values import write_time
 from lab.ledger import CAUSE
 from lab.network import Lines
 from lab.ports import KubernetesPki, NodeFacts
@@ -124,7 +125,7 @@ class LabBackend:
         self, clock: LabClock, *, port: int = API_PORT, lines: Lines | None = None
     ) -> None:
         self._lines = lines or Lines(clock)
-        self.api = Api(lambda: clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"))
+        self.api = Api(lambda: write_time(clock.now()))
         self._clock = clock
         self._port = port
         self._pki: KubernetesPki | None = None

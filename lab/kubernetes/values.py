@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TypeAlias
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "text",
     "texts",
     "uid_of",
+    "write_time",
 ]
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -110,6 +112,11 @@ def namespace_of(value: Object) -> str:
 def uid_of(value: Object) -> str:
     """`metadata.uid`."""
     return text(value, "metadata", "uid")
+
+
+def write_time(moment: datetime) -> str:
+    """Write a time in UTC as Kubernetes does, in whole seconds."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def labels_of(value: Object) -> dict[str, str]:

@@ -16,7 +16,7 @@ from lab.kubernetes.errors import NotFoundError
 from lab.kubernetes.pki import issue_certificate
 from lab.kubernetes.registry import is_established, read_crd
 from lab.kubernetes.store import Change, Place
-from lab.kubernetes.values import Object
+from lab.kubernetes.values import Object, write_time
 from lab.network import Lines
 from lab.ports import KubernetesPki, NodeFacts
 from lab.real.api import RealApi
@@ -64,7 +64,7 @@ class RealBackend:
         self._folder = folder
         self._port = port
         self._channel = Channel(SERVER_PORT)
-        self._real = RealApi(lambda: clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"), self._channel)
+        self._real = RealApi(lambda: write_time(clock.now()), self._channel)
         self._pki: KubernetesPki | None = None
         self._servers: dict[str, RealApiServer] = {}
         self._fronts = Fronts(clock, lines or Lines(clock), port, etcd)

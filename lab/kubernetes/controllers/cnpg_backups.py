@@ -29,13 +29,14 @@ from lab.kubernetes.values import (
     reference_of,
     text,
     uid_of,
+    write_time,
 )
 
 __all__ = ["Backups"]
 
 _SCHEDULED = "scheduledbackups.postgresql.cnpg.io"
 _ENDED = frozenset({"completed", "failed"})
-_STAMP = "%Y-%m-%dT%H:%M:%SZ"
+_COMPACT = str.maketrans("", "", "-:TZ")
 
 
 class Backups:
@@ -126,15 +127,15 @@ class Backups:
         except ScheduleError as error:
             self._world.tell(scheduled, "InvalidSchedule", str(error))
             return
-        status: Object = {"lastCheckTime": now.strftime(_STAMP)}
+        status: Object = {"lastCheckTime": write_time(now)}
         if due is not None:
-            status["nextScheduleTime"] = due.strftime(_STAMP)
+            status["nextScheduleTime"] = write_time(due)
         planned = text(scheduled, "status", "nextScheduleTime")
         is_first = not text(scheduled, "status", "lastCheckTime")
         if is_first and dig(scheduled, "spec", "immediate") is True:
             self._make(scheduled, now.strftime("%Y%m%d%H%M%S"), is_immediate=True)
-            status["lastScheduleTime"] = now.strftime(_STAMP)
-        elif planned and planned <= now.strftime(_STAMP):
+            status["lastScheduleTime"] = write_time(now)
+        elif planned and planned <= write_time(now):
             self._make(scheduled, planned.translate(_COMPACT), is_immediate=False)
             status["lastScheduleTime"] = planned
         elif not is_first:
@@ -174,9 +175,6 @@ class Backups:
                 "spec": {key: value for key, value in spec.items() if key in kept},
             }
         )
-
-
-_COMPACT = str.maketrans("", "", "-:TZ")
 
 
 def _find_objection(cluster: Object, backup: Object) -> str:

@@ -30,6 +30,7 @@ from lab.kubernetes.values import (
     number,
     text,
     uid_of,
+    write_time,
 )
 
 __all__ = ["Replications"]
@@ -203,7 +204,7 @@ class Replications:
         due = find_next_time(schedule, last) if schedule else None
         status.pop("nextSyncTime", None)
         if due is not None:
-            status["nextSyncTime"] = due.strftime("%Y-%m-%dT%H:%M:%SZ")
+            status["nextSyncTime"] = write_time(due)
         return due
 
     def _read_schedule(self, found: Object) -> str:
