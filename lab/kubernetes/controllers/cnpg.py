@@ -27,6 +27,7 @@ from lab.kubernetes.controllers.cnpg_look import (
 )
 from lab.kubernetes.controllers.cnpg_parts import keep_parts
 from lab.kubernetes.controllers.cnpg_primary import choose_primary, follow_change, keep_roles
+from lab.kubernetes.controllers.cnpg_secrets import keep_secrets
 from lab.kubernetes.controllers.world import World
 from lab.kubernetes.durations import OPERATOR_START_S
 from lab.kubernetes.store import Change, Place
@@ -107,6 +108,7 @@ class Databases:
                 lambda: self._take_up(place),
             )
             return
+        keep_secrets(self._world, cluster)
         keep_parts(self._world, cluster)
         look = Look.take(self._world, place, cluster, operator)
         self._advance(look)

@@ -15,9 +15,9 @@ from lab.kubernetes.controllers.cnpg_instances import (
     make_job,
     make_pod,
     name_instance,
+    read_serial,
 )
 from lab.kubernetes.controllers.cnpg_look import HEALTHY, UNRECOVERABLE, Look, is_done
-from lab.kubernetes.controllers.world import is_true
 from lab.kubernetes.store import Place
 from lab.kubernetes.values import at, dig, grow, name_of, text
 
@@ -60,7 +60,7 @@ def attach_claims(look: Look) -> bool:
     if len(look.ready) < len(look.pods):
         return True
     instance = look.dangling[0]
-    serial = int(instance.rpartition("-")[2])
+    serial = read_serial(instance)
     if look.is_filled(instance):
         look.world.plant(make_pod(look.cluster, serial, look.operator))
     elif not look.has_job(instance):
@@ -78,7 +78,7 @@ def keep_size(look: Look) -> None:
     elif len(look.ready) < len(names):
         return
     elif len(names) < look.size:
-        taken = {int(name.rpartition("-")[2]) for name in names}
+        taken = {read_serial(name) for name in names}
         free = next(number for number in range(1, len(names) + 2) if number not in taken)
         _fill(look, free, is_first=False)
     elif len(names) > look.size:
@@ -90,7 +90,7 @@ def keep_size(look: Look) -> None:
 
 
 def _create_first(look: Look) -> None:
-    if is_true({"status": look.status}, "Initialized"):
+    if text(look.condition("Initialized"), "status") == "True":
         look.say(UNRECOVERABLE, _LOST)
         return
     if not _has_origin(look):
@@ -144,7 +144,7 @@ def _remove_one(look: Look) -> None:
     """Take the youngest instance that is not the primary, with its claims."""
     primary = text(look.status, "currentPrimary")
     spare = [name for name in look.instances if name != primary]
-    name = max(spare, key=lambda item: int(item.rpartition("-")[2]))
+    name = max(spare, key=read_serial)
     look.tell("ScaleDown", f"Scaling down - removing instance: {name}")
     for claim in look.claims:
         if text(claim, "metadata", "labels", INSTANCE) == name:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from lab.kubernetes.controllers.children import place_of
 from lab.kubernetes.controllers.cnpg_look import HEALTHY, Look
-from lab.kubernetes.controllers.world import find_condition, set_condition
+from lab.kubernetes.controllers.world import set_condition
 from lab.kubernetes.values import Json, at, is_going, maps, name_of, text
 
 __all__ = ["hibernate"]
@@ -33,7 +33,7 @@ def hibernate(look: Look) -> bool:
 
 
 def _describe(look: Look) -> tuple[str, str, str]:
-    before = text(find_condition({"status": look.status}, _KIND), "reason")
+    before = text(look.condition(_KIND), "reason")
     if text(look.status, "phase") != HEALTHY and before in {"", _WAITING}:
         message = "Waiting for the cluster to be healthy before proceeding with hibernation"
         return "False", _WAITING, message

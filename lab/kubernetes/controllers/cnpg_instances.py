@@ -36,6 +36,7 @@ __all__ = [
     "make_job",
     "make_pod",
     "name_instance",
+    "read_serial",
 ]
 
 # Its default in CloudNativePG 1.30.
@@ -53,6 +54,11 @@ _STOP_S = 1800  # maxStopDelay
 def name_instance(cluster: Object, serial: int) -> str:
     """Name an instance, which is also the name of its pod and first claim."""
     return f"{name_of(cluster)}-{serial}"
+
+
+def read_serial(instance: str) -> int:
+    """Return the number in the name of an instance."""
+    return int(instance.rpartition("-")[2])
 
 
 def find_serial(obj: Object) -> int:

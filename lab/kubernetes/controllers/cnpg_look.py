@@ -11,23 +11,25 @@ from dataclasses import dataclass, field
 from lab.kubernetes.controllers.children import list_children
 from lab.kubernetes.controllers.cnpg_instances import (
     CLAIM_STATUS,
+    INSTANCE,
     find_serial,
     list_claim_names,
     name_instance,
 )
-from lab.kubernetes.controllers.world import World, is_true, set_condition
+from lab.kubernetes.controllers.world import World, find_condition, is_true, set_condition
 from lab.kubernetes.store import Place
 from lab.kubernetes.values import (
     Json,
     Object,
+    at,
     clone_map,
     dig,
-    grow,
     is_going,
     maps,
     name_of,
     number,
     text,
+    texts,
 )
 
 __all__ = ["HEALTHY", "UNRECOVERABLE", "Look", "has_failed", "is_active", "is_done", "is_up"]
@@ -59,7 +61,7 @@ class Look:
         def owned(resource: str) -> list[Object]:
             return sorted(list_children(world, cluster, resource), key=name_of)
 
-        status = clone_map(grow({"status": clone_map(cluster).get("status")}, "status"))
+        status = clone_map(at(cluster, "status"))
         look = cls(world, place, cluster, operator, status=status)
         look.pods, look.jobs = owned("pods"), owned("jobs.batch")
         look.claims = owned("persistentvolumeclaims")
@@ -85,7 +87,7 @@ class Look:
     @property
     def dangling(self) -> list[str]:
         """Names of the instances with claims that no pod and no Job uses, the primary's first."""
-        names = texts_of(self.status, "danglingPVC") + texts_of(self.status, "unusablePVC")
+        names = texts(self.status, "danglingPVC") + texts(self.status, "unusablePVC")
         loose = {
             name_instance(self.cluster, find_serial(claim))
             for claim in self.claims
@@ -111,9 +113,11 @@ class Look:
 
     def has_job(self, instance: str) -> bool:
         """Tell whether a Job works on an instance."""
-        return any(
-            text(job, "metadata", "labels", "cnpg.io/instanceName") == instance for job in self.jobs
-        )
+        return any(text(job, "metadata", "labels", INSTANCE) == instance for job in self.jobs)
+
+    def condition(self, kind: str) -> Object:
+        """Find a condition of the status as it is to be; an empty object when there is none."""
+        return find_condition({"status": self.status}, kind)
 
     def say(self, phase: str, reason: str = "") -> None:
         """Put a phase into the status, and what follows from it."""
@@ -158,7 +162,7 @@ class Look:
         if names:
             said = ("True", "BootstrapCompleted", "Cluster has been bootstrapped")
             set_condition(self.status, "Initialized", *said, now=now)
-        elif not _has(self.status, "Initialized"):
+        elif not self.condition("Initialized"):
             said = ("False", "BootstrapPending", "Cluster has not been bootstrapped yet")
             set_condition(self.status, "Initialized", *said, now=now)
         if ready:
@@ -226,16 +230,6 @@ def is_done(job: Object) -> bool:
 def has_failed(job: Object) -> bool:
     """Tell whether a Job is given up."""
     return is_true(job, "Failed")
-
-
-def texts_of(value: Object, key: str) -> list[str]:
-    """Return a list of texts by its key."""
-    found = value.get(key)
-    return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
-
-
-def _has(status: Object, kind: str) -> bool:
-    return any(text(item, "type") == kind for item in maps(status, "conditions"))
 
 
 def _claims_of(pod: Json) -> list[str]:

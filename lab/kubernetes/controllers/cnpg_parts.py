@@ -5,7 +5,6 @@ Source: `createPostgresClusterObjects` of `internal/controller/cluster_create.go
 
 from __future__ import annotations
 
-from lab.kubernetes.controllers.cnpg_secrets import keep_secrets
 from lab.kubernetes.controllers.world import World
 from lab.kubernetes.store import Place
 from lab.kubernetes.values import (
@@ -36,7 +35,6 @@ _FEWEST_WITH_BUDGET = 3
 
 def keep_parts(world: World, cluster: Object) -> None:
     """Make what is missing, and take away what is not wanted any more."""
-    keep_secrets(world, cluster)
     for suffix, wanted in _list_services(cluster).items():
         _keep(world, "services", wanted, is_wanted=not _is_off(cluster, suffix))
     for service in _make_additional(cluster):

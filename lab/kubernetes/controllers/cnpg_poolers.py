@@ -73,14 +73,12 @@ class Poolers:
             return
         self._world.plant({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _head(pooler)})
         self._world.plant(_make_service(pooler))
-        deployment = self._world.find(Place(_DEPLOYMENTS, place.namespace, place.name))
+        running = Place(_DEPLOYMENTS, place.namespace, place.name)
+        deployment = self._world.find(running)
         if deployment is None:
             deployment = self._world.plant(_make_deployment(pooler, operator))
         replicas = number(pooler, "spec", "instances", default=1)
-        self._world.edit(
-            Place(_DEPLOYMENTS, place.namespace, place.name),
-            lambda obj: grow(obj, "spec").update({"replicas": replicas}),
-        )
+        self._world.edit(running, lambda obj: grow(obj, "spec").update({"replicas": replicas}))
         is_paused = dig(pooler, "spec", "pgbouncer", "paused") is True
         self._world.set_status(
             place,
@@ -100,15 +98,13 @@ class Poolers:
         given = at(pooler, "spec", "pgbouncer")
         if server is None or "authQuery" in given or "authQuerySecret" in given:
             return
-        metadata = head(cluster, f"{name_of(cluster)}-pooler")
-        body = {key: clone_map(at(server, key)) for key in ("data",)}
         self._world.plant(
             {
                 "apiVersion": "v1",
                 "kind": "Secret",
-                "metadata": metadata,
+                "metadata": head(cluster, f"{name_of(cluster)}-pooler"),
                 "type": "kubernetes.io/tls",
-                **body,
+                "data": clone_map(at(server, "data")),
             }
         )
 

@@ -14,7 +14,7 @@ from lab.kubernetes.durations import DATABASE_PROMOTE_S
 from lab.kubernetes.store import Place
 from lab.kubernetes.values import Object, dig, grow, maps, name_of, number, text, uid_of
 
-__all__ = ["choose_primary", "follow_change", "is_held", "keep_roles"]
+__all__ = ["choose_primary", "follow_change", "keep_roles"]
 
 # DRAIN_TAINTS as the operator has them by default.
 _DRAINED = frozenset(
@@ -28,7 +28,7 @@ _DRAINED = frozenset(
 _SWITCHOVER, _FAILOVER = "Switchover in progress", "Failing over"
 
 
-def is_held(world: World, node: str) -> bool:
+def _is_held(world: World, node: str) -> bool:
     """Tell whether a node is cordoned or being drained."""
     found = world.store.get("nodes", "", node)
     if found is None:
@@ -65,7 +65,7 @@ def choose_primary(look: Look) -> bool:
         return False
     primary = look.find_pod(current)
     if primary is not None and is_up(primary):
-        return is_held(look.world, text(primary, "spec", "nodeName")) and _switch(look, primary)
+        return _is_held(look.world, text(primary, "spec", "nodeName")) and _switch(look, primary)
     others = [pod for pod in look.ready if name_of(pod) != current]
     if not others:
         return False
@@ -104,7 +104,7 @@ def _switch(look: Look, primary: Object) -> bool:
     if not is_failed and (look.size != len(look.ready) or len(elsewhere) < look.size - 1):
         return False  # something else is under way
     for pod in elsewhere:
-        if is_held(look.world, text(pod, "spec", "nodeName")):
+        if _is_held(look.world, text(pod, "spec", "nodeName")):
             continue
         chosen = name_of(pod)
         because = f"because primary instance was running on unschedulable node {node}"

@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from lab.kubernetes.controllers.cnpg_parts import CLUSTER, head
 from lab.kubernetes.controllers.world import World
 from lab.kubernetes.pki import issue_certificate
 from lab.kubernetes.store import Place
-from lab.kubernetes.values import Object, at, dig, name_of, namespace_of, reference_of, text
+from lab.kubernetes.values import Object, at, dig, name_of, namespace_of, text
 from lab.ports import KubernetesPki
 
 __all__ = ["keep_secrets", "read_application"]
@@ -116,20 +117,12 @@ def _plant(
     *,
     labels: Object | None = None,
 ) -> None:
-    own: Object = {
-        "cnpg.io/cluster": name_of(cluster),
-        "app.kubernetes.io/managed-by": "cloudnative-pg",
-    }
+    own: Object = {CLUSTER: name_of(cluster), "app.kubernetes.io/managed-by": "cloudnative-pg"}
     world.plant(
         {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {
-                "name": name,
-                "namespace": namespace_of(cluster),
-                "labels": {**own, **(labels or {})},
-                "ownerReferences": [reference_of(cluster)],
-            },
+            "metadata": head(cluster, name, {**own, **(labels or {})}),
             "type": kind,
             "stringData": fields,
         }
