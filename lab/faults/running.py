@@ -5,18 +5,12 @@ from __future__ import annotations
 from lab.faults.answers import by_diagnosis, by_gate, by_step
 from lab.faults.api import API_FAULTS
 from lab.faults.machines import MACHINE_FAULTS
-from lab.faults.values import Hands, RunningFault, Strike, Target
+from lab.faults.storage import STORAGE_FAULTS
+from lab.faults.values import Hands, RunningFault, Strike, Target, strike_pods
 from lab.flux.faults import SourceFault
 from lab.kubernetes.faults import PodFault
 
 __all__ = ["RUNNING_FAULTS"]
-
-
-def _of_pods(fault: PodFault) -> Strike:
-    def strike(hands: Hands, target: str, on: bool) -> None:  # noqa: FBT001 (a `Strike`)
-        hands.kubernetes.set_fault(target, fault, on=on)
-
-    return strike
 
 
 def _strike_installer(hands: Hands, target: str, on: bool) -> None:  # noqa: FBT001 (a `Strike`)
@@ -28,24 +22,13 @@ def _pods(
 ) -> RunningFault:
     """Make one that breaks a component: its layer's gate waits, and a diagnosis says why."""
     answers = (by_gate("layer-is-ready"), by_diagnosis(signature))
-    return RunningFault(fault.value, target, does, origin, _of_pods(fault), answers)
+    return RunningFault(fault.value, target, does, origin, strike_pods(fault), answers)
 
 
 def _request(fault: PodFault, does: str, origin: str) -> RunningFault:
     """Make one of the request for a kubelet's serving certificate: its step names it."""
     answers = (by_step("approve-serving-certificate"),)
-    return RunningFault(fault.value, Target.WORKER, does, origin, _of_pods(fault), answers)
-
-
-def _restore(fault: PodFault, does: str, origin: str) -> RunningFault:
-    """Make one of the repository that is restored from: what waits for it is named."""
-    answers = (
-        by_gate("layer-is-ready"),
-        by_gate("layer-keeps-promises"),
-        by_diagnosis(fault.value),
-        by_diagnosis("restore-failing"),
-    )
-    return RunningFault(fault.value, Target.RESTORE, does, origin, _of_pods(fault), answers)
+    return RunningFault(fault.value, Target.WORKER, does, origin, strike_pods(fault), answers)
 
 
 def _strike_sources(fault: SourceFault) -> Strike:
@@ -162,73 +145,7 @@ RUNNING_FAULTS = (
         "webhook-denied",
         target=Target.WEBHOOK,
     ),
-    RunningFault(
-        PodFault.VOLUMES_DEGRADED.value,
-        Target.VOLUME,
-        "Longhorn volumes of pods whose `namespace/name` begins with the target lack replicas.",
-        "https://github.com/postfinance/topf/issues/135",
-        _of_pods(PodFault.VOLUMES_DEGRADED),
-        (by_gate("layer-keeps-promises"), by_diagnosis("volume-unhealthy")),
-    ),
-    RunningFault(
-        PodFault.DISK_FULL.value,
-        Target.WORKER,
-        "The disks that Longhorn has on the machine are full but for 5 % by other data, so that no"
-        " more replicas are placed there: volumes are degraded, and where no other node takes a"
-        " replica they cannot be attached at all.",
-        "https://github.com/longhorn/longhorn/issues/9441",
-        _of_pods(PodFault.DISK_FULL),
-        (
-            by_gate("layer-keeps-promises"),
-            by_gate("layer-is-ready"),
-            by_diagnosis("volume-unhealthy"),
-            by_diagnosis("volume-unplaced"),
-        ),
-    ),
-    RunningFault(
-        PodFault.RESTORE_EMPTY.value,
-        Target.RESTORE,
-        "ReplicationDestinations whose `namespace/name` begins with the target find no snapshot, as"
-        " in a repository that is not the one meant: VolSync restores nothing and reports success,"
-        " so a run ends well; its checks of what layers promise and of the whole say which did so.",
-        "https://github.com/backube/volsync/blob/main/mover-restic/entry.sh",
-        _of_pods(PodFault.RESTORE_EMPTY),
-    ),
-    _restore(
-        PodFault.RESTORE_LOCKED,
-        "The repository of ReplicationDestinations whose `namespace/name` begins with the target is"
-        " locked by a restic that ended without unlocking it: movers fail again and again, and"
-        " claims that wait for them stay pending.",
-        "https://github.com/backube/volsync/issues/1429",
-    ),
-    _restore(
-        PodFault.RESTORE_PASSWORD,
-        "The repository of ReplicationDestinations whose `namespace/name` begins with the target"
-        " has another password than their Secret: movers fail again and again, and claims that"
-        " wait for them stay pending.",
-        "https://github.com/backube/volsync/blob/main/mover-restic/entry.sh",
-    ),
-    RunningFault(
-        PodFault.RECOVERY_ABSENT.value,
-        Target.RECOVERY,
-        "CloudNativePG's Clusters whose `namespace/name` begins with the target find no base backup"
-        " to be recovered from: the Job that should do it fails until it is given up.",
-        "https://github.com/ionfury/homelab/blob/main/.taskfiles/dr/RECOVERY.md",
-        _of_pods(PodFault.RECOVERY_ABSENT),
-        (
-            *map(by_gate, ("layer-is-ready", "layer-keeps-promises")),
-            by_diagnosis("recovery-failing"),
-        ),
-    ),
-    RunningFault(
-        PodFault.DATABASE_FULL.value,
-        Target.DATABASE,
-        "CloudNativePG's Clusters whose `namespace/name` begins with the target have no room for"
-        " WAL, and PostgreSQL does not start.",
-        "https://github.com/cloudnative-pg/cloudnative-pg/blob/main/docs/src/instance_manager.md",
-        _of_pods(PodFault.DATABASE_FULL),
-        (*map(by_gate, ("layer-is-ready", "layer-keeps-promises")), by_diagnosis("database-full")),
-    ),
+    *STORAGE_FAULTS,
     _request(
         PodFault.REQUEST_ABSENT,
         "The machine's kubelet never asks for its serving certificate.",

@@ -17,6 +17,7 @@ __all__ = [
     "Target",
     "list_machines",
     "refuse_unknown",
+    "strike_pods",
 ]
 
 
@@ -147,3 +148,12 @@ class RunningFault:
     answers: tuple[Answer, ...] = ()
     leaves_data: bool = False
     fewest_planes: int = 1
+
+
+def strike_pods(fault: str) -> Strike:
+    """Strike by a switch of the lab's Kubernetes, by its name."""
+
+    def strike(hands: Hands, target: str, on: bool) -> None:  # noqa: FBT001 (a `Strike`)
+        hands.kubernetes.set_fault(target, fault, on=on)
+
+    return strike
