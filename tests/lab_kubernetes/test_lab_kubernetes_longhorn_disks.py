@@ -29,7 +29,7 @@ from tests.lab_kubernetes.lab_kubernetes_longhorn import (
 )
 
 GIB = 2**30
-DISK = Disk("n", "d", "u", "/x", 100, 100, 30, 0, takes_more=True, is_guess=False)
+DISK = Disk("n", "d", "u", "/x", 100, 100, 30, {}, takes_more=True, is_guess=False)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ DISK = Disk("n", "d", "u", "/x", 100, 100, 30, 0, takes_more=True, is_guess=Fals
 )
 def test_disks_take_what_settings_allow(size: int, used: int, available: int, said: str) -> None:
     """A quarter stays free, and what is promised is at most what is not reserved."""
-    disk = Disk("n", "d", "u", "/x", 100, available, 30, 0, takes_more=True, is_guess=False)
+    disk = Disk("n", "d", "u", "/x", 100, available, 30, {}, takes_more=True, is_guess=False)
 
     assert said in disk.refuse(size, used, (25, 100))
     assert bool(said) == bool(disk.refuse(size, used, (25, 100)))
@@ -52,7 +52,7 @@ def test_disks_take_what_settings_allow(size: int, used: int, available: int, sa
 
 def test_a_guessed_disk_is_never_too_small() -> None:
     """Nobody said how large it is, so what is promised of it is not held against it."""
-    guessed = Disk("n", "d", "u", "/x", 100, 100, 30, 0, takes_more=True, is_guess=True)
+    guessed = Disk("n", "d", "u", "/x", 100, 100, 30, {}, takes_more=True, is_guess=True)
 
     assert "" == guessed.refuse(500, 0, (25, 100))
     assert "" != DISK.refuse(500, 0, (25, 100))

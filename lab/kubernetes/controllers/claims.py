@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Iterable
 
-from lab.kubernetes.controllers.longhorn import LONGHORN, is_longhorn_ready, plant_volume
+from lab.kubernetes.controllers.longhorn import is_longhorn_ready, plant_volume
+from lab.kubernetes.controllers.longhorn_managers import DRIVER
 from lab.kubernetes.controllers.movers import DESTINATIONS
 from lab.kubernetes.controllers.world import World, is_true
 from lab.kubernetes.durations import VOLUME_PROVISION_S
@@ -137,7 +138,7 @@ class Claims:
         volume = f"pvc-{uid_of(claim)}"
         size = dig(claim, "spec", "resources", "requests", "storage")
         self._world.plant(_describe_volume(claim, storage, volume, size))
-        if text(storage, "provisioner") == LONGHORN:
+        if text(storage, "provisioner") == DRIVER:
             plant_volume(self._world, claim, storage, volume)
 
         def change(obj: Object) -> None:
@@ -181,7 +182,7 @@ def find_class(world: World, claim: Object) -> Object | None:
 
 def _is_provisioner_ready(world: World, provisioner: str) -> bool:
     """Tell whether somebody runs who would provision, judged by names."""
-    if provisioner == LONGHORN:
+    if provisioner == DRIVER:
         return is_longhorn_ready(world)
     words = {word for word in re.split(r"[./]", provisioner) if word} - _COMMON
     return any(

@@ -10,6 +10,7 @@ from lab.kubernetes.controllers.children import is_ready
 from lab.kubernetes.controllers.longhorn_disks import keep_disks, make_disks
 from lab.kubernetes.controllers.longhorn_managers import (
     API,
+    DRIVER,
     LONGHORN_NODES,
     REPLICAS,
     VOLUMES,
@@ -40,9 +41,8 @@ from lab.kubernetes.values import (
     texts,
 )
 
-__all__ = ["LONGHORN", "Longhorn", "is_longhorn_ready", "judge_again", "plant_volume"]
+__all__ = ["Longhorn", "is_longhorn_ready", "judge_again", "plant_volume"]
 
-LONGHORN = "driver.longhorn.io"
 _ALIGNMENT = 2 * 2**20  # bytes that sizes are multiples of
 _BUDGETS, _SETTINGS = "poddisruptionbudgets.policy", "settings.longhorn.io"
 # How the names of what Longhorn runs begin.
@@ -99,7 +99,7 @@ class Longhorn:
         deployer = self._world.store.get("deployments.apps", place.name, "longhorn-driver-deployer")
         if deployer is not None and number(deployer, "status", "readyReplicas"):
             key, what = f"longhorn/{place.name}", "longhorn drivers deployed"
-            if self._world.store.get("csidrivers.storage.k8s.io", "", LONGHORN) is None:
+            if self._world.store.get("csidrivers.storage.k8s.io", "", DRIVER) is None:
                 self._world.later(key, OPERATOR_START_S, what, lambda: self._deploy(place.name))
             else:
                 self._plant_class(place.name)
@@ -167,7 +167,7 @@ class Longhorn:
             {
                 "apiVersion": "storage.k8s.io/v1",
                 "kind": "CSIDriver",
-                "metadata": {"name": LONGHORN},
+                "metadata": {"name": DRIVER},
                 "spec": {"attachRequired": True, "podInfoOnMount": True},
             }
         )

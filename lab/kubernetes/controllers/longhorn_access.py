@@ -7,14 +7,12 @@ volumes of longhorn-manager; events are those of kube-controller-manager's attac
 from __future__ import annotations
 
 from lab.kubernetes.controllers.longhorn_disks import find_disks
-from lab.kubernetes.controllers.longhorn_managers import REPLICAS, VOLUMES, find_usable
+from lab.kubernetes.controllers.longhorn_managers import DRIVER, REPLICAS, VOLUMES, find_usable
 from lab.kubernetes.controllers.scheduling import claims_of
 from lab.kubernetes.controllers.world import World, find_condition
 from lab.kubernetes.values import Object, name_of, namespace_of, text
 
 __all__ = ["explain_unattached"]
-
-_DRIVER = "driver.longhorn.io"
 
 
 def explain_unattached(world: World, pod: Object, node: str) -> str:
@@ -23,7 +21,7 @@ def explain_unattached(world: World, pod: Object, node: str) -> str:
         found = world.store.get("persistentvolumeclaims", namespace_of(pod), claim)
         name = text(found or {}, "spec", "volumeName")
         backing = world.store.get("persistentvolumes", "", name) or {}
-        if text(backing, "spec", "csi", "driver") != _DRIVER:
+        if text(backing, "spec", "csi", "driver") != DRIVER:
             continue
         for volume in world.store.all(VOLUMES):
             if name_of(volume) == name and (why := _explain(world, volume, node)):
@@ -48,13 +46,14 @@ def _explain(world: World, volume: Object, node: str) -> str:
     if text(volume, "spec", "dataLocality") != "strict-local":
         return ""
     places = {text(item, "spec", "nodeID") for item in replicas}
-    if places and node not in places:
+    if node in places:
+        return ""
+    if places:
         return (
             "code = Internal desc = cannot attach volume: moving a strict-local volume"
             f" {name} to another node is not supported"
         )
-    usable = find_usable(world, namespace)
-    fitting, _ = find_disks(world, volume, usable, ()) if not places else ([], "")
-    if places or any(disk.node == node for disk in fitting):
+    fitting, _ = find_disks(world, volume, find_usable(world, namespace), ())
+    if any(disk.node == node for disk in fitting):
         return ""
     return f"code = DeadlineExceeded desc = volume {name} failed to attach to node {node}"

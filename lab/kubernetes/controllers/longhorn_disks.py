@@ -8,13 +8,14 @@ Source: `scheduler/replica_scheduler.go` (`IsSchedulableToDisk`, `FindDiskCandid
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from lab.kubernetes.controllers.longhorn_managers import (
     LONGHORN_NODES,
     REPLICAS,
+    VOLUMES,
     is_cordoned,
     read_setting,
 )
@@ -62,6 +63,7 @@ class Disk:
     """One disk of a node; bytes.
 
     Attributes:
+        replicas: The sizes of those that are placed on it, by their names.
         is_guess: Whether its size is the lab's own idea: then it never is too small for what is
             promised of it.
     """
@@ -73,9 +75,14 @@ class Disk:
     maximum: int
     available: int
     reserved: int
-    scheduled: int
+    replicas: Mapping[str, int]
     takes_more: bool
     is_guess: bool
+
+    @property
+    def scheduled(self) -> int:
+        """What is promised of it."""
+        return sum(self.replicas.values())
 
     def refuse(self, size: int, used: int, limits: tuple[int, int]) -> str:
         """Say why a replica of a size, `used` of it, does not fit; empty when it does."""
@@ -134,7 +141,6 @@ def keep_disks(world: World, namespace: str, node: str) -> None:
     if found is None or node not in world.nodes:
         return
     now, limits = world.api.now(), _read_limits(world, namespace)
-    replicas = world.store.all(REPLICAS, namespace)
 
     def change(obj: Object) -> None:
         statuses = grow(obj, "status", "diskStatus")
@@ -142,12 +148,8 @@ def keep_disks(world: World, namespace: str, node: str) -> None:
         for name in set(statuses) - {disk.name for disk in disks}:
             del statuses[name]
         for disk in disks:
-            here = [item for item in replicas if text(item, "spec", "diskID") == disk.uuid]
-            scheduled: Object = {
-                name_of(item): read_size(dig(item, "spec", "volumeSize")) for item in here
-            }
             status = grow(statuses, disk.name)
-            status.update(_describe(disk, scheduled))
+            status.update(_describe(disk))
             where = f"Disk {disk.name} ({disk.path}) on the node {node}"
             set_condition(status, "Ready", "True", "", f"{where} is ready", now=now)
             refusal = disk.refuse(0, 0, limits)
@@ -161,7 +163,7 @@ def keep_disks(world: World, namespace: str, node: str) -> None:
 
 
 def find_disks(
-    world: World, volume: Object, usable: Iterable[str], taken: Iterable[str]
+    world: World, volume: Object, usable: Collection[str], taken: Collection[str]
 ) -> tuple[list[Disk], str]:
     """Find the disks that a replica of a volume may be placed on; none, and why.
 
@@ -179,14 +181,14 @@ def find_disks(
     ]
     if not nodes:
         return [], NO_NODE
-    nodes = [node for node in nodes if name_of(node) in {*usable}]
+    nodes = [node for node in nodes if name_of(node) in usable]
     if not nodes:
         return [], NO_MANAGER
     limits, reasons, fitting = _read_limits(world, namespace), set[str](), list[Disk]()
     size = read_size(dig(volume, "spec", "size"))
     used = number(volume, "status", "actualSize")
     for node in nodes:
-        if name_of(node) in {*taken}:
+        if name_of(node) in taken:
             continue
         disks = [d for d in _read_disks(world, node) if d.takes_more and not d.refuse(0, 0, limits)]
         if not disks:
@@ -221,7 +223,7 @@ def _read_disks(world: World, node: Object) -> Iterator[Disk]:
             maximum=size,
             available=max(0, size - used),
             reserved=number(spec, "storageReserved"),
-            scheduled=sum(read_size(dig(item, "spec", "volumeSize")) for item in here),
+            replicas={name_of(item): read_size(dig(item, "spec", "volumeSize")) for item in here},
             takes_more=dig(spec, "allowScheduling") is True
             and not (is_leaving or dig(spec, "evictionRequested") is True),
             is_guess=is_guess,
@@ -234,7 +236,7 @@ def _read_disks(world: World, node: Object) -> Iterator[Disk]:
 def _find_used(world: World, replica: Object) -> int:
     """Return the bytes of a replica, as far as its volume tells how much is in it."""
     name = text(replica, "spec", "volumeName")
-    volume = world.store.get("volumes.longhorn.io", namespace_of(replica), name)
+    volume = world.store.get(VOLUMES, namespace_of(replica), name)
     return number(volume or {}, "status", "actualSize")
 
 
@@ -251,7 +253,7 @@ def _measure(world: World, node: str, path: str) -> tuple[int, bool]:
     return max(found, key=lambda item: len(item[0]))[1], not facts.has_known_disks
 
 
-def _describe(disk: Disk, scheduled: Object) -> Object:
+def _describe(disk: Disk) -> Object:
     return {
         "diskUUID": disk.uuid,
         "diskName": disk.name,
@@ -262,7 +264,7 @@ def _describe(disk: Disk, scheduled: Object) -> Object:
         "storageAvailable": disk.available,
         "storageMaximum": disk.maximum,
         "storageScheduled": disk.scheduled,
-        "scheduledReplica": scheduled,
+        "scheduledReplica": dict(disk.replicas),
     }
 
 

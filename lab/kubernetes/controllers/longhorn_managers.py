@@ -29,6 +29,7 @@ from lab.kubernetes.values import (
 
 __all__ = [
     "API",
+    "DRIVER",
     "LONGHORN_NODES",
     "MANAGERS",
     "REPLICAS",
@@ -44,7 +45,7 @@ __all__ = [
     "read_setting",
 ]
 
-API = "longhorn.io/v1beta2"
+API, DRIVER = "longhorn.io/v1beta2", "driver.longhorn.io"
 VOLUMES, LONGHORN_NODES = "volumes.longhorn.io", "nodes.longhorn.io"
 REPLICAS, MANAGERS = "replicas.longhorn.io", "instancemanagers.longhorn.io"
 _BUDGETS = "poddisruptionbudgets.policy"
