@@ -25,7 +25,15 @@ from lab.kubernetes.values import (
 )
 from lab.kubernetes.writing import random_suffix
 
-__all__ = ["is_ready", "list_children", "make_pod", "owner_places", "place_of", "plant_pod"]
+__all__ = [
+    "is_ready",
+    "list_children",
+    "list_pods_on",
+    "make_pod",
+    "owner_places",
+    "place_of",
+    "plant_pod",
+]
 
 
 def owner_places(change: Change, kind: str, resource: str) -> Iterable[Place]:
@@ -51,6 +59,11 @@ def list_children(world: World, owner: Object, resource: str) -> list[Object]:
         if place.resource == resource and (child := world.find(place)) is not None
     ]
     return sorted(found, key=lambda child: text(child, "metadata", "creationTimestamp"))
+
+
+def list_pods_on(world: World, node: str) -> list[Object]:
+    """Every pod of a node."""
+    return [pod for pod in world.store.all("pods") if text(pod, "spec", "nodeName") == node]
 
 
 def is_ready(pod: Object) -> bool:

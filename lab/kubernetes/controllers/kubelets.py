@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lab.kubernetes.controllers import podstatus
+from lab.kubernetes.controllers.children import list_pods_on
 from lab.kubernetes.controllers.cnpg_instances import find_end
 from lab.kubernetes.controllers.longhorn_access import explain_unattached
 from lab.kubernetes.controllers.longhorn_managers import VOLUMES
@@ -86,8 +87,8 @@ class Kubelets:
 
     def restart_pods(self, node: str) -> None:
         """Start what was on a node again: its machine came back."""
-        for pod in self._world.store.all("pods"):
-            if text(pod, "spec", "nodeName") == node and not _is_static(pod):
+        for pod in list_pods_on(self._world, node):
+            if not _is_static(pod):
                 place = Place("pods", namespace_of(pod), name_of(pod))
                 if text(pod, "status", "phase") in {"Running", "Pending"}:
                     self._begun.discard(uid_of(pod))
@@ -98,17 +99,16 @@ class Kubelets:
         """Stop what runs on a node: its machine goes down."""
         self._world.networked.discard(node)
         now = self._world.api.now()
-        for pod in self._world.store.all("pods"):
-            if text(pod, "spec", "nodeName") == node:
-                self._world.forget(f"pod/{uid_of(pod)}")
-                self._begun.discard(uid_of(pod))
-                place = Place("pods", namespace_of(pod), name_of(pod))
-                self._world.edit(place, lambda obj: podstatus.mark_unready(obj, now=now))
+        for pod in list_pods_on(self._world, node):
+            self._world.forget(f"pod/{uid_of(pod)}")
+            self._begun.discard(uid_of(pod))
+            place = Place("pods", namespace_of(pod), name_of(pod))
+            self._world.edit(place, lambda obj: podstatus.mark_unready(obj, now=now))
 
     def resume_pods(self, node: str) -> None:
         """Go on with what was on a node: it was only not heard of."""
-        for pod in self._world.store.all("pods"):
-            if text(pod, "spec", "nodeName") != node or podstatus.is_crashing(pod):
+        for pod in list_pods_on(self._world, node):
+            if podstatus.is_crashing(pod):
                 continue
             place = Place("pods", namespace_of(pod), name_of(pod))
             self._world.queue(self, place)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
+from lab.kubernetes.controllers.children import list_pods_on
 from lab.kubernetes.controllers.cloud_manager import NODE_ADDRESS, UNINITIALIZED
 from lab.kubernetes.controllers.podstatus import has_network, is_cni_pod
 from lab.kubernetes.controllers.world import World, is_true, set_condition
@@ -94,7 +95,7 @@ class Nodes:
 
         Nobody stops them there: they are on their way out until the node is heard of again.
         """
-        pods = self._list_pods(node) if is_lost else []
+        pods = list_pods_on(self._world, node) if is_lost else []
         stays = {stay_s for pod in pods if (stay_s := find_stay(pod)) is not None}
         for stay_s in self._driving.pop(node, set()) - stays:
             self._world.forget(f"drive/{node}/{stay_s}")
@@ -103,7 +104,7 @@ class Nodes:
         self._driving[node] = stays
 
         def drive(stay_s: int) -> None:
-            for pod in self._list_pods(node):
+            for pod in list_pods_on(self._world, node):
                 if find_stay(pod) == stay_s and node in self._world.lost and not is_going(pod):
                     place = Place("pods", namespace_of(pod), name_of(pod))
                     said = f"Marking for deletion Pod {place.namespace}/{place.name}"
@@ -113,13 +114,9 @@ class Nodes:
         for stay_s in stays:
             self._world.expire(f"drive/{node}/{stay_s}", stay_s, partial(drive, stay_s))
 
-    def _list_pods(self, node: str) -> list[Object]:
-        pods = self._world.store.all("pods")
-        return [pod for pod in pods if text(pod, "spec", "nodeName") == node]
-
     def _collect_pods(self, node: str) -> None:
         """Delete the pods of a Node that was deleted, as podgc does."""
-        for pod in self._list_pods(node):
+        for pod in list_pods_on(self._world, node):
             self._world.delete(Place("pods", namespace_of(pod), name_of(pod)), grace_s=0)
 
 
