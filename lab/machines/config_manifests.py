@@ -10,7 +10,7 @@ from lab.ports import TalosManifests
 __all__ = ["read_manifests"]
 
 _FLANNEL_IMAGE = "ghcr.io/siderolabs/flannel:0.28.8"
-_DNS_IMAGE = "registry.k8s.io/coredns/coredns:v1.14.6"
+_DEFAULTS = TalosManifests()
 _KUBEPRISM_PORT = "7445"
 _NFTABLES_SINCE = 31  # the minor version of kube-proxy
 
@@ -18,11 +18,12 @@ _NFTABLES_SINCE = 31  # the minor version of kube-proxy
 def read_manifests(machine: Tree, cluster: Tree) -> TalosManifests:
     """Read what decides them, of a control plane; workers bring none."""
     if machine.at("type").text() != "controlplane":
-        return TalosManifests()
+        return _DEFAULTS
     cloud, cni = cluster.at("externalCloudProvider"), cluster.at("network", "cni")
     dns, flannel = cluster.at("coreDNS"), (cni.at("name").text() or "flannel") == "flannel"
+    dns_image = dns.at("image").text() or _DEFAULTS.dns_image
     pods = cluster.at("network", "podSubnets").texts()
-    subnet = pods[0] if pods else "10.244.0.0/16"
+    subnet = pods[0] if pods else _DEFAULTS.pod_subnet
     prism = machine.at("features", "kubePrism")
     port = prism.at("port").text() or _KUBEPRISM_PORT
     endpoint = cluster.at("controlPlane", "endpoint").text()
@@ -35,8 +36,8 @@ def read_manifests(machine: Tree, cluster: Tree) -> TalosManifests:
         urls=cluster.at("extraManifests").texts(),
         cloud_urls=cloud.at("manifests").texts() if cloud.at("enabled").flag() else (),
         network_urls=cni.at("urls").texts() if cni.at("name").text() == "custom" else (),
-        dns_image="" if dns.at("disabled").flag() else dns.at("image").text() or _DNS_IMAGE,
-        dns_domain=cluster.at("network", "dnsDomain").text() or "cluster.local",
+        dns_image="" if dns.at("disabled").flag() else dns_image,
+        dns_domain=cluster.at("network", "dnsDomain").text() or _DEFAULTS.dns_domain,
         flannel_image=_FLANNEL_IMAGE if flannel else "",
         flannel_arguments=cni.at("flannel", "extraArgs").texts(),
         pod_subnet=subnet,

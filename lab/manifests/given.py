@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import yaml
 
+from lab.manifests import rights
 from lab.manifests.values import Json, Object
 
 __all__ = ["make_known", "read_written"]
@@ -57,7 +58,7 @@ def _make_known(url: str) -> list[Object]:
         namespace = _CERT_APPROVER
         return [
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-            _make_account(_CERT_APPROVER, namespace),
+            rights.make_account(_CERT_APPROVER, namespace=namespace),
             _make_workload("Deployment", _CERT_APPROVER, namespace, (image, "serve"), {}),
         ]
     return []
@@ -75,7 +76,7 @@ def _make_cloud_manager(*, is_daemon: bool) -> list[Object]:
     }
     workload = _make_workload(kind, _CLOUD_MANAGER, namespace, (image, controllers), more)
     return [
-        _make_account(_CLOUD_MANAGER, namespace),
+        rights.make_account(_CLOUD_MANAGER, namespace=namespace),
         {
             "apiVersion": "talos.dev/v1alpha1",
             "kind": "ServiceAccount",
@@ -84,11 +85,6 @@ def _make_cloud_manager(*, is_daemon: bool) -> list[Object]:
         },
         workload,
     ]
-
-
-def _make_account(name: str, namespace: str) -> Object:
-    metadata: Object = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
 
 
 def _make_workload(

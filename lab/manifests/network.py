@@ -42,7 +42,7 @@ def make_flannel(given: TalosManifests) -> list[Object]:
         rights.make_binding(name, name, account, labels=labels),
         rights.make_account(name, labels),
         settings,
-        _make_daemon("kube-flannel", tier, _make_flannel_pod(given)),
+        _make_daemon("kube-flannel", tier, _make_flannel_pod(given), {}),
     ]
 
 
@@ -67,11 +67,9 @@ def make_proxy(given: TalosManifests) -> list[Object]:
         "tolerations": [*_TOLERATED],
         "volumes": [{"name": "kubeconfig", "configMap": {"name": "kubeconfig-in-cluster"}}],
     }
-    daemon = _make_daemon(name, {"k8s-app": name, "tier": "node"}, pod)
     strategy: Object = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}
-    spec = daemon["spec"]
-    assert isinstance(spec, dict)  # noqa: S101  made below
-    spec["updateStrategy"] = strategy
+    labels = {"k8s-app": name, "tier": "node"}
+    daemon = _make_daemon(name, labels, pod, {"updateStrategy": strategy})
     binding = rights.make_binding(name, "system:node-proxier", account)
     return [daemon, rights.make_account(name), binding]
 
@@ -112,7 +110,7 @@ def _make_flannel_pod(given: TalosManifests) -> Object:
     }
 
 
-def _make_daemon(name: str, labels: dict[str, str], pod: Object) -> Object:
+def _make_daemon(name: str, labels: dict[str, str], pod: Object, more: Object) -> Object:
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
@@ -120,5 +118,6 @@ def _make_daemon(name: str, labels: dict[str, str], pod: Object) -> Object:
         "spec": {
             "selector": {"matchLabels": {**labels}},
             "template": {"metadata": {"labels": {**labels}}, "spec": pod},
+            **more,
         },
     }

@@ -28,10 +28,7 @@ _TOKENS = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 def make_role(name: str, rules: list[Json], labels: dict[str, str] | None = None) -> Object:
     """Make a ClusterRole."""
-    metadata: Object = {"name": name}
-    if labels:
-        metadata["labels"] = {**labels}
-    kind = "ClusterRole"
+    metadata, kind = _head(name, labels), "ClusterRole"
     return {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": metadata, "rules": rules}
 
 
@@ -39,9 +36,7 @@ def make_binding(
     name: str, role: str, *subjects: Object, labels: dict[str, str] | None = None
 ) -> Object:
     """Make a ClusterRoleBinding."""
-    metadata: Object = {"name": name}
-    if labels:
-        metadata["labels"] = {**labels}
+    metadata = _head(name, labels)
     if labels == _DEFAULT:
         metadata["annotations"] = {"rbac.authorization.kubernetes.io/autoupdate": "true"}
     return {
@@ -53,12 +48,16 @@ def make_binding(
     }
 
 
-def make_account(name: str, labels: dict[str, str] | None = None) -> Object:
-    """Make a ServiceAccount of kube-system."""
-    metadata: Object = {"name": name, "namespace": "kube-system"}
-    if labels:
-        metadata["labels"] = {**labels}
+def make_account(
+    name: str, labels: dict[str, str] | None = None, *, namespace: str = "kube-system"
+) -> Object:
+    """Make a ServiceAccount."""
+    metadata: Object = {**_head(name, labels), "namespace": namespace}
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+
+
+def _head(name: str, labels: dict[str, str] | None) -> Object:
+    return {"name": name, "labels": {**labels}} if labels else {"name": name}
 
 
 def _group(name: str) -> Object:

@@ -143,18 +143,13 @@ class Sync:
 
     def _find_kind(self, group: str, kind: str, namespace: str, name: str) -> str:
         """Find the path of an object whose version is not known; "" when none serves it."""
-        if not group:
-            versions = ["v1"]
-        else:
-            answer = self._find(f"/apis/{group}") or {}
-            preferred = as_map(answer.get("preferredVersion"))
-            versions = [as_text(preferred.get("groupVersion"))]
+        version = "v1"
+        if group:
+            preferred = as_map((self._find(f"/apis/{group}") or {}).get("preferredVersion"))
+            version = as_text(preferred.get("groupVersion"))
         metadata: JsonMap = {"name": name, "namespace": namespace}
-        obj: JsonMap = {"apiVersion": versions[0], "kind": kind, "metadata": metadata}
-        return self._find_path(obj) if versions[0] and self._knows(obj) else ""
-
-    def _knows(self, obj: JsonMap) -> bool:
-        return self._look_up(obj) is not None
+        obj: JsonMap = {"apiVersion": version, "kind": kind, "metadata": metadata}
+        return self._find_path(obj) if version and self._look_up(obj) is not None else ""
 
     def _is_spaced(self, obj: JsonMap) -> bool:
         found = self._look_up(obj)
@@ -168,17 +163,14 @@ class Sync:
                 f'error applying manifests: no matches for kind "{kind}" in version "{version}"'
             )
         plural, is_spaced = found
-        version = as_text(obj.get("apiVersion"))
-        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
         space = f"/namespaces/{_namespace(obj) or 'default'}" if is_spaced else ""
-        return f"{root}{space}/{plural}/{escape(_name(obj))}"
+        return f"{_find_root(obj)}{space}/{plural}/{escape(_name(obj))}"
 
     def _look_up(self, obj: JsonMap) -> tuple[str, bool] | None:
         """Ask discovery how a kind is called in paths, and whether it has namespaces."""
         version, kind = as_text(obj.get("apiVersion")), _kind(obj)
         if (version, kind) not in self._paths:
-            root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-            for item in as_list((self._find(root) or {}).get("resources")):
+            for item in as_list((self._find(_find_root(obj)) or {}).get("resources")):
                 entry = as_map(item)
                 if "/" not in as_text(entry.get("name")):
                     found = (as_text(entry.get("name")), entry.get("namespaced") is True)
@@ -210,6 +202,12 @@ def _mark(obj: JsonMap) -> JsonMap:
     metadata = as_map(obj.get("metadata"))
     annotations = {**as_map(metadata.get("annotations")), _MARK: _INVENTORY}
     return {**obj, "metadata": {**metadata, "annotations": annotations}}
+
+
+def _find_root(obj: JsonMap) -> str:
+    """Return where the API serves the kinds of an object's version."""
+    version = as_text(obj.get("apiVersion"))
+    return f"/apis/{version}" if "/" in version else f"/api/{version}"
 
 
 def _rank(change: _Change) -> int:
