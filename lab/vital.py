@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 
-__all__ = ["begin_vital", "end_with_vital"]
+__all__ = ["begin_vital", "end_tasks", "end_with_vital"]
 
 _MARK = "lab_vital"
 
@@ -19,6 +19,14 @@ def begin_vital(work: Coroutine[object, None, None], name: str) -> asyncio.Task[
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(_judge)
     return task
+
+
+async def end_tasks(*tasks: asyncio.Task[None] | None) -> None:
+    """End tasks, as far as there are any, and wait until they have ended, however they do."""
+    there = [task for task in tasks if task is not None]
+    for task in there:
+        task.cancel()
+    await asyncio.gather(*there, return_exceptions=True)
 
 
 def end_with_vital(end: Callable[[str], None]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
 from lab.clock import LabClock
+from lab.vital import end_tasks
 
 __all__ = ["LATE_S", "STALE_API", "WATCH_S", "ApiFault", "ApiFaults", "Health", "State"]
 
@@ -195,9 +196,8 @@ class ApiFaults:
         """Strike a server no more: its machine is down."""
         self._without_etcd.discard(name)
         server = self._servers.pop(name, None)
-        if server is not None and server.restarting is not None:
-            server.restarting.cancel()
-            await asyncio.gather(server.restarting, return_exceptions=True)
+        if server is not None:
+            await end_tasks(server.restarting)
 
     def _settle(self, name: str) -> None:
         server = self._servers[name]

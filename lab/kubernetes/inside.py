@@ -15,7 +15,7 @@ from lab.kubernetes import refusals
 from lab.kubernetes.ailing import LATE_S, STALE_API, WATCH_S, ApiFault, ApiFaults, State
 from lab.kubernetes.refusals import Refusal, SufferedError
 from lab.kubernetes.waiting import FLUX_ELECTION, MANAGER_ELECTION, Leadership, Sight
-from lab.vital import begin_vital
+from lab.vital import begin_vital, end_tasks
 
 __all__ = ["Inside", "Insider", "Verb"]
 
@@ -81,8 +81,11 @@ class Inside:
     @property
     def sees(self) -> bool:
         """Tell whether informers hear of changes."""
-        is_mute = self._has(ApiFault.ETCD_TIMEOUT) or self._has(ApiFault.HANGING)
-        return self.is_well or (self._sight.sees and not is_mute)
+        return self.is_well or (
+            self._sight.sees
+            and not self._has(ApiFault.ETCD_TIMEOUT)
+            and not self._has(ApiFault.HANGING)
+        )
 
     @property
     def deaf(self) -> frozenset[str]:
@@ -154,9 +157,7 @@ class Inside:
     async def close(self) -> None:
         """Look no more."""
         watchman, self._watchman = self._watchman, None
-        if watchman is not None:
-            watchman.cancel()
-            await asyncio.gather(watchman, return_exceptions=True)
+        await end_tasks(watchman)
 
     def _has(self, fault: ApiFault) -> bool:
         return self._faults is not None and self._faults.strikes_all(fault)

@@ -36,7 +36,7 @@ from lab.kubernetes.servers import Servers
 from lab.kubernetes.unheard import Unheard
 from lab.ports import KubernetesPki, NodeFacts
 from lab.snapshots import StoredKey
-from lab.vital import begin_vital
+from lab.vital import begin_vital, end_tasks
 
 __all__ = ["Kubernetes"]
 
@@ -217,14 +217,12 @@ class Kubernetes:
 
     def _lose(self, name: str) -> NodeFacts | None:
         """Miss a node whose kubelet goes on; None when there is none that is heard of."""
-        facts = self._world.nodes.get(name)
-        if facts is not None:
+        if (facts := self._world.nodes.get(name)) is not None:
             self._miss(name, is_lost=True)
         return facts
 
     def _miss(self, name: str, *, is_lost: bool) -> None:
-        registration = self._registrations.pop(name, None)
-        if registration is not None:
+        if registration := self._registrations.pop(name, None):
             registration.cancel()
         self._world.nodes.pop(name, None)
         self._returned.discard(name)
@@ -256,20 +254,15 @@ class Kubernetes:
         await self._backend.close()
 
     async def _stop_controllers(self) -> None:
-        tasks = [*self._registrations.values()]
-        if self._heart is not None:
-            tasks.append(self._heart)
+        tasks = (*self._registrations.values(), self._heart)
         self._registrations.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
         if self._dispatcher is not None:
             await self._dispatcher.close()
         await self._world.close()
 
     def _register_soon(self, node: NodeFacts) -> None:
-        before = self._registrations.pop(node.name, None)
-        if before is not None:
+        if before := self._registrations.pop(node.name, None):
             before.cancel()
         self._registrations[node.name] = begin_vital(
             self._register(node), f"kubelet of {node.name}"

@@ -14,7 +14,7 @@ from lab.clock import LabClock
 from lab.kubernetes.ailing import ApiFaults
 from lab.kubernetes.durations import NODE_GRACE_S
 from lab.ports import NodeFacts
-from lab.vital import begin_vital
+from lab.vital import begin_vital, end_tasks
 
 __all__ = ["Unheard"]
 
@@ -69,9 +69,7 @@ class Unheard:
     async def close(self) -> None:
         """Look no more."""
         watchman, self._watchman = self._watchman, None
-        if watchman is not None:
-            watchman.cancel()
-            await asyncio.gather(watchman, return_exceptions=True)
+        await end_tasks(watchman)
 
     def _begin(self) -> None:
         if self._watchman is None and self._faults.list_deaf():

@@ -33,7 +33,7 @@ from lab.real.stale import StaleApi
 from lab.real.webhooks import CaInjector, judge_address
 from lab.snapshots import StoredKey
 from lab.tls import load_identity
-from lab.vital import begin_vital
+from lab.vital import begin_vital, end_tasks
 
 __all__ = ["RealBackend"]
 
@@ -163,9 +163,7 @@ class RealBackend:
     async def close(self) -> None:
         """End every process and watch."""
         keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+        await end_tasks(keeper)
         for name in list(self._servers):
             await self.stop(name)
         await self._stale.close()

@@ -17,7 +17,7 @@ from lab.real.etcd_client import EtcdClient
 from lab.real.grafting import graft_database
 from lab.real.keys import write_etcd_keys
 from lab.real.programs import Child, Programs
-from lab.vital import begin_vital
+from lab.vital import begin_vital, end_tasks
 
 __all__ = ["ETCD_PORTS", "RealEtcd"]
 
@@ -145,9 +145,7 @@ class RealEtcd:
     async def close(self) -> None:
         """End every process."""
         keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+        await end_tasks(keeper)
         await asyncio.gather(*(self.stop(name) for name in list(self._running)))
 
     async def _keep_running(self) -> None:

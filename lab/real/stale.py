@@ -9,6 +9,7 @@ from lab.kubernetes.ailing import STALE_API
 from lab.kubernetes.errors import ApiError, UnavailableError
 from lab.kubernetes.values import Object
 from lab.real.channel import Channel, Request
+from lab.vital import end_tasks
 
 __all__ = ["StaleApi"]
 
@@ -35,15 +36,11 @@ class StaleApi:
     async def close(self) -> None:
         """Settle nothing more."""
         settling, self._settling = self._settling, None
-        if settling is not None:
-            settling.cancel()
-            await asyncio.gather(settling, return_exceptions=True)
+        await end_tasks(settling)
         self._is_ours = False
 
     async def _settle(self, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            before.cancel()
-            await asyncio.gather(before, return_exceptions=True)
+        await end_tasks(before)
         while self._is_down != self._is_ours:
             try:
                 self._send()

@@ -13,7 +13,7 @@ from lab.kubernetes.errors import ApiError, UnavailableError
 from lab.kubernetes.inside import Insider
 from lab.kubernetes.store import Change, Place
 from lab.ledger import CAUSE
-from lab.vital import begin_vital
+from lab.vital import begin_vital, end_tasks
 
 __all__ = ["Dispatcher"]
 
@@ -68,9 +68,7 @@ class Dispatcher:
         """Reconcile no more."""
         self._forget()
         self._stop()
-        if self._runner is not None:
-            self._runner.cancel()
-            await asyncio.gather(self._runner, return_exceptions=True)
+        await end_tasks(self._runner)
 
     def queue(self, controller: Controller, place: Place) -> None:
         """Have one controller look at one place soon."""
