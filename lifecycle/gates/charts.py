@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from inventory import Release
 from lifecycle.drivers.charts import ChartMissingError
 from lifecycle.engine import Answer, Blocked, Satisfied
+from lifecycle.errors import InventoryError
 from lifecycle.world import World
 
 __all__ = ["ChartsAreThere"]
@@ -18,7 +19,7 @@ _SHOWN = 4
 
 @dataclass(frozen=True, slots=True)
 class ChartsAreThere:
-    """In a chart folder, in the cache, or at its source: found out before any change."""
+    """In a chart folder, in the cache, or at its source, and whole: found out before any change."""
 
     world: World
     after: tuple[str, ...] = ()
@@ -36,11 +37,11 @@ class ChartsAreThere:
         ]
         limit = asyncio.Semaphore(_AT_ONCE)
 
-        async def look(release: Release) -> ChartMissingError | None:
+        async def look(release: Release) -> ChartMissingError | InventoryError | None:
             async with limit:
                 try:
-                    await self.world.charts.archive_of(release)
-                except ChartMissingError as error:
+                    await self.world.charts.check_archive(release)
+                except (ChartMissingError, InventoryError) as error:
                     return error
                 return None
 

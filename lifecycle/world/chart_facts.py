@@ -13,7 +13,6 @@ from typing import Protocol
 import yaml
 
 from inventory import Inventory, Release, Source
-from inventory.charts import ChartError, scan_chart
 from inventory.crds import BUILT_IN_GROUPS, crd_documents, crd_key, split_manifests
 from inventory.objects import group_of
 from inventory.substitution import substitute_object
@@ -30,6 +29,7 @@ from lifecycle.drivers.documents import (
 from lifecycle.drivers.files import write_private
 from lifecycle.drivers.helm import Helm, Rendering
 from lifecycle.errors import CommandFailedError, DriverError, InventoryError, LifecycleError
+from lifecycle.world.chart_scans import ChartScans
 from lifecycle.world.crd_kinds import CrdKind, describe_kind, parse_kind
 from lifecycle.world.objects import digest_of, own_by_helm
 from lifecycle.world.source_credentials import SourceCredentials
@@ -62,8 +62,13 @@ class ChartFacts:
     folder: Path
     credentials: SourceCredentials | None = None
     _kinds: dict[str, tuple[CrdKind, ...]] = field(default_factory=dict)
+    _scans: ChartScans = field(init=False)
     _owned: dict[tuple[str, tuple[str, ...]], list[JsonObject]] = field(default_factory=dict)
     _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+
+    def __post_init__(self) -> None:
+        """Keep scans below the folder."""
+        self._scans = ChartScans(self.folder / "scans")
 
     def source_of(self, release: Release) -> ChartSource:
         """Return which chart a release wants, and where its source says it is."""
@@ -86,11 +91,20 @@ class ChartFacts:
         sources = self.repository.inventory.sources
         return next((source for source in sources if source.key == release.source), None)
 
+    async def check_archive(self, release: Release) -> None:
+        """Find out whether a release's chart is there, and whole.
+
+        Raises:
+            ChartMissingError: It cannot be had.
+            InventoryError: It is no chart; the message names its file.
+        """
+        await asyncio.to_thread(self._scans.scan, await self.archive_of(release))
+
     async def may_bring_crds(self, release: Release) -> bool:
         """Tell whether a chart mentions CRDs anywhere; one that is missing brings none."""
         try:
             archive = await self.archive_of(release)
-            scan = await asyncio.to_thread(self._scan, archive)
+            scan = await asyncio.to_thread(self._scans.scan, archive)
         except (DriverError, InventoryError):
             return False
         return bool(scan["crds"] or scan["templates"])
@@ -185,7 +199,7 @@ class ChartFacts:
         self, release: Release, archive: Path, rendering: Rendering
     ) -> list[JsonObject]:
         text = await self._render(release, rendering)
-        plain = set((await asyncio.to_thread(self._scan, archive))["crds"])
+        plain = set((await asyncio.to_thread(self._scans.scan, archive))["crds"])
         return [
             document
             if crd_key(document) in plain
@@ -248,23 +262,6 @@ class ChartFacts:
         kinds = [crd for found in self._kinds.values() for crd in found]
         labels = {(f"{crd.group}/{version}", crd.kind) for crd in kinds for version in crd.versions}
         return tuple(sorted({name for api, kind in labels for name in (api, f"{api}/{kind}")}))
-
-    def _scan(self, archive: Path) -> Mapping[str, list[str]]:
-        """Return what a chart says of CRDs, from disk when this very archive was scanned before."""
-        content = archive.read_bytes()
-        cached = self.folder / "scans" / f"{hashlib.sha256(content).hexdigest()}.json"
-        try:
-            known = json.loads(cached.read_text(encoding="utf-8"))
-            return {"crds": list(known["crds"]), "templates": list(known["templates"])}
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        try:
-            scan = scan_chart(content)
-        except ChartError as error:
-            raise InventoryError(str(error), path=archive.name) from error
-        result = {"crds": sorted(scan.crds), "templates": list(scan.crd_templates)}
-        write_private(cached, json.dumps(result).encode())
-        return result
 
 
 def _digest(archive: Path, rendering: Rendering) -> str:

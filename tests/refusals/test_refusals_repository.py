@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,6 +118,20 @@ def test_chart_that_is_nowhere(bare: RefusalLab) -> None:
     assert "put app-template-4.6.99.tgz into a chart folder" in said.hint
     assert "--accept notes" in said.hint
     assert RunState.FAILED == bare.last_run()[0]
+
+
+def test_chart_that_is_not_whole(bare: RefusalLab, tmp_path: Path) -> None:
+    """Half a download in a chart folder is named with its file, not taken for a chart."""
+    archive = tmp_path / "app-template-4.6.2.tgz"
+    archive.write_bytes(gzip.compress(b"half of it")[:-9])
+    said = bare.refuse("--charts", str(tmp_path))
+
+    assert 4 == said.code
+    assert (
+        f"{NOTES}:1:1: chart cannot be read: `{archive}`: package is no gzipped tar" in said.error
+    )
+    assert "remove the file" in said.hint
+    assert "--accept notes" in said.hint
 
 
 def test_source_that_is_not_declared(bare: RefusalLab) -> None:
