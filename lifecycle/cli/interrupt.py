@@ -33,7 +33,7 @@ class Interrupts:
     """
 
     def __init__(
-        self, *, stop: Callable[[], None], cancel: Callable[[], None], restore: Callable[[], None]
+        self, *, stop: Callable[[], None], cancel: Callable[[], object], restore: Callable[[], None]
     ) -> None:
         self._callbacks = (stop, cancel)
         self._restore = restore

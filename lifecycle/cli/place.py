@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,6 +25,8 @@ __all__ = ["Site", "check_lab", "find_state", "open_site"]
 
 _SAMPLE = "sample"
 _KEY_FILE = "SOPS_AGE_KEY_FILE"
+# Wall seconds between two looks at a lab's process; one takes a tenth of a millisecond.
+_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,30 @@ class Site:
         try:
             yield
         finally:
-            if self.is_lab and (last := tell_end(self.state)):
+            if last := self.find_end():
                 say(f"lab: its process has ended, and every machine with it: {last}")
                 say("lab: the same command makes a new one")
+
+    @asynccontextmanager
+    async def watched(self, end: Callable[[], object]) -> AsyncIterator[None]:
+        """Call `end` once a lab's process has ended: every wait would be in vain."""
+        looking = asyncio.create_task(self._look(end)) if self.is_lab else None
+        try:
+            yield
+        finally:
+            if looking is not None:
+                looking.cancel()
+
+    async def _look(self, end: Callable[[], object]) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if self.find_end():
+                end()
+                return
+
+    def find_end(self) -> str:
+        """Return what a lab said last whose process has ended; "" while it stands, or without."""
+        return tell_end(self.state) if self.is_lab else ""
 
     def tell(self, say: Callable[[str], None]) -> None:
         """Say what about a lab is not as usual."""

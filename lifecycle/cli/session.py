@@ -198,21 +198,16 @@ class _Run:
             runner.request_stop()
             watched.tell(_describe_stop(board))
 
-        def cancel() -> None:
-            running.cancel()
-
         def lose(error: ClusterLockedError) -> None:
             lost.append(Failure("lease-is-held", error))
             stop()
 
-        with Interrupts(stop=stop, cancel=cancel, restore=self._frame.terminal.restore):
+        with Interrupts(stop=stop, cancel=running.cancel, restore=self._frame.terminal.restore):
             try:
-                async with hold(lose):
+                async with hold(lose), self._site.watched(running.cancel):
                     result = await running
             except asyncio.CancelledError:
-                self._journal.finish(RunState.INTERRUPTED, "stopped at once")
-                self._note(RunState.INTERRUPTED, "stopped at once")
-                raise InterruptedRunError("stopped at once", hint=self._hint_to_go_on()) from None
+                raise self._close_early() from None
             except Exception as error:
                 self._note(RunState.FAILED, type(error).__name__)
                 raise
@@ -222,6 +217,16 @@ class _Run:
             self._journal.finish(RunState.FAILED, lost[0].error.message)
         self._note(result.state, "; ".join(f.error.message for f in result.failures))
         return result
+
+    def _close_early(self) -> LifecycleError:
+        """Note that the run was cancelled, and return what to say of it."""
+        state, error = RunState.FAILED, LifecycleError("run ended, since its lab has ended")
+        if not self._site.find_end():
+            state = RunState.INTERRUPTED
+            error = InterruptedRunError("stopped at once", hint=self._hint_to_go_on())
+        self._journal.finish(state, error.message)
+        self._note(state, error.message)
+        return error
 
     def _begin(self) -> None:
         self._journal.begin()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lifecycle.cli import place, session
 from lifecycle.cli.console import open_terminal
 from lifecycle.cli.status import show_status
 from lifecycle.engine.ports import RunState, StepState
@@ -221,3 +223,26 @@ def test_run_resumes_under_its_id(
     assert (0, first.id, 1) == (code, second.id, second.resumed)
     assert [StepState.DONE, StepState.DONE] == [step.state for step in second.steps]
     assert f"resuming run {first.id}" in capsys.readouterr().err
+
+
+def test_run_ends_with_its_lab(
+    repo: Path,
+    environ: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A step that would wait long for machines that are no more does not."""
+    said = iter([""])
+    monkeypatch.setattr(place, "_LOOK_S", 0.05)
+    monkeypatch.setattr(place, "tell_end", lambda _state: next(said, "error: machine a broke"))
+    monkeypatch.setattr(
+        session, "open_site", lambda *given: replace(place.open_site(*given), is_lab=True)
+    )
+    code = run_command("bootstrap --yes", repo, [{"name": "one", "seconds": 250}], environ)
+    err = capsys.readouterr().err
+    last = read_last_run(find_state(environ).journal)
+
+    assert last is not None
+    assert (1, RunState.FAILED) == (code, last.state)
+    assert "lab: its process has ended, and every machine with it: error: machine a broke\n" in err
+    assert "error: run ended, since its lab has ended" in err
