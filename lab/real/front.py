@@ -32,7 +32,7 @@ class Front:
         self._pki = pki
         self.health = health
         self._is_ailing = False
-        self._passages = Passages(self._find_target)
+        self._passages: dict[str, Passages] = {}  # by the address that clients dialled
         self._terminator = Terminator(pki, (node.loopback, SERVER_PORT), health)
         self._ending = ApiServer(self._terminator)
         self._served: dict[str, Served] = {}
@@ -63,21 +63,22 @@ class Front:
     def leave_vip(self) -> None:
         """Answer on the VIP no more; open connections are cut."""
         if self.vip:
-            self._served.pop(self.vip).close()
-            self._passages.cut()
+            host = self.vip
+            self._served.pop(host).close()
+            self._passages.pop(host).cut()
 
     def set_ailing(self, *, is_ailing: bool) -> None:
         """Have what is asked suffer from now on, or not any more."""
         begins = is_ailing and not self._is_ailing
         self._is_ailing = is_ailing
         if begins:
-            self._passages.cut(keeps=self._find_target())
+            self._cut(keeps=self._find_target())
 
     def hush(self) -> None:
         """Be gone for a while: nobody listens, open connections are cut."""
         for served in self._served.values():
             served.close()
-        self._passages.cut()
+        self._cut()
 
     def resume(self) -> None:
         """Be there again, where it was."""
@@ -92,7 +93,12 @@ class Front:
         await self._terminator.close()
 
     def _serve(self, line: Line) -> None:
-        self._served[line.host] = line.serve(self._port, self._passages.make)
+        passages = self._passages.setdefault(line.host, Passages(self._find_target))
+        self._served[line.host] = line.serve(self._port, passages.make)
+
+    def _cut(self, *, keeps: Target | None = None) -> None:
+        for passages in self._passages.values():
+            passages.cut(keeps=keeps)
 
     def _find_target(self) -> Target:
         port = _TERMINATOR_PORT if self._is_ailing else SERVER_PORT
