@@ -41,6 +41,7 @@ _SKEW = re.compile(
     r"^WARNING: \S+ server version \S+ is older than client version \S+\n", re.MULTILINE
 )
 _FIRST_THAT_ASKS = 14
+_FIRST_WITH_CODE = (1, 14, 1)
 NODES = {"cp1": f"{PREFIX}11", "cp2": f"{PREFIX}12", "cp3": f"{PREFIX}13", "w1": f"{PREFIX}12"}
 
 
@@ -80,6 +81,12 @@ class Talosctl:
     def asks_each(self) -> bool:
         """Whether it is 1.14 or newer."""
         return int(self.version.split(".")[1]) >= _FIRST_THAT_ASKS
+
+    @property
+    def tells_code_first(self) -> bool:
+        """Whether code and message of a failed sequence are not mixed up, as before 1.14.1."""
+        numbers = self.version.removeprefix("v").partition("-")[0].split(".")
+        return tuple(map(int, numbers)) >= _FIRST_WITH_CODE
 
     def failed(self, act: str, node: str) -> str:
         """How a failed call of one node begins."""

@@ -108,9 +108,10 @@ async def test_shutdown_without_an_api(
         "sequence failed: error running phase 2 in shutdown sequence: task 1/1: failed, "
         "context deadline exceeded"
     )
+    code, message = ("FATAL", said) if talosctl.tells_code_first else (said, "FATAL")
     assert result.code == 1
     assert (
-        f'"{_W1}": sequence: shutdown action: NOOP error: [code: {said} message: FATAL]'
+        f'"{_W1}": sequence: shutdown action: NOOP error: [code: {code} message: {message}]'
         in result.stderr.splitlines()
     )
     assert f"sequence error: {said}" in result.stderr
