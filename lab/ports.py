@@ -268,12 +268,20 @@ class EtcdHost(Protocol):
         """Take a member off the list, by the member named `name`."""
         ...
 
+    async def forfeit(self, name: str, heir: int) -> None:
+        """Have the member `heir` lead instead of the one named `name`, which leads."""
+        ...
+
     async def stop(self, name: str) -> None:
         """End a member's process; its data stays."""
         ...
 
     async def wipe(self, name: str) -> None:
         """End a member's process and delete its data."""
+        ...
+
+    def hear(self, name: str, *, is_heard: bool) -> None:
+        """Let the others hear a member, or not, from now on; its next processes as well."""
         ...
 
     async def take_snapshot(self, name: str) -> bytes | None:

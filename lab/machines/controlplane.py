@@ -86,7 +86,7 @@ async def prepare_leave(machine: Machine) -> str:
         return ""
     while True:
         problem = data.cluster.find_removal_problem(data.member.id, data.member.id)
-        if not data.cluster.has_quorum:
+        if not data.answers:
             problem = "etcdserver: no leader"
         if problem != UNHEALTHY or waited_s >= durations.ETCD_LEAVE_PATIENCE_S:
             if not problem:
@@ -139,7 +139,7 @@ async def _run_etcd(machine: Machine, table: MachineTable) -> None:
     data.cluster.cause = machine.cause
     data.cluster.open_since_s = machine.clock.elapsed_s()
     await _begin_kubernetes(machine, table, data.cluster)
-    services.set("etcd", "Running", "Started task", health=data.cluster.has_quorum)
+    services.set("etcd", "Running", "Started task", health=data.answers)
 
 
 async def _promote(machine: Machine, table: MachineTable, data: EtcdData) -> None:
@@ -242,7 +242,7 @@ async def _tend_apiserver(machine: Machine, table: MachineTable) -> None:
     Talos gives its static pod none (`k8s/control_plane_static_pod.go`).
     """
     data, boot = machine.etcd, machine.boot
-    is_healthy = data is not None and data.member.is_started and data.cluster.has_quorum
+    is_healthy = data is not None and data.answers
     etcd = machine.boot.services.get("etcd")
     if etcd is not None and etcd.is_running and etcd.health is not is_healthy:
         machine.boot.services.set("etcd", "Running", "Health check", health=is_healthy)

@@ -169,6 +169,17 @@ class EtcdData:
         """Tell whether the cluster still lists this member."""
         return self.member.id in self.cluster.members
 
+    @property
+    def is_alone(self) -> bool:
+        """Tell whether there is no other member that it would have to hear."""
+        return len(self.cluster.members) == 1
+
+    @property
+    def answers(self) -> bool:
+        """Tell whether the member runs and is of those that have a quorum."""
+        is_heard = self.member.runs or (self.member.is_started and self.is_alone)
+        return is_heard and self.cluster.has_quorum
+
 
 class NoEtcdProcesses:
     """Nothing runs behind the members: what a machine notes of them is all there is."""
@@ -190,7 +201,13 @@ class NoEtcdProcesses:
     async def remove(self, _name: str, _member: int) -> None:
         """Do nothing."""
 
+    async def forfeit(self, _name: str, _heir: int) -> None:
+        """Do nothing."""
+
     async def stop(self, _name: str) -> None:
+        """Do nothing."""
+
+    def hear(self, _name: str, *, is_heard: bool) -> None:
         """Do nothing."""
 
     async def wipe(self, _name: str) -> None:

@@ -19,6 +19,8 @@ async def tend_reach(machine: Machine, table: MachineTable) -> None:
     boot, clock = machine.boot, machine.clock
     if machine.etcd is not None:
         machine.etcd.member.is_cut_off = machine.is_cut_off
+        is_heard = machine.etcd.is_alone or not machine.is_cut_off
+        table.etcd.hear(machine.hostname, is_heard=is_heard)
         await _tend_vip(machine, machine.etcd, table)
     if boot.node_told is None:
         return
@@ -38,8 +40,7 @@ async def _tend_vip(machine: Machine, data: EtcdData, table: MachineTable) -> No
     if not boot.apiserver_runs:
         boot.sessionless_since_s, boot.lost_vip = None, False  # its VIP has gone with that
         return
-    is_alone = len(data.cluster.members) == 1
-    if is_alone or (data.member.runs and data.cluster.has_quorum):
+    if data.is_alone or data.answers:
         boot.sessionless_since_s = None
         if boot.lost_vip:
             boot.lost_vip = False

@@ -30,6 +30,8 @@ _LONGEST_START_S = 60.0
 _POLL_S = 0.1
 _GRACE_S = 3.0
 _LOOK_S = 0.5
+# First every machine learns who is not heard; a write that etcd does not answer stops the lab.
+_UNHEARD_AFTER_S = 0.1
 _CLUSTER = "etcd-cluster"  # etcd's default token; others make other ids
 # Refusals that pass: of a promotion, and of changes while the last member is connected for less
 # than five seconds.
@@ -51,6 +53,8 @@ class RealEtcd:
         self._programs = programs
         self._folder = folder
         self._running: dict[str, _Member] = {}
+        self._suspended: set[str] = set()
+        self._unheard: set[str] = set()
         self._keeper: asyncio.Task[None] | None = None
 
     async def form(self, seat: EtcdSeat, snapshot: bytes | None) -> int:
@@ -104,17 +108,36 @@ class RealEtcd:
         body: Object = {"ID": str(member)}
         await self._ask_until(name, "cluster/member/remove", body, _UNHEALTHY)
 
+    async def forfeit(self, name: str, heir: int) -> None:
+        """Have the member `heir` lead instead of the one named `name`, which leads."""
+        body: Object = {"targetID": str(heir)}
+        await self._ask(name, lambda client: client.ask("maintenance/transfer-leadership", body))
+
     async def stop(self, name: str) -> None:
         """End a member's process; its data stays."""
+        # Who stands still cannot end by itself.
+        grace_s = 0.0 if self._stands_still(name) else _GRACE_S
+        self._suspended.discard(name)
         member = self._running.pop(name, None)
         if member is not None:
-            await member.child.end(_GRACE_S)
+            await member.child.end(grace_s)
 
     def suspend(self, name: str, *, on: bool) -> None:
         """Let a member's process stand still, or go on: it answers nobody meanwhile."""
-        member = self._running.get(name)
-        if member is not None:
-            member.child.suspend(on=on)
+        (self._suspended.add if on else self._suspended.discard)(name)
+        self._settle(name)
+
+    def hear(self, name: str, *, is_heard: bool) -> None:
+        """Let a member's process stand still while the others do not hear it.
+
+        What is on its side of the line, its API server, finds no etcd then, as without a quorum.
+        """
+        if is_heard and name in self._unheard:
+            self._unheard.discard(name)
+            self._settle(name)
+        elif not is_heard and name not in self._unheard:
+            self._unheard.add(name)
+            asyncio.get_running_loop().call_later(_UNHEARD_AFTER_S, self._settle, name)
 
     async def wipe(self, name: str) -> None:
         """End a member's process and delete its data."""
@@ -195,7 +218,15 @@ class RealEtcd:
         arguments.append(f"--initial-cluster-token={cluster}")
         child = Child(self._programs.etcd, arguments, folder / "etcd.log")
         self._running[seat.name] = _Member(seat, child, is_up=is_up)
+        self._settle(seat.name)
         return child
+
+    def _stands_still(self, name: str) -> bool:
+        return name in self._suspended or name in self._unheard
+
+    def _settle(self, name: str) -> None:
+        if member := self._running.get(name):
+            member.child.suspend(on=self._stands_still(name))
 
     async def _ask(self, name: str, call: Callable[[EtcdClient], Awaitable[_T]]) -> _T:
         member = self._running.get(name)

@@ -1,7 +1,8 @@
-"""Three machines on a real kube-apiserver and etcd, whose etcd loses two of its members."""
+"""Three machines on a real kube-apiserver and etcd, whose etcd misses and loses members."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -46,6 +47,7 @@ _SPEED = 60.0
 _WIPE = ("--system-labels-to-wipe", "EPHEMERAL", "--graceful=false", "--reboot", "--wait=false")
 # Wall seconds; on a busy machine three API servers take more than a minute to start.
 _LONGEST_S = 300.0
+_ELECTION_LOOKS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Tale:
     """What was seen: what talosctl said by the name of the moment, and the rest."""
 
     said: Mapping[str, Result]
+    unheard: Sequence[str]  # what an API server says of itself with one and two lines cut, and none
     ready: str  # what the API server that is left says of itself without a quorum
     kept: Mapping[str, bool]  # which ConfigMaps there are at the end
     nodes: Sequence[str]  # that are Ready at the end
@@ -73,6 +76,11 @@ async def tell(programs: Programs, folder: Path) -> Tale:
         said["members"] = await talosctl.run("etcd", "members", *one)
         said["saved"] = await talosctl.run("etcd", "snapshot", path, *one)
         await plane.client.create(settings("after"))
+        said["leading"] = await talosctl.run("etcd", "status", "-n", _ALL)
+        said["forfeited"] = await talosctl.run("etcd", "forfeit-leadership", "-n", _ALL)
+        said["led"] = await talosctl.run("etcd", "status", "-n", _ALL)
+        unheard = [await _ask_behind_lines(world, *names) for names in (["cp3"], ["cp2", "cp3"])]
+        unheard.append(await _ask_behind_lines(world))
         said["lost"] = await _wipe(world, talosctl, *_NAMES[1:])
         said["status"] = await talosctl.run("etcd", "status", *one)
         ready = await _ask_ready(world)
@@ -90,7 +98,7 @@ async def tell(programs: Programs, folder: Path) -> Tale:
         }
         nodes = [name_of(node) for node in await plane.client.list("v1", "Node")]
         ready_nodes = sorted(name for name in nodes if plane.is_node_ready(name))
-        return Tale(said, ready, kept, ready_nodes, dict(world.ledger.acts))
+        return Tale(said, unheard, ready, kept, ready_nodes, dict(world.ledger.acts))
 
 
 @asynccontextmanager
@@ -160,6 +168,29 @@ async def _wait_ready(world: World, plane: Kubernetes) -> None:
     await world.until(
         lambda: all(plane.is_node_ready(name) for name in _NAMES), timeout_s=_LONGEST_S
     )
+
+
+async def _ask_behind_lines(world: World, *names: str) -> str:
+    """Ask the first API server how it is while nobody hears some machines, until that is told."""
+    for name in names:
+        world.machines[name].set_fault("partitioned")
+    answering = 0 if len(names) > 1 else len(_NAMES) - len(names)
+    await world.until(partial(_tells_etcd, world, answering), timeout_s=_LONGEST_S)
+    ready = await _ask_ready(world)
+    for _ in range(_ELECTION_LOOKS):
+        if (ready == "ok") is (answering > 0):
+            break
+        await asyncio.sleep(1)  # until a leader that is not heard, or has nobody left, is missed
+        ready = await _ask_ready(world)
+    for name in names:
+        world.machines[name].set_fault("partitioned", on=False)
+    await _wait_whole(world)
+    return ready
+
+
+def _tells_etcd(world: World, count: int) -> bool:
+    """Tell whether etcd answers as many API servers."""
+    return count == sum(machine.boot.etcd_answers for machine in world.machines)
 
 
 async def _ask_ready(world: World) -> str:

@@ -1,4 +1,4 @@
-"""Three real members of etcd, of which two are lost, brought back by talosctl alone.
+"""Three real members of etcd that are cut off, and of which two are lost, saved by talosctl.
 
 The real talosctl is driven where one is on PATH, else the stand-in. One cluster lives through it
 once; each test looks at one part of the tale.
@@ -45,6 +45,27 @@ def test_every_command_is_taken(tale: Tale) -> None:
     # The same hash, revision and size as when it was saved.
     described = tale.said["saved"].stdout.partition("snapshot info: ")[2]
     assert tale.said["recovered"].stdout.endswith(described)
+
+
+def test_leadership_is_handed_on(tale: Tale) -> None:
+    """Who leads names its heir, the first other member; the real members agree."""
+    before, after = (
+        set(find_columns(tale.said[moment], "LEADER")) for moment in ("leading", "led")
+    )
+    ids = _read_ids(tale.said["members"])
+    ((leader,),), ((heir,),) = before, after
+
+    assert 0 == tale.said["forfeited"].code, tale.said["forfeited"].stderr
+    assert leader != heir
+    assert heir == next(member for member in ids.values() if member != leader)
+
+
+def test_members_hear_nobody_behind_a_line(tale: Tale) -> None:
+    """With one line of three cut etcd goes on, with two it does not, and it is there again."""
+    with_one, with_two, after = tale.unheard
+
+    assert ("ok", "ok") == (with_one, after)
+    assert "[-]etcd failed: reason withheld" in with_two
 
 
 def test_quorum_is_lost(tale: Tale) -> None:

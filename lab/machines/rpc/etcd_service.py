@@ -141,15 +141,22 @@ async def _forfeit(
     call: Call, _: machine_pb2.EtcdForfeitLeadershipRequest
 ) -> machine_pb2.EtcdForfeitLeadershipResponse:
     data = _require_etcd(call, "etcd forfeit leadership", needs_quorum=True)
-    if len(data.cluster.members) == 1:
+    if data.is_alone:
         raise GRPCError(
             Status.UNKNOWN,
             "failed to forfeit leadership: cannot forfeit leadership, only one member",
         )
+    cluster, member, host = data.cluster, data.member, call.table.etcd
     message = machine_pb2.EtcdForfeitLeadership()
-    if data.cluster.leader is data.member:
-        data.cluster.forfeit(data.member)
-        message.member = next(iter(data.cluster.members.values())).name
+    try:
+        state = await host.describe(member.name)
+        if state.leader == member.id if state else cluster.leader is member:
+            heir = next(other for other in cluster.members.values() if other is not member)
+            await host.forfeit(member.name, heir.id)
+            cluster.forfeit(member)
+            message.member = heir.name
+    except EtcdHostError as error:
+        raise GRPCError(Status.UNKNOWN, f"failed to forfeit leadership: {error}") from error
     return machine_pb2.EtcdForfeitLeadershipResponse(messages=[message])
 
 
@@ -195,7 +202,7 @@ def _require_etcd(call: Call, api: str, *, needs_quorum: bool = False) -> EtcdDa
     data = call.machine.etcd
     if data is None or not data.member.is_started:
         raise GRPCError(Status.UNKNOWN, _REFUSED)
-    if needs_quorum and not data.cluster.has_quorum:
+    if needs_quorum and not data.answers:
         raise GRPCError(Status.UNKNOWN, "etcdserver: no leader")
     return data
 
