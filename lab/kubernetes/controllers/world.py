@@ -130,8 +130,10 @@ class World:
             with self.act_as(who):
                 then()
         except UnavailableError:
+            # What it had told to come next comes after it, once it can be done.
+            self.forget(key)
             if own is not None:
-                self._timers.setdefault(key, own)
+                self._timers[key] = own
             return False
         except ApiError as error:
             _log.debug("%s: %s", key, error)
