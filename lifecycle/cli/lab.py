@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,10 +120,11 @@ def start_lab(
 
 
 def tell_end(state: ClusterState) -> str:
-    """Return what a lab said last that is gone; "" while it stands."""
-    if find_lab(state):
+    """Return what a lab said last that is gone; "" while it stands, however busy it is."""
+    folder = find_lab_folder(state)
+    if find_lab(state) or any(_list_processes(folder)):
         return ""
-    log = find_lab_folder(state) / _LOG
+    log = folder / _LOG
     return _read_tail(log).splitlines()[-1] if log.exists() else "it was taken down"
 
 
@@ -265,6 +266,12 @@ def _end_remains(folder: Path) -> None:
 
     They would hold the addresses that the next lab needs.
     """
+    for pid in _list_processes(folder):
+        _end(pid)
+
+
+def _list_processes(folder: Path) -> Iterator[int]:
+    """Find the processes that are labs of this folder; one that has ended has no arguments."""
     wanted = "\0".join(("", "-m", "lab", "serve", "--dir", str(folder), "")).encode()
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -272,7 +279,7 @@ def _end_remains(folder: Path) -> None:
         except OSError:
             continue  # it ended meanwhile
         if is_ours:
-            _end(int(process.parent.name))
+            yield int(process.parent.name)
 
 
 def _end(pid: int) -> None:

@@ -142,16 +142,32 @@ def wait_for_arguments(pid: int) -> None:
         time.sleep(0.001)
 
 
-def test_remains_of_a_killed_start_are_ended(state: ClusterState) -> None:
-    """A lab whose starter was killed before it was ready does not keep its addresses."""
+def start_silent(state: ClusterState) -> subprocess.Popen[bytes]:
+    """Start what looks like a lab of this state and never answers."""
     folder = lab.find_lab_folder(state)
     sleeper = "import time; time.sleep(60)"
     argv = [sys.executable, "-c", sleeper, "-m", "lab", "serve", "--dir", str(folder)]
-    with subprocess.Popen(argv) as remains:
-        wait_for_arguments(remains.pid)
+    silent = subprocess.Popen(argv)
+    wait_for_arguments(silent.pid)
+    return silent
+
+
+def test_remains_of_a_killed_start_are_ended(state: ClusterState) -> None:
+    """A lab whose starter was killed before it was ready does not keep its addresses."""
+    with start_silent(state) as remains:
         lab.stop_lab(state)
 
         assert remains.poll() is not None
+
+
+def test_lab_that_does_not_answer_has_not_ended(state: ClusterState) -> None:
+    """A run goes on while its lab is busy; one that is killed is gone, waited for or not."""
+    with start_silent(state) as busy:
+        while_busy = lab.tell_end(state)
+        busy.kill()
+        os.waitid(os.P_PID, busy.pid, os.WEXITED | os.WNOWAIT)
+
+        assert ("", "it was taken down") == (while_busy, lab.tell_end(state))
 
 
 def test_stale_description_is_no_lab(state: ClusterState) -> None:
