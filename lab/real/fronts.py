@@ -29,7 +29,6 @@ class Fronts:
         self._fronts: dict[str, Front] = {}
         self._vips: dict[str, str] = {}  # of each that could hold one
         self._unheard: set[str] = set()  # control planes that may not hold a VIP
-        self._frozen: set[str] = set()  # whose etcd stands still
         self.faults = ApiFaults(clock)
         self.faults.listen(self._settle_faults)
 
@@ -58,7 +57,6 @@ class Fronts:
         """Let nobody reach one any more."""
         await self.faults.remove(name)
         self._unheard.discard(name)
-        self._frozen.discard(name)
         if front := self._fronts.pop(name, None):
             await front.close()
 
@@ -94,7 +92,5 @@ class Fronts:
         for name, front in self._fronts.items():
             faults = self.faults.list_on(name)
             front.set_ailing(is_ailing=bool(faults - _REALLY))
-            is_frozen = ApiFault.ETCD_TIMEOUT in faults
-            if self._etcd is not None and is_frozen != (name in self._frozen):
-                self._frozen ^= {name}
-                self._etcd.suspend(name, on=is_frozen)
+            if self._etcd is not None:
+                self._etcd.suspend(name, on=ApiFault.ETCD_TIMEOUT in faults)
